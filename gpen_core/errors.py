@@ -1,0 +1,29 @@
+"""The errors this package raises. Each message names the file or value and says what to do."""
+
+
+class GpenError(Exception):
+    """Base of every error that is meant for the user."""
+
+
+class CheckpointError(GpenError):
+    """A model file is missing, damaged, unsafe or not what it is used as."""
+
+
+class ImageError(GpenError):
+    """A picture cannot be read, written or used."""
+
+
+class DetectionError(GpenError):
+    """A face detector cannot be loaded or run."""
+
+
+class OptionError(GpenError, ValueError):
+    """An option or argument has a value outside what it accepts."""
+
+
+class MissingPackageError(GpenError, ImportError):
+    """An optional package is needed for what was asked and is not installed."""
+
+
+class Cancelled(GpenError):  # noqa: N818 - an outcome the caller asked for, not a failure
+    """The caller's cancel callback asked to stop."""

@@ -1,0 +1,250 @@
+"""GPEN's layers on bands of rows, with everything that is constant folded in at load.
+
+The network is that of T. Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in
+the Wild" (CVPR 2021): an encoder whose features stand where StyleGAN2 (T. Karras et al., 2020) adds
+noise. Tensors are (1, channels, rows, width), channels-last in memory.
+
+Every layer is local in the rows, so it works on a band as well as on a whole level. What a layer
+needs beyond its own rows (the *halo*) is given to it: `whole=True` says that the rows are a whole
+level and zeros stand outside it, `whole=False` that the halo rows are part of the input.
+
+What is folded: the equalised learning rate's factors, the gain sqrt(2) of each activation
+(leaky ReLU is positively homogeneous), and the sums of squares that demodulation needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+State = Mapping[str, Tensor]
+
+_LEAK = 0.2
+_GAIN = math.sqrt(2.0)
+_EPSILON = 1e-8
+_SCALE_ACTIVATIONS_UP_TO = 64
+"""Up to this resolution scaling the activations costs less than scaling the weights."""
+
+
+def _blur_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
+    """The binomial [1, 3, 3, 1] filter in two dimensions, once per channel."""
+    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
+    kernel = torch.outer(tap, tap) * gain
+    return kernel.to(like).expand(channels, 1, 4, 4).contiguous()
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+class _Constants(nn.Module):
+    """A layer whose tensors are constants of inference, kept in the precision given to each."""
+
+    def keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value.detach().clone(memory_format=torch.preserve_format))
+
+
+class Dense(_Constants):
+    """Linear layer, leaky ReLU, gain: the style path."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, state: State, prefix: str, dtype: torch.dtype, rate: float = 1.0) -> None:
+        """`rate` is the layer's learning rate multiplier, a factor on weight and bias."""
+        super().__init__()
+        weight = state[f"{prefix}.weight"].to(dtype)
+        self.keep("weight", weight * (rate * _GAIN / math.sqrt(weight.shape[1])))
+        self.keep("bias", state[f"{prefix}.bias"].to(dtype) * (rate * _GAIN))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, inputs) to (1, outputs)."""
+        return F.leaky_relu(F.linear(x, self.weight, self.bias), _LEAK)
+
+
+class Entry(_Constants):
+    """The encoder's first layer: 1x1 convolution from RGB."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, state: State, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight = state["ecd0.0.0.weight"].double() * (_GAIN / math.sqrt(3.0))
+        self.keep("weight", _channels_last(weight.to(dtype)))
+        self.keep("bias", (state["ecd0.0.1.bias"].double() * _GAIN).to(dtype))
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Rows of RGB in -1..1 to as many rows of features."""
+        return F.leaky_relu_(F.conv2d(rgb, self.weight, self.bias), _LEAK)
+
+
+class Down(_Constants):
+    """Halves the resolution: blur, 3x3 convolution of stride 2, activation."""
+
+    weight: Tensor
+    bias: Tensor
+    blur: Tensor
+
+    def __init__(self, state: State, prefix: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        weight = state[f"{prefix}.0.1.weight"].double()
+        weight = weight * (_GAIN / math.sqrt(weight[0].numel()))
+        self.keep("weight", _channels_last(weight.to(dtype)))
+        self.keep("bias", (state[f"{prefix}.0.2.bias"].double() * _GAIN).to(dtype))
+        self.keep("blur", _blur_kernel(weight.shape[1], 1.0, self.weight))
+
+    def forward(self, x: Tensor, whole: bool) -> Tensor:
+        """Rows [2a - 2, 2b + 2) of the level above, or all of them, to rows [a, b)."""
+        x = F.conv2d(x, self.blur, padding=(2 if whole else 0, 2), groups=x.shape[1])
+        return F.leaky_relu_(F.conv2d(x, self.weight, self.bias, stride=2), _LEAK)
+
+
+@dataclass(frozen=True)
+class ModulatedKernel:
+    """A convolution's weight for one style; scales stand here where the weight lacks them."""
+
+    weight: Tensor
+    input_scale: Tensor | None = None
+    output_scale: Tensor | None = None
+
+
+class StyledConv(_Constants):
+    """Modulated 3x3 convolution, encoder feature beside its result, bias, activation."""
+
+    weight: Tensor
+    energy: Tensor
+    bias: Tensor
+    feature_gain: Tensor
+    feature_bias: Tensor
+    blur: Tensor
+
+    def __init__(
+        self, state: State, prefix: str, resolution: int, up: bool, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        self.up = up
+        self.dtype = dtype
+        self.scales_activations = resolution <= _SCALE_ACTIVATIONS_UP_TO
+        weight = state[f"{prefix}.conv.weight"][0].double()
+        weight = weight / math.sqrt(weight[0].numel())
+        precise = torch.promote_types(dtype, torch.float32)
+        self.keep("energy", weight.square().sum((2, 3)).to(precise))
+        # A transposed convolution wants its weight as (inputs, outputs, 3, 3).
+        laid_out = weight.transpose(0, 1) if up else weight
+        stored = laid_out.to(dtype if self.scales_activations else precise)
+        self.keep("weight", _channels_last(stored))
+        bias = (state[f"{prefix}.activate.bias"].double() * _GAIN).to(dtype)
+        self.keep("bias", bias[: weight.shape[0]])
+        self.keep("feature_bias", bias[weight.shape[0] :].view(1, -1, 1, 1))
+        gain = state[f"{prefix}.noise.weight"].double() * _GAIN
+        self.keep("feature_gain", gain.to(dtype).view(1, 1, 1, 1))
+        if up:
+            self.keep("blur", _blur_kernel(weight.shape[0], 4.0, bias))
+
+    @property
+    def channels(self) -> int:
+        """Channels of the layer's output: its own and as many from the encoder."""
+        return 2 * self.bias.shape[0]
+
+    def modulate(self, style: Tensor) -> ModulatedKernel:
+        """The kernel for a style (inputs,), demodulated.
+
+        The style is divided by its largest value first and the epsilon with it: the result is the
+        same, and the squares can neither overflow nor vanish.
+        """
+        peak = style.abs().max().clamp_min(1e-12)
+        style = style / peak
+        energy = F.linear(style.square().unsqueeze(0), self.energy)[0]
+        scale = _GAIN * torch.rsqrt(energy + _EPSILON / peak.square())
+        rows, columns = style.view(1, -1, 1, 1), scale.view(1, -1, 1, 1)
+        if self.scales_activations:
+            return ModulatedKernel(self.weight, rows.to(self.dtype), columns.to(self.dtype))
+        if self.up:
+            rows, columns = columns, style.view(-1, 1, 1, 1)
+        else:
+            columns = scale.view(-1, 1, 1, 1)
+        return ModulatedKernel(_channels_last((self.weight * rows * columns).to(self.dtype)))
+
+    def forward(
+        self, x: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor, whole: bool
+    ) -> None:
+        """Writes the activated rows into `out`.
+
+        Args:
+            x: for up-convolution rows [a - 1, b + 1) of the level below, else of this level; with
+                `whole`, all rows of it.
+            feature: the encoder's feature (1, outputs, rows, width) for the rows of `out`.
+            kernel: what `modulate` returned.
+            out: (1, 2 * outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
+            whole: the rows of `x` are a whole level.
+        """
+        half = self.bias.shape[0]
+        own, other = out[:, :half], out[:, half:]
+        if kernel.input_scale is not None:
+            x = x * kernel.input_scale
+        bias = self.bias if kernel.output_scale is None else None
+        x = self._convolve(x, kernel.weight, bias, whole)
+        if kernel.output_scale is None:
+            torch.ops.aten.leaky_relu.out(x, _LEAK, out=own)
+        else:
+            torch.addcmul(self.bias.view(1, -1, 1, 1), x, kernel.output_scale, out=own)
+            F.leaky_relu_(own, _LEAK)
+        torch.addcmul(self.feature_bias, feature, self.feature_gain, out=other)
+        F.leaky_relu_(other, _LEAK)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, whole: bool) -> Tensor:
+        edge = 1 if whole else 0
+        if not self.up:
+            return F.conv2d(x, weight, bias, padding=(edge, 1))
+        x = F.conv_transpose2d(x, weight, stride=2)
+        if not whole:
+            # Of a band's rows the first and last are incomplete: they belong to its neighbours.
+            x = x[:, :, 1:-1]
+        return F.conv2d(x, self.blur, bias, padding=(edge, 1), groups=x.shape[1])
+
+
+class ToRgb(_Constants):
+    """Modulated 1x1 convolution to RGB, without demodulation, added to the RGB from below."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, state: State, prefix: str, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        precise = torch.promote_types(dtype, torch.float32)
+        weight = state[f"{prefix}.conv.weight"][0].double()
+        self.keep("weight", (weight / math.sqrt(weight.shape[1])).to(precise))
+        self.keep("bias", state[f"{prefix}.bias"].to(precise))
+
+    def modulate(self, style: Tensor) -> ModulatedKernel:
+        """The kernel for a style (inputs,): at most of the weight's own size, and its factor."""
+        peak = style.abs().max().clamp_min(1e-12)
+        weight = self.weight * (style / peak).view(1, -1, 1, 1)
+        return ModulatedKernel(_channels_last(weight.to(self.dtype)), output_scale=peak)
+
+    def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
+        """Rows of features to rows of RGB, in float32 or better, plus `below` at this size."""
+        rgb = F.conv2d(x, kernel.weight).to(self.bias.dtype)
+        assert kernel.output_scale is not None
+        rgb = torch.addcmul(self.bias, rgb, kernel.output_scale)
+        return rgb if below is None else rgb.add_(below)
+
+
+def double_rgb(rgb: Tensor) -> Tensor:
+    """Doubles RGB rows as the network does (its [1, 3, 3, 1] filter): bilinear, zeros outside.
+
+    Args:
+        rgb: rows [a - 1, b + 1), whole width.
+
+    Returns:
+        Rows [2a, 2b) of the doubled picture.
+    """
+    doubled = F.interpolate(F.pad(rgb, (1, 1)), scale_factor=2, mode="bilinear")
+    return doubled[:, :, 2:-2, 2:-2]

@@ -1,0 +1,30 @@
+"""Optional packages, imported only when what they do is asked for."""
+
+import importlib
+from types import ModuleType
+
+from .errors import MissingPackageError
+
+_INSTALL = {
+    "cv2": "pip install opencv-python",
+    "facexlib": "pip install --no-deps facexlib",
+    "torchvision": "install the torchvision that belongs to the installed torch",
+    "onnxruntime": "pip install onnxruntime-gpu (or onnxruntime, without an NVIDIA card)",
+}
+
+
+def require(module: str, purpose: str) -> ModuleType:
+    """Imports `module` for `purpose` (such as "YuNet face detection").
+
+    Raises:
+        MissingPackageError: it is not installed or fails to import; the message says what needs
+            it, why the import failed and how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - a broken binary package raises anything at import
+        package = module.partition(".")[0]
+        raise MissingPackageError(
+            f"{purpose} needs the package {package}, which does not import here ({error}). "
+            f"To install it: {_INSTALL.get(package, f'pip install {package}')}."
+        ) from error

@@ -1,0 +1,191 @@
+"""The network against figures recorded from the published implementation."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_core.errors import Cancelled, CheckpointError
+from gpen_core.network.config import GpenConfig, read_config
+from gpen_core.network.generator import GpenNetwork, StripPlan, lean, whole_frame
+from gpen_core.network.known_answers import (
+    PUBLISHED,
+    detail_state,
+    passthrough_state,
+    random_state,
+)
+
+DATA = Path(__file__).parent / "data"
+TINY = GpenConfig(64, 1, 0.125)
+
+
+def golden_input(size):
+    values = np.random.RandomState(1).uniform(-1, 1, (1, 3, size, size)).astype(np.float32)
+    return torch.from_numpy(values)
+
+
+def run(config, image, plan=None, dtype=torch.float32, state=None):
+    network = GpenNetwork(state or random_state(config), config, dtype).eval()
+    with torch.inference_mode():
+        return network(image, plan)
+
+
+def golden_error(size, plan):
+    golden = np.load(DATA / f"gpen_{size}.npz")
+    config = PUBLISHED[size]
+    out = run(config, golden_input(size), plan)[0].numpy()
+    patches = [out[:, y : y + 32, x : x + 32] for y, x in golden["corners"]]
+    return np.abs(np.stack(patches) - golden["patches"]).max(), out, golden
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-4), (torch.float64, 1e-6)])
+def test_tiny_network_matches_the_published_implementation(dtype, tolerance):
+    golden = np.load(DATA / "gpen_64_tiny.npz")
+    out = run(TINY, golden_input(64), dtype=dtype)[0].numpy()
+    assert out.dtype == (np.float32 if dtype == torch.float32 else np.float64)
+    assert np.abs(out - golden["output"]).max() <= tolerance
+
+
+@pytest.mark.parametrize("size", [256, *(pytest.param(s, marks=pytest.mark.slow) for s in (512, 1024, 2048))])
+def test_published_sizes_match_the_published_implementation(size):
+    config = PUBLISHED[size]
+    for plan in (whole_frame(config), lean(config)):
+        error, out, golden = golden_error(size, plan)
+        assert error <= 2e-4
+        assert out.mean() == pytest.approx(float(golden["mean"]), abs=1e-4)
+        assert out.std() == pytest.approx(float(golden["std"]), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        StripPlan(base=32, kept=64, rows=4),
+        StripPlan(base=32, kept=32, rows=10),
+        StripPlan(base=16, kept=32, rows=16),
+        StripPlan(base=16, kept=16, rows=24),
+        StripPlan(base=8, kept=16, rows=48),
+        StripPlan(base=4, kept=8, rows=64),
+        StripPlan(base=64, kept=8, rows=16),
+    ],
+)
+def test_strips_give_the_same_picture(plan):
+    image = golden_input(64)
+    whole = run(TINY, image, dtype=torch.float64)
+    strips = run(TINY, image, plan, dtype=torch.float64)
+    assert torch.allclose(strips, whole, rtol=0, atol=1e-12)
+
+
+def test_strips_stop_when_cancelled():
+    network = GpenNetwork(random_state(TINY), TINY, torch.float32)
+    asked = []
+
+    def cancelled():
+        asked.append(True)
+        return len(asked) > 4
+
+    with pytest.raises(Cancelled), torch.inference_mode():
+        network(golden_input(64), StripPlan(base=16, kept=32, rows=8), cancelled)
+    assert len(asked) == 5
+
+
+@pytest.mark.parametrize("plan", [None, StripPlan(base=8, kept=16, rows=16)])
+def test_passthrough_returns_its_input(plan):
+    image = golden_input(64)
+    out = run(TINY, image, plan, state=passthrough_state(TINY))
+    assert (out - image).abs().max() < 1e-6
+
+
+def reduce(image):
+    """The encoder's blur and the centre taps of its convolution: [1, 3, 3, 1] by hand."""
+    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
+    kernel = torch.outer(tap, tap).expand(3, 1, 4, 4)
+    blurred = torch.nn.functional.conv2d(image, kernel, padding=2, groups=3)
+    return blurred[:, :, 1:-1:2, 1:-1:2]
+
+
+def enlarge(image, size):
+    """The skip connection's doubling, by zero stuffing and filtering, until `size`."""
+    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 4
+    kernel = torch.outer(tap, tap).expand(3, 1, 4, 4)
+    while image.shape[-1] < size:
+        side = 2 * image.shape[-1]
+        stuffed = torch.zeros(1, 3, side, side, dtype=torch.float64)
+        stuffed[:, :, ::2, ::2] = image
+        padded = torch.nn.functional.pad(stuffed, (2, 1, 2, 1))
+        image = torch.nn.functional.conv2d(padded, kernel, groups=3)
+    return image
+
+
+def test_detail_checkpoint_computes_its_formula():
+    image = golden_input(64)
+    out = run(TINY, image, state=detail_state(TINY, fine=0.7))
+    levels = {64: image.double() + 1}
+    for size in (32, 16, 8, 4):
+        levels[size] = reduce(levels[2 * size])
+    expected = levels[64] - 1
+    expected = expected + enlarge(0.7 * levels[16] - 0.7, 64)
+    expected = expected + enlarge(-0.7 * levels[4] + 0.7, 64)
+    assert (out - expected).abs().max() < 5e-6
+
+
+@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
+def test_shapes_are_those_of_the_published_files(size):
+    manifest = json.loads((DATA / f"gpen_manifest_{size}.json").read_text())
+    published = {key: tuple(entry["shape"]) for key, entry in manifest["tensors"].items()}
+    published |= {key: (4, 4) for key in manifest["buffers"]}
+    assert PUBLISHED[size].shapes() == published
+
+
+@pytest.mark.parametrize(
+    "config",
+    [*PUBLISHED.values(), TINY, GpenConfig(128, 2, 0.25, 64, 4), GpenConfig(32, 1, 0.5)],
+)
+def test_configuration_is_read_from_shapes_alone(config):
+    state = {key: torch.empty(shape, device="meta") for key, shape in config.shapes().items()}
+    assert read_config(state, "file.pth") == config
+
+
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda s: s.pop("generator.convs.3.noise.weight"), "convs.3.noise.weight is missing"),
+        (lambda s: s.update({"extra.weight": torch.zeros(1)}), "extra.weight does not belong"),
+        (lambda s: s.update({"ecd1.0.2.bias": torch.zeros(7)}), r"ecd1.0.2.bias is \(7,\) instead"),
+        (lambda s: s.clear(), "no GPEN model"),
+        (lambda s: s.pop("final_linear.0.weight"), "no GPEN model"),
+    ],
+)
+def test_damaged_state_is_refused_with_its_reason(damage, message):
+    state = random_state(TINY)
+    damage(state)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        read_config(state, "face.pth")
+    assert str(caught.value).startswith("face.pth")
+
+
+def test_many_problems_are_cut_short():
+    state = {k: v for k, v in random_state(TINY).items() if not k.startswith("generator.convs")}
+    with pytest.raises(CheckpointError, match="and [0-9]+ more"):
+        read_config(state, "face.pth")
+
+
+@pytest.mark.parametrize("dtype, limit", [(torch.float16, 3e-3), (torch.bfloat16, 3e-2)])
+def test_half_precision_is_close(dtype, limit):
+    image = golden_input(64)
+    exact = run(TINY, image)
+    half = run(TINY, image, dtype=dtype)
+    assert half.dtype == torch.float32
+    assert ((half - exact).norm() / exact.norm()) < limit
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3, 1e4])
+def test_half_precision_survives_extreme_styles(factor):
+    state = random_state(TINY)
+    for key in state:
+        if "convs" in key and "modulation" in key:
+            state[key] = state[key] * factor
+    exact = run(TINY, golden_input(64), state=state)
+    half = run(TINY, golden_input(64), dtype=torch.float16, state=state)
+    assert ((half - exact).norm() / exact.norm()) < 3e-3
