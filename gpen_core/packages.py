@@ -22,7 +22,8 @@ def require(module: str, purpose: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - a broken binary package raises anything at import
+    except Exception as error:
+        # A broken binary package raises anything at import.
         package = module.partition(".")[0]
         raise MissingPackageError(
             f"{purpose} needs the package {package}, which does not import here ({error}). "

@@ -115,11 +115,17 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
     """
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     if not {"generator.input.input", "final_linear.0.weight", "ecd0.0.0.weight"} <= shapes.keys():
-        known = describe(shapes)
+        known = describe(state)
         looks = f" It is {known}." if known else ""
         raise CheckpointError(
             f"{name} is no GPEN model: {len(shapes)} tensors, but not GPEN's encoder and generator."
             f"{looks} Choose a GPEN file such as GPEN-BFR-2048.pth."
+        )
+    whole_numbers = [key for key, value in state.items() if not value.is_floating_point()]
+    if whole_numbers:
+        raise CheckpointError(
+            f"{name} is no GPEN model for use: {whole_numbers[0]} holds whole numbers. "
+            "Quantised files are not supported; use the published one."
         )
     config = _config_of(shapes, name)
     _check_shapes(shapes, config, name)
@@ -128,9 +134,7 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
 
 def _config_of(shapes: Mapping[str, Shape], name: str) -> GpenConfig:
     levels = sum(1 for key in shapes if key.startswith("ecd") and key.endswith("bias"))
-    layers = sum(
-        1 for key in shapes if key.startswith("generator.style.") and key.endswith("bias")
-    )
+    layers = sum(1 for key in shapes if key.startswith("generator.style.") and key.endswith("bias"))
     base = shapes["generator.input.input"][1]
     top = shapes.get("ecd0.0.0.weight", (0,))[0]
     size = 2 ** (levels + 1)

@@ -198,7 +198,7 @@ class GpenNetwork(nn.Module):
             style = layer(style)
         weight = cast(Tensor, self._modulation)
         styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))[0]
-        parts = list(styles.split(self._modulation_sizes))
+        parts = torch.split(styles, self._modulation_sizes)
         first = self._start.modulate(parts[0])
         start = _LevelKernels(first, first, self._start_rgb.modulate(parts[1]))
         kernels: dict[int, _LevelKernels] = {}
@@ -262,9 +262,7 @@ class _StripLevel:
         level.first(below, feature[:, :, 1:], self._kernels.first, middle, whole=False)
         zero_outside(middle, start, height)
         x = self.features.advance()
-        level.second(
-            self._middle.rows, feature[:, :, :-1], self._kernels.second, x, whole=False
-        )
+        level.second(self._middle.rows, feature[:, :, :-1], self._kernels.second, x, whole=False)
         doubled = double_rgb(rgb_below)[:, :, 1 : 1 + x.shape[2]]
         rgb = self.rgb.advance()
         rgb.copy_(level.to_rgb(x, self._kernels.rgb, doubled))

@@ -45,12 +45,12 @@ def _random(key: str, shape: tuple[int, ...]) -> Tensor:
         return torch.outer(tap, tap) / 64 * gain
     # RandomState's stream is frozen by NumPy's promise; newer generators' are not.
     random = np.random.RandomState(zlib.crc32(key.encode()) & 0x7FFFFFFF)
-    values = random.standard_normal(shape).astype(np.float32)
+    values = np.asarray(random.standard_normal(shape), dtype=np.float32)
     if key.endswith(("modulation.bias", "noise.weight")):
         values = 1 + np.float32(0.1) * values
     elif key.endswith("bias"):
         values = np.float32(0.1) * values
-    return torch.from_numpy(np.ascontiguousarray(values))
+    return torch.tensor(values)
 
 
 def passthrough_state(config: GpenConfig) -> State:

@@ -1,0 +1,93 @@
+"""GPEN face restoration: detect faces, align, restore, paste back without a seam.
+
+    from gpen_core import Restorer, load_detector, read_picture, restore_picture
+
+    picture = read_picture("photo.jpg")
+    restorer = Restorer.load("GPEN-BFR-2048.pth")
+    result = restore_picture(picture.pixels, restorer, load_detector())
+    print(result.report.summary())
+
+The names below are the public ones; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .detection import DetectionOptions, Detector, detect_faces, load_detector
+    from .errors import (
+        Cancelled,
+        CheckpointError,
+        DetectionError,
+        GpenError,
+        ImageError,
+        MissingPackageError,
+        OptionError,
+    )
+    from .faces import Face
+    from .folders import ModelFolders, model_folders
+    from .images import Picture, read_picture, write_picture
+    from .options import RestorationOptions
+    from .pipeline import Progress, RestoredPicture, restore_aligned, restore_picture
+    from .report import FaceReport, Report
+    from .restorer import Restorer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Cancelled",
+    "CheckpointError",
+    "DetectionError",
+    "DetectionOptions",
+    "Detector",
+    "Face",
+    "FaceReport",
+    "GpenError",
+    "ImageError",
+    "MissingPackageError",
+    "ModelFolders",
+    "OptionError",
+    "Picture",
+    "Progress",
+    "Report",
+    "RestorationOptions",
+    "RestoredPicture",
+    "Restorer",
+    "__version__",
+    "detect_faces",
+    "load_detector",
+    "model_folders",
+    "read_picture",
+    "restore_aligned",
+    "restore_picture",
+    "write_picture",
+]
+
+_HOMES = {
+    "detection": ("DetectionOptions", "Detector", "detect_faces", "load_detector"),
+    "errors": (
+        "Cancelled",
+        "CheckpointError",
+        "DetectionError",
+        "GpenError",
+        "ImageError",
+        "MissingPackageError",
+        "OptionError",
+    ),
+    "faces": ("Face",),
+    "folders": ("ModelFolders", "model_folders"),
+    "images": ("Picture", "read_picture", "write_picture"),
+    "options": ("RestorationOptions",),
+    "pipeline": ("Progress", "RestoredPicture", "restore_aligned", "restore_picture"),
+    "report": ("FaceReport", "Report"),
+    "restorer": ("Restorer",),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

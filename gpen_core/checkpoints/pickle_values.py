@@ -1,0 +1,157 @@
+"""The few names a pickle of tensors needs, and what each stands for: checked values, no objects."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeGuard, cast
+
+from .refusal import UNTRUSTED, Refusal, damaged
+
+_MAX_DIMENSIONS = 16
+_STORAGE_ITEM_BYTES = {
+    "torch DoubleStorage": 8,
+    "torch FloatStorage": 4,
+    "torch HalfStorage": 2,
+    "torch BFloat16Storage": 2,
+    "torch LongStorage": 8,
+    "torch IntStorage": 4,
+    "torch ShortStorage": 2,
+    "torch CharStorage": 1,
+    "torch ByteStorage": 1,
+    "torch BoolStorage": 1,
+}
+_DTYPES = {
+    *("torch float64", "torch float32", "torch float16", "torch bfloat16"),
+    *("torch int64", "torch int32", "torch int16", "torch int8", "torch uint8", "torch bool"),
+}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A class or function that the pickle refers to: "module name", as pickletools writes it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A block of numbers that the pickle expects elsewhere in the file."""
+
+    key: str
+    item_bytes: int
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        """Length of the block in bytes."""
+        return self.item_bytes * self.count
+
+
+@dataclass(frozen=True)
+class TensorView:
+    """A tensor that would be built, known to lie inside `storage`."""
+
+    storage: Storage
+
+
+def known(name: str) -> Name:
+    """`name` ("module name") as a value, when it is one that weights need.
+
+    Raises:
+        Refusal: it is any other; the message says which.
+    """
+    if name in _STORAGE_ITEM_BYTES or name in _FUNCTIONS or name in _DTYPES:
+        return Name(name)
+    dotted = name.replace(" ", ".")[:100]
+    if name.startswith("torch.nn.modules."):
+        raise Refusal(
+            f"holds a whole pickled model ({dotted}), not only its weights. It was not loaded. "
+            "Save it again with torch.save(model.state_dict(), path) where it was made."
+        )
+    raise Refusal(f"contains code or Python objects ({dotted!r}), not only weights. {UNTRUSTED}")
+
+
+def stored(identity: object) -> Storage:
+    """The storage that a persistent id describes.
+
+    Raises:
+        TypeError, ValueError, KeyError: `identity` is not what `torch.save` writes.
+    """
+    if not isinstance(identity, tuple):
+        raise TypeError("a storage is not described by a tuple")
+    # Legacy files add a view, which has been None since PyTorch 0.4.
+    tag, kind, key, _location, count, *view = cast("tuple[object, ...]", identity)
+    if tag != "storage" or not isinstance(kind, Name) or view not in ([], [None]):
+        raise ValueError("not a storage")
+    if not (isinstance(key, str) and _is_natural(count)):
+        raise ValueError("a storage without key or length")
+    return Storage(key, _STORAGE_ITEM_BYTES[kind.text], count)
+
+
+def called(function: str, arguments: tuple[object, ...]) -> object:
+    """What the known `function` would make of `arguments`.
+
+    Raises:
+        TypeError, ValueError: they are not what `torch.save` writes.
+        Refusal: a tensor would reach outside its storage.
+    """
+    if function not in _FUNCTIONS:
+        raise TypeError("a call of something that is no function")
+    return _FUNCTIONS[function](*arguments)
+
+
+def _ordered_dict() -> object:
+    return OrderedDict[object, object]()
+
+
+def _size(dimensions: object) -> object:
+    if not isinstance(dimensions, tuple):
+        raise TypeError("a size that is no tuple")
+    return cast(object, dimensions)
+
+
+def _parameter(tensor: object, _requires_grad: object, hooks: object) -> object:
+    if not isinstance(tensor, TensorView) or hooks:
+        raise ValueError("a parameter that is no tensor or has hooks")
+    return tensor
+
+
+def _tensor(
+    storage: object,
+    offset: object,
+    size: object,
+    stride: object,
+    _requires_grad: object = False,
+    hooks: object = None,
+) -> object:
+    if not isinstance(storage, Storage) or not _is_natural(offset) or hooks:
+        raise ValueError("a tensor without storage or offset, or with hooks")
+    if not (_are_naturals(size) and _are_naturals(stride) and len(size) == len(stride)):
+        raise ValueError("a tensor without size or stride")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    count = math.prod(size)
+    if count and (count > storage.count or last >= storage.count):
+        raise damaged("it describes a tensor larger than the numbers stored for it")
+    return TensorView(storage)
+
+
+def _is_natural(value: object) -> TypeGuard[int]:
+    return type(value) is int and value >= 0
+
+
+def _are_naturals(values: object) -> TypeGuard[tuple[int, ...]]:
+    return (
+        isinstance(values, tuple)
+        and len(cast("tuple[object, ...]", values)) <= _MAX_DIMENSIONS
+        and all(_is_natural(value) for value in cast("tuple[object, ...]", values))
+    )
+
+
+_FUNCTIONS: dict[str, Callable[..., object]] = {
+    "collections OrderedDict": _ordered_dict,
+    "torch Size": _size,
+    "torch._utils _rebuild_parameter": _parameter,
+    "torch._utils _rebuild_tensor": _tensor,
+    "torch._utils _rebuild_tensor_v2": _tensor,
+}

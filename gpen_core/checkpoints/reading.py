@@ -1,0 +1,81 @@
+"""One call from a model file to its tensors."""
+
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from safetensors import SafetensorError
+
+from ..errors import CheckpointError
+from .file_kind import HEAD_BYTES, FileKind, file_kind
+from .legacy_layout import bare_pickle, check_legacy
+from .refusal import Refusal, damaged
+from .safetensors_file import read_safetensors
+from .state_dict import check_finite, state_dict_in
+from .torch_file import load_checked
+from .zip_layout import check_zip
+
+
+def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
+    """Reads the weights in a `.pth`, `.pt` or `.safetensors` file, whatever its name ends in.
+
+    Nothing in the file is ever executed, and nothing is read before its size has been checked.
+    Of a training checkpoint, the averaged generator (`g_ema`) is taken.
+
+    Returns:
+        Names without `module.` and the like, and contiguous CPU tensors in the file's dtypes, in
+        memory of their own. All floating point numbers are finite.
+
+    Raises:
+        CheckpointError: the file cannot be used; the message names it, says why and what to do.
+    """
+    path = Path(path)
+    try:
+        tensors = state_dict_in(_contents(path))
+    except Refusal as refusal:
+        raise CheckpointError(f"{path} {refusal}") from refusal.__cause__ or refusal
+    check_finite(path, tensors)
+    return tensors
+
+
+def _contents(path: Path) -> object:
+    """What the file holds, once it is known to be safe."""
+    try:
+        _check_is_file(path)
+        with path.open("rb") as handle:
+            return _read(path, handle)
+    except FileNotFoundError as error:
+        raise Refusal("does not exist. Check the path, or download the model.") from error
+    except OSError as error:
+        raise Refusal(
+            f"cannot be read ({error.strerror or error}). Check its permissions and the disk."
+        ) from error
+    except SafetensorError as error:
+        raise damaged("its table of tensors and its length disagree") from error
+
+
+def _check_is_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a zero byte in the path
+        raise Refusal("is not a possible file name.") from error
+    if stat.S_ISDIR(mode):
+        raise Refusal("is a folder. Choose a model file inside it.")
+    if not stat.S_ISREG(mode):
+        raise Refusal("is not a regular file. Choose a model file.")
+
+
+def _read(path: Path, handle: BinaryIO) -> object:
+    size = handle.seek(0, 2)
+    handle.seek(0)
+    kind = file_kind(handle.read(HEAD_BYTES), size)
+    if kind is FileKind.SAFETENSORS:
+        return read_safetensors(path, handle, size)
+    if kind is FileKind.PICKLE:
+        raise bare_pickle(handle)
+    if kind is FileKind.ZIP:
+        check_zip(handle, size)
+    else:
+        check_legacy(handle, size)
+    return load_checked(handle, size)

@@ -1,0 +1,46 @@
+"""Files in the safetensors format: a JSON table, then the numbers; they cannot hold code."""
+
+import json
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import torch
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+
+from .refusal import Refusal, damaged, incomplete
+
+_MAX_TABLE_BYTES = 4 << 20
+_LENGTH_BYTES = 8
+
+
+def read_safetensors(path: Path, handle: BinaryIO, size: int) -> dict[str, torch.Tensor]:
+    """Reads the tensors of the open file of `size` bytes at `path` into memory of their own.
+
+    Raises:
+        Refusal: its table is too large, makes no sense, or promises more than the file has.
+        safetensors.SafetensorError: the library finds it inconsistent.
+    """
+    expected = _expected_size(handle, size)
+    if expected > size:
+        raise incomplete(size, expected)
+    # Copies, because the library maps the file: a mapped file cannot be replaced on Windows, and
+    # ends the process when it is overwritten in place (a second download) anywhere else.
+    return {name: tensor.clone() for name, tensor in load_file(path, device="cpu").items()}
+
+
+def _expected_size(handle: BinaryIO, size: int) -> int:
+    handle.seek(0)
+    length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")
+    if length > _MAX_TABLE_BYTES:
+        raise Refusal("describes far more tensors than any GPEN model has.")
+    start = _LENGTH_BYTES + length
+    if start > size:
+        return start
+    try:
+        table = cast("dict[str, dict[str, list[int]]]", json.loads(handle.read(length)))
+        ends = [
+            int(entry["data_offsets"][1]) for name, entry in table.items() if name != "__metadata__"
+        ]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged("its table of tensors makes no sense") from error
+    return start + max(ends, default=0)

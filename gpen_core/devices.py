@@ -1,0 +1,96 @@
+"""The one place that decides what a device can do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from .errors import OptionError
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+_AMPLE = 4 << 30
+"""Free bytes from which a whole 2048 frame in float32 fits beside whatever else the host does."""
+
+
+def choose_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of that name; for "auto" the first of CUDA (or ROCm), XPU, MPS and CPU.
+
+    Raises:
+        OptionError: torch knows no such device or it is not there.
+    """
+    if isinstance(name, torch.device):
+        return name
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "xpu", "mps", "cpu") if _is_there(kind)))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise OptionError(
+            f"the device {name!r} is unknown; use auto, cpu, cuda, cuda:1 or mps"
+        ) from error
+    if not _is_there(device.type):
+        raise OptionError(f"the device {name!r} is not available here; use auto or cpu")
+    return device
+
+
+def _is_there(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    if kind == "xpu":
+        return hasattr(torch, "xpu") and torch.xpu.is_available()
+    return kind == "cpu"
+
+
+def dtype_for(precision: Precision) -> torch.dtype:
+    """The type of feature maps for a precision; "auto" is float32, which is right everywhere.
+
+    Raises:
+        OptionError: the precision is unknown.
+    """
+    if precision not in PRECISIONS:
+        raise OptionError(f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
+    return torch.float32 if precision == "auto" else _DTYPES[precision]
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    """The type's name without torch's prefix: float32, float16, bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
+def half_dtype(device: torch.device) -> torch.dtype | None:
+    """The half precision in which `device` saves memory without losing speed, if there is one."""
+    return None if device.type == "cpu" else torch.float16
+
+
+def has_ample_memory(device: torch.device) -> bool:
+    """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there."""
+    if device.type != "cuda":
+        return False
+    free, _total = torch.cuda.mem_get_info(device)
+    return free > _AMPLE
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, on any device and in any version of torch."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    # The CPU's and MPS's allocators raise plain RuntimeErrors that differ in their text alone.
+    text = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives cached blocks back to the device, so that a smaller attempt can have them."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+    elif device.type == "xpu":
+        torch.xpu.empty_cache()

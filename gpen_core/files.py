@@ -1,0 +1,40 @@
+"""Files that appear whole or not at all, and never over an existing one unless asked."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from .errors import ImageError
+
+
+def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
+    """Writes a file in one step, as far as another program can see.
+
+    Args:
+        path: in a folder that exists.
+        data: the whole content.
+        overwrite: replace a file of that name.
+
+    Raises:
+        ImageError: the file exists already, or it cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path} exists already; allow overwriting or choose another name")
+    # In the same folder, as a file is moved at once only within one file system. Not from
+    # tempfile, whose files only their owner may read.
+    part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
+    try:
+        try:
+            with part.open("xb") as file:
+                file.write(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def write_text(path: Path, text: str, overwrite: bool) -> None:
+    """`write_bytes` for text, in UTF-8."""
+    write_bytes(path, text.encode("utf-8"), overwrite)

@@ -1,0 +1,193 @@
+"""Where model files are looked for, and which files there serve which role.
+
+A folder of models may hold its files directly or in the sub-folders that hosts and other
+programs use. File names only decide what is listed; what a file really is, its content tells.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import CheckpointError
+
+Role = Literal["restoration", "detection", "parsing"]
+PathLike = str | os.PathLike[str]
+
+VARIABLE = "GPEN_MODELS"
+"""Environment variable with more folders of models, separated like those of PATH."""
+
+SUFFIXES = (".pth", ".pt", ".safetensors", ".onnx")
+
+_SUBFOLDERS: dict[Role, tuple[str, ...]] = {
+    "restoration": ("facerestore_models", "GPEN", "facerestore", "."),
+    "detection": ("facedetection", "facexlib", "GFPGAN", "opencv", "detection", "."),
+    "parsing": ("facedetection", "facexlib", "GFPGAN", "Codeformer", "parsing", "."),
+}
+# Folders are shared between roles: how names of files begin that are not for restoration.
+_BEGINNINGS: dict[Role, tuple[str, ...]] = {
+    "restoration": (),
+    "detection": (
+        *("detection_", "retinaface", "mobilenet0.25", "face_detection_yunet", "yunet"),
+        *("det_", "scrfd"),
+    ),
+    "parsing": ("parsing_", "parsenet", "bisenet"),
+}
+_AUXILIARY = _BEGINNINGS["detection"] + _BEGINNINGS["parsing"]
+
+logger = logging.getLogger("gpen")
+
+
+@dataclass(frozen=True)
+class ModelFolders:
+    """Folders of models, the first with precedence."""
+
+    roots: tuple[Path, ...]
+    """Each may hold the files itself or in the sub-folders of a role; it need not exist."""
+
+    def searched(self, role: Role) -> list[Path]:
+        """Every folder that is searched for a role, whether it exists or not."""
+        return _distinct(root / name for root in self.roots for name in _SUBFOLDERS[role])
+
+    def find(self, role: Role) -> list[Path]:
+        """The model files of a role: 2048-pixel models first, then in natural order of names.
+
+        Of files of the same name the one in the first folder is listed.
+        """
+        first: dict[str, Path] = {}
+        for folder in self.searched(role):
+            for path in _files(folder):
+                if _serves(path.name, role):
+                    first.setdefault(path.name, path)
+        return sorted(first.values(), key=lambda path: ("2048" not in path.name, _natural(path)))
+
+    def find_file(self, role: Role, names: Iterable[str]) -> Path | None:
+        """The first of `names` that exists in a folder of the role, None if there is none."""
+        searched = self.searched(role)
+        for name in names:
+            for folder in searched:
+                if _is_file(folder / name):
+                    return folder / name
+        return None
+
+    def named(self, name: str, role: Role) -> Path:
+        """The listed model file of that name; never one outside the folders of the role.
+
+        Raises:
+            CheckpointError: no such file is listed; the message tells which are and where it
+                was looked for them.
+        """
+        found = self.find(role)
+        for path in found:
+            if path.name == name:
+                return path
+        names = ", ".join(path.name for path in found) or "none"
+        looked = "; ".join(str(folder) for folder in self.searched(role))
+        raise CheckpointError(
+            f"there is no {role} model named {name!r}. Found: {names}. Put the file into one of "
+            f"the folders searched, or name another in the variable {VARIABLE}: {looked}"
+        )
+
+
+def model_folders(
+    explicit: Iterable[PathLike] = (),
+    hosts: Iterable[PathLike] = (),
+    environment: Mapping[str, str] | None = None,
+) -> ModelFolders:
+    """The folders to search: explicit, from `GPEN_MODELS`, of hosts, then those found by default.
+
+    By default these are `models` in the current folder, the folder for the user (such as
+    ~/.local/share/gpen/models) and the one in which facexlib keeps its downloads.
+
+    Args:
+        explicit: named by the user.
+        hosts: folders of models of the program this runs in.
+        environment: taken in place of `os.environ`.
+    """
+    environment = os.environ if environment is None else environment
+    named = [part for part in environment.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    defaults = [Path("models"), user_folder(environment), *_facexlib_folder()]
+    roots = [Path(root).expanduser() for root in (*explicit, *named, *hosts, *defaults)]
+    return ModelFolders(tuple(_distinct(roots)))
+
+
+def resolve_model(name_or_path: PathLike, role: Role, folders: ModelFolders) -> Path:
+    """The model file that a user means: a path to an existing file, or the name of a listed one.
+
+    Only for what the user of this computer typed; names from elsewhere go to
+    `ModelFolders.named`, which accepts no path.
+
+    Raises:
+        CheckpointError: neither exists.
+    """
+    path = Path(name_or_path).expanduser()
+    if _is_file(path):
+        return path
+    if path.name != str(path):
+        kind = "is a folder, not a model file" if path.is_dir() else "does not exist"
+        raise CheckpointError(f"the model file {path} {kind}")
+    return folders.named(path.name, role)
+
+
+def user_folder(environment: Mapping[str, str]) -> Path:
+    """The folder for models of the current user by the custom of the operating system."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return base / "gpen" / "models"
+
+
+def _facexlib_folder() -> list[Path]:
+    spec = importlib.util.find_spec("facexlib")
+    places = spec.submodule_search_locations if spec else None
+    return [Path(place) / "weights" for place in places or ()]
+
+
+def _serves(name: str, role: Role) -> bool:
+    if role == "restoration":
+        return not name.lower().startswith(_AUXILIARY)
+    return name.lower().startswith(_BEGINNINGS[role])
+
+
+def _files(folder: Path) -> list[Path]:
+    """Model files directly in a folder; a missing folder has none."""
+    try:
+        entries = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        logger.warning("%s cannot be searched for models (%s)", folder, error.strerror)
+        return []
+    return [path for path in entries if path.suffix.lower() in SUFFIXES and _is_file(path)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder on the way may not be entered: then the file cannot be used
+        return False
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    """Paths without those that lead to the same place as an earlier one."""
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(os.path.realpath(path), path)
+    return list(first.values())
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts 512 before 1024."""
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,196 @@
+"""The door to the network: an aligned crop in, the restored crop out, whatever memory there is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoints import read_state_dict
+from .devices import (
+    Precision,
+    choose_device,
+    dtype_for,
+    half_dtype,
+    has_ample_memory,
+    is_out_of_memory,
+    precision_name,
+    release_memory,
+)
+from .errors import GpenError, OptionError
+from .network.config import GpenConfig, read_config
+from .network.generator import GpenNetwork, StripPlan, lean
+
+_log = logging.getLogger("gpen")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run the network: where, how precisely, how much at once."""
+
+    device: torch.device
+    dtype: torch.dtype
+    plan: StripPlan | None
+    """Strips; None for the whole frame at once."""
+
+    def describe(self) -> str:
+        """The way in words."""
+        extent = "the whole frame" if self.plan is None else "strips"
+        return f"{extent} in {precision_name(self.dtype)} on {self.device}"
+
+
+class Restorer:
+    """A loaded GPEN model.
+
+    When memory runs out it goes on by itself in ways that need less: in strips, then in half
+    precision, then on the CPU. Each step is logged and kept in `notes`, and holds for the pictures
+    that follow.
+    """
+
+    def __init__(
+        self,
+        config: GpenConfig,
+        name: str,
+        build: Callable[[torch.dtype], GpenNetwork],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        """Usually called through `load`.
+
+        Args:
+            config: the model's configuration.
+            name: what reports and messages call it.
+            build: makes the network, on the CPU, with feature maps of a type.
+            device: where to run.
+            dtype: type of the feature maps.
+        """
+        self.config = config
+        self.name = name
+        self.notes: list[str] = []
+        self._build = build
+        self._ways = _ways(config, device, dtype)
+        self._way = next(self._ways)
+        self._network: GpenNetwork | None = None
+
+    @classmethod
+    def load(
+        cls, path: Path | str, device: str | torch.device = "auto", precision: Precision = "auto"
+    ) -> Restorer:
+        """Reads a GPEN model from a .pth, .pt or .safetensors file of any name.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, unsafe or no GPEN model.
+            OptionError: the device or precision is unknown or not available.
+        """
+        path = Path(path)
+        place = choose_device(device)
+        dtype = dtype_for(precision)
+        state = read_state_dict(path)
+        config = read_config(state, path.name)
+        network = GpenNetwork(state, config, dtype)
+
+        def build(wanted: torch.dtype) -> GpenNetwork:
+            return GpenNetwork(read_state_dict(path), config, wanted)
+
+        restorer = cls(config, path.name, build, place, dtype)
+        restorer._network = network
+        return restorer
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in pixels."""
+        return self.config.size
+
+    @property
+    def way(self) -> Way:
+        """How the network runs now."""
+        return self._way
+
+    def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
+        """Restores one aligned face.
+
+        Args:
+            crop: RGB (3, size, size), floating, 0..1.
+            cancelled: asked again and again while the network runs; true stops it.
+
+        Returns:
+            RGB (3, size, size), float32, 0..1, on the crop's device.
+
+        Raises:
+            OptionError: the crop has another shape.
+            Cancelled: `cancelled` returned true.
+            GpenError: memory ran out in every way, or the result is not finite.
+        """
+        if tuple(crop.shape) != (3, self.size, self.size):
+            raise OptionError(
+                f"{self.name} restores crops of {self.size}×{self.size} pixels in RGB, "
+                f"not of shape {tuple(crop.shape)}"
+            )
+        image = crop.to(torch.float32).unsqueeze(0) * 2 - 1
+        while True:
+            try:
+                result = self._run(image, cancelled)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                result, reason = None, f"memory ran out ({self._way.describe()})"
+            else:
+                reason = f"the result was not finite ({self._way.describe()})"
+            if result is not None and bool(torch.isfinite(result).all()):
+                return result[0].to(crop.device).add_(1).div_(2).clamp_(0, 1)
+            # Outside the except block: the exception holds on to the tensors of its frames.
+            self._step_down(reason)
+
+    def unload(self) -> None:
+        """Frees the weights; the next call builds the network again."""
+        self._network = None
+        release_memory(self._way.device)
+
+    def _run(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
+        way = self._way
+        if self._network is None or self._network.dtype != way.dtype:
+            self._network = None
+            self._network = self._build(way.dtype)
+        network = self._network.to(way.device)
+        # Autocast of a host would lower precision where the network needs it.
+        with torch.inference_mode(), torch.autocast(way.device.type, enabled=False):
+            return network(image.to(way.device), way.plan, cancelled)
+
+    def _step_down(self, reason: str) -> None:
+        """Goes on to the next way, or gives up with a message."""
+        failed = self._way
+        if reason.startswith("the result") and failed.dtype == torch.float32:
+            raise GpenError(f"{self.name}: {reason}; the picture or the model is damaged")
+        following = next(self._ways, None)
+        if following is None:
+            raise GpenError(
+                f"{self.name}: {reason}, and there is no way left that needs less; "
+                "close other programs or use a smaller GPEN model"
+            )
+        self._way = following
+        if failed.device != following.device:
+            self._network = None
+        release_memory(failed.device)
+        note = f"{reason}; going on {following.describe()}"
+        self.notes.append(note)
+        _log.warning("%s: %s", self.name, note)
+
+
+def _ways(config: GpenConfig, device: torch.device, dtype: torch.dtype) -> Iterator[Way]:
+    """The ways to run, each needing less memory of the device than the one before."""
+    strips = lean(config)
+    if has_ample_memory(device):
+        yield Way(device, dtype, None)
+    yield Way(device, dtype, strips)
+    half = half_dtype(device)
+    if dtype != torch.float32:
+        # Needs more memory, but is the cure where half precision overflows.
+        yield Way(device, torch.float32, strips)
+    elif half is not None:
+        yield Way(device, half, strips)
+    if device.type != "cpu":
+        yield Way(torch.device("cpu"), torch.float32, strips)
