@@ -89,9 +89,10 @@ class Restorer:
         path = Path(path)
         place = choose_device(device)
         dtype = dtype_for(precision)
-        state = read_state_dict(path)
-        config = read_config(state, path.name)
-        network = GpenNetwork(state, config, dtype)
+        with torch.inference_mode(False):
+            state = read_state_dict(path)
+            config = read_config(state, path.name)
+            network = GpenNetwork(state, config, dtype)
 
         def build(wanted: torch.dtype) -> GpenNetwork:
             return GpenNetwork(read_state_dict(path), config, wanted)
@@ -154,10 +155,13 @@ class Restorer:
         way = self._way
         if self._network is None or self._network.dtype != way.dtype:
             self._network = None
-            self._network = self._build(way.dtype)
+            # Weights made in a host's inference mode could not be used outside it later.
+            with torch.inference_mode(False):
+                self._network = self._build(way.dtype)
         network = self._network.to(way.device)
-        # Autocast of a host would lower precision where the network needs it.
-        with torch.inference_mode(), torch.autocast(way.device.type, enabled=False):
+        # Autocast of a host would lower precision where the network needs it; and tensors made in
+        # inference mode would be of no use to a caller outside it.
+        with torch.no_grad(), torch.autocast(way.device.type, enabled=False):
             return network(image.to(way.device), way.plan, cancelled)
 
     def _step_down(self, reason: str) -> None:

@@ -150,14 +150,14 @@ def test_a_float32_result_that_is_not_finite_is_an_error():
 
 
 def test_ways_need_less_and_less():
-    cuda = torch.device("cuda")
-    ways = list(module._ways(TINY, cuda, torch.float32))
+    graphics = torch.device("mps")
+    ways = list(module._ways(TINY, graphics, torch.float32))
     assert [(w.device.type, w.dtype) for w in ways if w.plan] == [
-        ("cuda", torch.float32),
-        ("cuda", torch.float16),
+        ("mps", torch.float32),
+        ("mps", torch.float16),
         ("cpu", torch.float32),
     ]
-    explicit = list(module._ways(TINY, cuda, torch.float16))
+    explicit = list(module._ways(TINY, graphics, torch.float16))
     assert [w.dtype for w in explicit if w.plan] == [torch.float16, torch.float32, torch.float32]
     assert len(list(module._ways(TINY, CPU, torch.float32))) == 1
 

@@ -1,0 +1,61 @@
+# Each target sets up what it needs in .venv first; a second run starts at once.
+#   make demo        restore a face in a real photo and write the pictures to demo/
+#   make test        all tests             make test-fast   without the full-size networks
+#   make lint        ruff and types        make bench       time and memory
+# Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+# Packages whose own requirements would replace the torch or numpy installed here.
+WITHOUT_DEPENDENCIES = facexlib==0.3.0 torchvision==0.28.0 facenet-pytorch==2.6.0
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip --disable-pip-version-check
+project := $(pip) install --quiet --no-deps --editable .
+
+.PHONY: demo test test-fast lint bench setup clean
+
+demo: $(VENV)/.ready-for-demo
+	$(bin)/gpen demo -o demo $(ARGS)
+
+test: setup
+	$(bin)/python -m pytest $(ARGS)
+
+test-fast: setup
+	$(bin)/python -m pytest -m "not slow" $(ARGS)
+
+lint: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/basedpyright
+
+bench: setup
+	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(bin)/python "$$script" $(ARGS); done
+
+setup: $(VENV)/.ready-for-tests
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(bin)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "Python 3.10 or newer is needed, but $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Name another one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "$(PYTHON) has no venv module. On Debian and Ubuntu: sudo apt install python3-venv"; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-for-demo: requirements-demo.txt pyproject.toml | $(bin)/python
+	$(pip) install --quiet --requirement requirements-demo.txt
+	$(project)
+	@touch $@
+
+$(VENV)/.ready-for-tests: requirements-demo.txt requirements-dev.txt pyproject.toml Makefile \
+		| $(bin)/python
+	$(pip) install --quiet --requirement requirements-dev.txt
+	$(pip) install --quiet --no-deps $(WITHOUT_DEPENDENCIES)
+	$(project)
+	@touch $(VENV)/.ready-for-demo $@

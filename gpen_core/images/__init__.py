@@ -1,0 +1,15 @@
+"""Picture files: read upright into RGB, written back with everything the file carried."""
+
+from .picture import Picture, to_dtype, to_float
+from .reading import MAX_PIXELS, list_pictures, read_picture
+from .writing import write_picture
+
+__all__ = [
+    "MAX_PIXELS",
+    "Picture",
+    "list_pictures",
+    "read_picture",
+    "to_dtype",
+    "to_float",
+    "write_picture",
+]

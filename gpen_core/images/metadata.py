@@ -1,0 +1,99 @@
+"""What a picture file says besides its pixels: EXIF and colour profile."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+EXIF_HEADER = b"Exif\0\0"
+ORIENTATION = 0x0112
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+# Description, make, model, resolution and its unit, software, date, artist, host, copyright.
+_DESCRIPTIVE = (
+    *(0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x013C),
+    0x8298,
+)
+_GREY_SPACE = b"GRAY"
+
+logger = logging.getLogger("gpen")
+
+
+def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turns and mirrors (H, W, ...) as the EXIF value 1..8 says; other values change nothing."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def read_exif(image: Image.Image, source: str) -> tuple[int, bytes | None]:
+    """The orientation 1..8 in which the pixels are, and the EXIF block reset to upright.
+
+    Maker notes and thumbnails survive, as the block is not rebuilt where the format holds one;
+    TIFF has none: there the tags that describe the photo are collected. Damaged EXIF data does
+    not make the picture unreadable: it is left out, with a warning in the log.
+
+    Args:
+        image: just opened; of TIFF files nothing can be read any more once it is loaded.
+        source: the file's name for the log.
+    """
+    try:
+        if image.format == "TIFF":  # turned by whoever decodes it
+            return 1, _descriptive_block(image.getexif())
+        orientation = image.getexif().get(ORIENTATION, 1)
+        block = image.info.get("exif")  # in some files behind the pixels, so only here now
+        if isinstance(block, bytes) and block:
+            return orientation, EXIF_HEADER + _with_upright_tag(block.removeprefix(EXIF_HEADER))
+        return orientation, _descriptive_block(image.getexif())
+    except (SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error) as error:
+        logger.warning("%s: its EXIF data is damaged and was left out (%s)", source, error)
+        return 1, None
+
+
+def _descriptive_block(tags: Image.Exif) -> bytes | None:
+    kept = descriptive_tags(tags)
+    return kept.tobytes() if kept else None
+
+
+def descriptive_tags(tags: Image.Exif) -> Image.Exif:
+    """The tags that describe the photo, without those that describe how the file stores it."""
+    kept = Image.Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for tag in (_EXIF_IFD, _GPS_IFD):
+        if directory := tags.get_ifd(tag):
+            kept[tag] = dict(directory)
+    return kept
+
+
+def profile_for(icc_profile: bytes | None, grey: bool) -> bytes | None:
+    """The profile if it fits a file that is grey or colour; a grey one does not describe RGB."""
+    if icc_profile is None or (icc_profile[16:20] == _GREY_SPACE) != grey:
+        return None
+    return icc_profile
+
+
+def _with_upright_tag(block: bytes) -> bytes:
+    """Sets the orientation in a TIFF structure to 1 in place of rewriting the structure."""
+    orders = {b"II*\0": "<", b"MM\0*": ">"}
+    if block[:4] not in orders:
+        raise ValueError("it has no TIFF header")
+    order = orders[block[:4]]
+    (directory,) = struct.unpack_from(order + "I", block, 4)
+    (count,) = struct.unpack_from(order + "H", block, directory)
+    upright = bytearray(block)
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", block, entry)
+        if tag == ORIENTATION:
+            struct.pack_into(order + ("H" if kind == 3 else "I"), upright, entry + 8, 1)
+    return bytes(upright)

@@ -1,0 +1,208 @@
+"""Reads picture files: PNG, JPEG, WebP, TIFF, BMP, GIF, and AVIF or HEIC where Pillow can.
+
+Pillow reads all but 16-bit colour, which it would silently cut to 8 bit; OpenCV reads that.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from ..errors import GpenError, ImageError
+from ..packages import require
+from .metadata import read_exif, turn_upright
+from .picture import Picture
+
+MAX_PIXELS = 200_000_000
+"""Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
+    *(".avif", ".heic", ".heif"),
+)
+
+_BITS_PER_SAMPLE, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 338, 339
+_PNG_DEPTH_OFFSET = 24
+_GREY_MODES = ("1", "L", "LA", "La")
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
+
+logger = logging.getLogger("gpen")
+
+
+def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
+    """Reads a picture file, upright and at its own depth.
+
+    Of an animated or multi-page file the first frame is read, with a warning in the log. CMYK
+    becomes RGB through its profile if it has one. Other colour profiles are kept, not applied.
+
+    Args:
+        path: the file; what it is, is told by its content, not by its name.
+        max_pixels: larger pictures are refused before they are decoded.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated, too large or not a picture.
+        MissingPackageError: a picture with 16-bit colour, and OpenCV is not installed.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # The size is checked here; what else Pillow warns of, it repairs by itself.
+            warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module="PIL")
+            return _read(file, path, max_pixels)
+    except GpenError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path} is a folder, not a picture") from None
+    except PermissionError as error:
+        kind = "is a folder, not a picture" if path.is_dir() else "may not be read"
+        raise ImageError(f"{path} {kind} ({error.strerror})") from error
+    except Image.DecompressionBombError as error:
+        # A few of Pillow's decoders have a limit of their own, for the whole process.
+        raise ImageError(f"{path} is too large for its format; save it as .png") from error
+    except Exception as error:  # decoders raise anything on damaged files
+        raise ImageError(f"{path} is damaged or incomplete ({error})") from error
+
+
+def list_pictures(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
+    """The picture files in a folder by their names, sorted; hidden files are left out.
+
+    Raises:
+        ImageError: the folder is missing, is not a folder or cannot be listed.
+    """
+    folder = Path(folder)
+    try:
+        found = list(folder.rglob("*") if recursive else folder.iterdir())
+    except OSError as error:
+        raise ImageError(f"{folder} cannot be listed ({error.strerror})") from error
+    if recursive and not folder.is_dir():
+        raise ImageError(f"{folder} is not a folder")
+    return sorted(p for p in found if _named_like_a_picture(p.relative_to(folder)) and p.is_file())
+
+
+def _named_like_a_picture(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
+    image = _open(file, path)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{path} has {width} x {height} pixels, more than the limit of {max_pixels} pixels; "
+            "pass a higher max_pixels to read it all the same"
+        )
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        logger.warning("%s has several frames; the first one is used", path)
+    orientation, exif = read_exif(image, str(path))
+    samples, grey = _samples(image, file, path)
+    samples = turn_upright(samples, orientation)
+    colour = samples[..., :1].repeat(3, axis=2) if grey else samples[..., :3]
+    has_alpha = samples.shape[2] in (2, 4)
+    return Picture(
+        pixels=np.ascontiguousarray(colour),
+        alpha=np.ascontiguousarray(samples[..., -1]) if has_alpha else None,
+        grey=grey,
+        # A CMYK profile says nothing about the RGB values made from it.
+        icc_profile=image.info.get("icc_profile") if image.mode != "CMYK" else None,
+        exif=exif,
+    )
+
+
+def _open(file: IO[bytes], path: Path) -> Image.Image:
+    """Like `Image.open` for `FORMATS`, without Pillow's limit on pixels for the whole process."""
+    start = file.read(16)
+    if not start:
+        raise ImageError(f"{path} is empty")
+    Image.init()
+    for name in FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        if factory is None or (accept is not None and accept(start) is not True):
+            continue
+        file.seek(0)
+        try:
+            return factory(file, str(path))
+        except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
+            logger.debug("%s does not open as %s (%s)", path, name, error)
+    known = ", ".join(name for name in FORMATS if name in Image.OPEN)
+    raise ImageError(f"{path} is not a picture that can be read here ({known})")
+
+
+def _samples(image: Image.Image, file: IO[bytes], path: Path) -> tuple[NDArray[Any], bool]:
+    """Decodes to (H, W, 1..4) in the order grey or RGB, then alpha; and whether it is grey."""
+    depth = _bits_per_sample(image, file, path)
+    if depth <= 8:
+        image.load()
+        return _eight_bit(image, path)
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)[..., np.newaxis], True
+    return _sixteen_bit_colour(file, path), False
+
+
+def _bits_per_sample(image: Image.Image, file: IO[bytes], path: Path) -> int:
+    if image.format == "PNG":
+        file.seek(_PNG_DEPTH_OFFSET)
+        return file.read(1)[0]
+    tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    depth = max(tags.get(_BITS_PER_SAMPLE, (1,)))
+    integer = set(tags.get(_SAMPLE_FORMAT, (1,))) == {1}
+    premultiplied = depth > 8 and 1 in tags.get(_EXTRA_SAMPLES, ())
+    if not integer or premultiplied or (depth > 8 and depth != 16):
+        raise ImageError(
+            f"{path} stores its {depth}-bit samples in a way that is not supported; "
+            "save it as plain 8 or 16 bit per channel"
+        )
+    return depth
+
+
+def _eight_bit(image: Image.Image, path: Path) -> tuple[NDArray[np.uint8], bool]:
+    if image.mode == "CMYK":
+        return np.asarray(_cmyk_to_rgb(image, path)), False
+    grey = image.mode in _GREY_MODES
+    if not grey and image.mode not in _COLOUR_MODES:
+        raise ImageError(f"{path} has pixels of the kind {image.mode}; save it as RGB")
+    alpha = "A" if image.mode in _ALPHA_MODES or "transparency" in image.info else ""
+    converted = image.convert(("L" if grey else "RGB") + alpha)
+    return np.atleast_3d(np.asarray(converted)), grey
+
+
+def _cmyk_to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if profile := image.info.get("icc_profile"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if converted := ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB"):
+                return converted
+        except (OSError, ImageCms.PyCMSError) as error:
+            logger.warning("%s: its CMYK profile is not usable (%s)", path, error)
+    return image.convert("RGB")
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(
+        ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    )
+
+
+def _sixteen_bit_colour(file: IO[bytes], path: Path) -> NDArray[np.uint16]:
+    cv2 = require("cv2", f"Reading 16-bit colour from {path}")
+    file.seek(0)
+    data = np.frombuffer(file.read(), np.uint8)
+    samples = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)  # ignores the EXIF orientation
+    if samples is None or samples.dtype != np.uint16 or samples.ndim != 3:
+        raise ImageError(f"{path} is damaged or incomplete (OpenCV cannot decode it)")
+    order = [2, 1, 0, 3] if samples.shape[2] == 4 else [2, 1, 0]
+    return samples[..., order]

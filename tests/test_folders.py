@@ -1,0 +1,151 @@
+"""Where model files are searched and which one a name means."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from gpen_core.errors import CheckpointError
+from gpen_core.folders import ModelFolders, model_folders, resolve_model, user_folder
+
+
+def put(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"weights")
+    return folder
+
+
+def names(paths):
+    return [path.name for path in paths]
+
+
+def test_2048_first_then_natural_order(tmp_path):
+    put(
+        tmp_path / "facerestore_models",
+        *("GPEN-BFR-1024.pth", "GPEN-BFR-512.pt", "codeformer.safetensors"),
+        *("gpen_bfr_2048.onnx", "GPEN-BFR-2048.PTH", "readme.txt", "half.pth.part"),
+    )
+    assert names(ModelFolders((tmp_path,)).find("restoration")) == [
+        *("GPEN-BFR-2048.PTH", "gpen_bfr_2048.onnx"),
+        *("codeformer.safetensors", "GPEN-BFR-512.pt", "GPEN-BFR-1024.pth"),
+    ]
+
+
+def test_one_flat_folder_serves_every_role(tmp_path):
+    put(
+        tmp_path,
+        *("GPEN-BFR-2048.pth", "detection_Resnet50_Final.pth", "RetinaFace-R50.pth"),
+        *("ParseNet-latest.pth", "face_detection_yunet_2023mar.onnx"),
+    )
+    folders = ModelFolders((tmp_path,))
+    assert names(folders.find("restoration")) == ["GPEN-BFR-2048.pth"]
+    assert names(folders.find("parsing")) == ["ParseNet-latest.pth"]
+    assert names(folders.find("detection")) == [
+        "detection_Resnet50_Final.pth",
+        "face_detection_yunet_2023mar.onnx",
+        "RetinaFace-R50.pth",
+    ]
+
+
+def test_host_folders_of_detectors(tmp_path):
+    put(tmp_path, "GFPGAN/GFPGANv1.4.pth", "GFPGAN/detection_Resnet50_Final.pth")
+    put(tmp_path, "Codeformer/parsing_parsenet.pth")
+    folders = ModelFolders((tmp_path,))
+    assert names(folders.find("detection")) == ["detection_Resnet50_Final.pth"]
+    assert names(folders.find("parsing")) == ["parsing_parsenet.pth"]
+    assert folders.find("restoration") == []
+
+
+def test_the_first_folder_wins(tmp_path):
+    first, second = put(tmp_path / "a", "GPEN/x.pth"), put(tmp_path / "b", "GPEN/x.pth", "y.pth")
+    found = ModelFolders((first, second)).find("restoration")
+    assert found == [first / "GPEN" / "x.pth", second / "y.pth"]
+
+
+def test_find_file_prefers_the_earlier_name(tmp_path):
+    put(tmp_path, "facexlib/b.pth", "facedetection/a.pth")
+    folders = ModelFolders((tmp_path / "missing", tmp_path))
+    assert folders.find_file("detection", ["b.pth", "a.pth"]) == tmp_path / "facexlib" / "b.pth"
+    assert folders.find_file("detection", ["c.pth", "a.pth"]).name == "a.pth"
+    assert folders.find_file("detection", ["c.pth"]) is None
+
+
+def test_folders_that_cannot_be_read_do_not_stop_the_search(tmp_path, caplog, monkeypatch):
+    put(tmp_path, "locked/x.pth", "open/y.pth")
+    (tmp_path / "file.pth").touch()
+    listing = Path.iterdir
+
+    def iterdir(self):
+        if self.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(self)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    roots = (tmp_path / "missing", tmp_path / "locked", tmp_path / "file.pth", tmp_path / "open")
+    with caplog.at_level(logging.WARNING, "gpen"):
+        assert names(ModelFolders(roots).find("restoration")) == ["y.pth"]
+    assert "locked cannot be searched" in caplog.text
+
+
+def test_dead_links_and_folders_named_like_models_are_not_listed(tmp_path):
+    (tmp_path / "dead.pth").symlink_to(tmp_path / "gone.pth")
+    (tmp_path / "folder.pth").mkdir()
+    assert ModelFolders((tmp_path,)).find("restoration") == []
+
+
+class TestDefaultFolders:
+    def test_order_and_no_doubles(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        environment = {
+            "GPEN_MODELS": os.pathsep.join([str(tmp_path / "env"), "", str(tmp_path / "models")]),
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+            "LOCALAPPDATA": str(tmp_path / "data"),
+        }
+        roots = model_folders([tmp_path / "mine"], [tmp_path / "host"], environment).roots
+        assert roots[:4] == tuple(tmp_path / n for n in ("mine", "env", "models", "host"))
+        assert Path("models") not in roots
+        assert user_folder(environment) in roots
+
+    def test_searched_names_every_place(self, tmp_path):
+        searched = model_folders([tmp_path], environment={}).searched("restoration")
+        assert searched[:2] == [tmp_path / "facerestore_models", tmp_path / "GPEN"]
+        assert Path("models") / "facerestore_models" in searched
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the folder of Linux")
+    def test_user_folder(self):
+        assert user_folder({"XDG_DATA_HOME": "/data"}) == Path("/data/gpen/models")
+        assert user_folder({}) == Path.home() / ".local/share/gpen/models"
+
+
+class TestResolve:
+    def test_a_listed_name_and_a_path(self, tmp_path):
+        root = put(tmp_path / "models", "GPEN/a.pth")
+        other = put(tmp_path / "other", "b.bin") / "b.bin"
+        folders = ModelFolders((root,))
+        assert resolve_model("a.pth", "restoration", folders) == root / "GPEN" / "a.pth"
+        assert resolve_model(other, "restoration", folders) == other
+
+    def test_unknown_name_tells_what_is_there_and_where_it_looked(self, tmp_path):
+        folders = ModelFolders((put(tmp_path, "GPEN/a.pth"),))
+        with pytest.raises(CheckpointError) as error:
+            resolve_model("b.pth", "restoration", folders)
+        assert "'b.pth'" in str(error.value)
+        assert "a.pth" in str(error.value)
+        assert str(tmp_path / "facerestore_models") in str(error.value)
+
+    @pytest.mark.parametrize("name", ["../secret.pth", "GPEN/a.pth", "{root}/GPEN/a.pth", "..", ""])
+    def test_names_are_no_paths(self, tmp_path, name):
+        put(tmp_path, "secret.pth", "models/GPEN/a.pth")
+        root = tmp_path / "models"
+        with pytest.raises(CheckpointError):
+            ModelFolders((root,)).named(name.format(root=root), "restoration")
+
+    def test_wrong_path_and_folder(self, tmp_path):
+        folders = ModelFolders((tmp_path,))
+        with pytest.raises(CheckpointError, match="does not exist"):
+            resolve_model(tmp_path / "missing.pth", "restoration", folders)
+        with pytest.raises(CheckpointError, match="is a folder"):
+            resolve_model(tmp_path, "restoration", folders)

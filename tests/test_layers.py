@@ -1,0 +1,104 @@
+"""The core knows no host, names itself only relatively, and its imports point one way."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[1] / "gpen_core"
+
+# A module imports from the lines above its own, and nothing from its own or those below.
+LAYERS = [
+    {"errors"},
+    {"packages", "files"},
+    {"faces"},
+    {"options", "report", "selection", "overlay"},
+    {"images", "folders", "devices"},
+    {"checkpoints", "geometry"},
+    {"network", "compositing", "detection"},
+    {"restorer"},
+    {"pipeline"},
+    {"__init__"},
+    {"cli"},
+    {"__main__"},
+]
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
+HOSTS = {"comfy", "comfy_api", "comfy_extras", "folder_paths", "nodes", "server", "execution"}
+HOSTS |= {"modules", "modules_forge", "backend", "ldm_patched", "scripts", "launch", "gradio"}
+
+
+def modules():
+    """Each module of the core by its dotted name inside the core, with its syntax tree."""
+    for path in sorted(CORE.rglob("*.py")):
+        parts = path.relative_to(CORE).with_suffix("").parts
+        yield parts, ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def absolute_imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+
+
+def relative_imports(parts, tree):
+    """The modules of the core that a module imports, as tuples of names."""
+    known = {module for module, _ in modules()}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        package = parts[: len(parts) - node.level]
+        base = (*package, *(node.module.split(".") if node.module else ()))
+        for alias in node.names:
+            named = (*base, alias.name)
+            candidates = (named, (*named, "__init__"), base, (*base, "__init__"))
+            yield next((name for name in candidates if name in known), named)
+
+
+ALL = list(modules())
+IDS = [".".join(parts) for parts, _ in ALL]
+
+
+def test_every_module_has_a_place():
+    strangers = {parts[0] for parts, _ in ALL} - set(HEIGHT)
+    assert not strangers, f"give {strangers} a place in LAYERS of {__file__}"
+
+
+@pytest.mark.parametrize(("parts", "tree"), ALL, ids=IDS)
+def test_no_host_and_no_absolute_import_of_itself(parts, tree):
+    roots = {name.partition(".")[0] for name in absolute_imports(tree)}
+    assert not roots & (HOSTS | {"gpen_core"})
+
+
+@pytest.mark.parametrize(("parts", "tree"), ALL, ids=IDS)
+def test_imports_point_down(parts, tree):
+    for target in relative_imports(parts, tree):
+        if target[0] != parts[0]:
+            assert HEIGHT[target[0]] < HEIGHT[parts[0]], (
+                f"{'.'.join(parts)} may not import {'.'.join(target)}"
+            )
+
+
+def test_no_circles():
+    """Also inside the packages; raises CycleError with the modules of the circle."""
+    graph = {parts: set(relative_imports(parts, tree)) - {parts} for parts, tree in ALL}
+    TopologicalSorter(graph).prepare()
+
+
+class TestTheRuleItself:
+    def test_names_are_resolved(self):
+        tree = ast.parse("from ..errors import GpenError\nfrom .picture import Picture")
+        assert list(relative_imports(("images", "reading"), tree)) == [
+            ("errors",),
+            ("images", "picture"),
+        ]
+
+    def test_imports_of_packages_are_resolved(self):
+        tree = ast.parse("from .images import read_picture\nfrom . import images")
+        assert set(relative_imports(("pipeline",), tree)) == {("images", "__init__")}
+
+    def test_absolute_imports_are_seen_inside_functions(self):
+        tree = ast.parse("def f():\n    import comfy.utils\n    from gpen_core import errors")
+        assert list(absolute_imports(tree)) == ["comfy.utils", "gpen_core"]
