@@ -1,0 +1,14 @@
+"""Finding faces: one interface, three detectors, and the rules common to them."""
+
+from .choose import DETECTOR_NAMES, DetectorName, load_detector
+from .detector import DetectionOptions, Detector, Pixels, detect_faces
+
+__all__ = [
+    "DETECTOR_NAMES",
+    "DetectionOptions",
+    "Detector",
+    "DetectorName",
+    "Pixels",
+    "detect_faces",
+    "load_detector",
+]

@@ -1,0 +1,101 @@
+"""Overlap of boxes, and which of several overlapping ones to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..faces import Face
+
+Floats = NDArray[np.floating[Any]]
+
+SAME_FACE_UNION = 0.4
+"""Two boxes that share this part of their union show one face."""
+
+SAME_FACE_CONTAINED = 0.7
+"""A box with this part of itself inside another shows the same face."""
+
+SAME_FACE_LANDMARKS = 0.3
+"""Landmarks this close on average, in eye-to-mouth distances, belong to one face."""
+
+
+def overlap(box: Floats, others: Floats, of: Literal["union", "smaller"] = "union") -> Floats:
+    """The area that `box` shares with each of `others`, as a part of the union or smaller box.
+
+    Args:
+        box: (4,) left, top, right, bottom.
+        others: (N, 4).
+        of: what the shared area is divided by.
+
+    Returns:
+        (N,) in 0..1; 0 where a box has no area.
+    """
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    shared = np.maximum(high - low, 0.0).prod(axis=1)
+    area = np.maximum(box[2:] - box[:2], 0.0).prod()
+    areas = np.maximum(others[:, 2:] - others[:, :2], 0.0).prod(axis=1)
+    whole = np.minimum(area, areas) if of == "smaller" else area + areas - shared
+    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+
+
+def suppress(
+    boxes: Floats, scores: Floats, limit: float, of: Literal["union", "smaller"] = "union"
+) -> NDArray[np.intp]:
+    """Non-maximum suppression: the best boxes, none overlapping a better one by over `limit`.
+
+    Args:
+        boxes: (N, 4) left, top, right, bottom.
+        scores: (N,).
+        limit: the largest overlap between two boxes that are both kept.
+        of: what the overlap is measured against.
+
+    Returns:
+        Indices of the kept boxes, best first; among equal scores, the first in the list.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while order.size:
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        order = order[overlap(boxes[best], boxes[order], of) <= limit]
+    return np.asarray(kept, dtype=np.intp)
+
+
+def merge_duplicates(faces: Iterable[Face]) -> tuple[Face, ...]:
+    """Leaves one face, the most certain and then the largest, of those found more than once.
+
+    Two are the same face when their boxes largely coincide, when one lies within the other, or
+    when their landmarks do. The result is ordered by score.
+    """
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: (-face.score, -face.size)):
+        if not _is_among(face, kept):
+            kept.append(face)
+    return tuple(kept)
+
+
+def _is_among(face: Face, others: Sequence[Face]) -> bool:
+    if not others:
+        return False
+    boxes = np.asarray([other.box for other in others])
+    box = np.asarray(face.box)
+    return bool(
+        (overlap(box, boxes) > SAME_FACE_UNION).any()
+        or (overlap(box, boxes, "smaller") > SAME_FACE_CONTAINED).any()
+        or any(_landmark_distance(face, other) < SAME_FACE_LANDMARKS for other in others)
+    )
+
+
+def _landmark_distance(face: Face, other: Face) -> float:
+    """Mean distance of the landmarks over the eye-to-mouth distance of the larger face."""
+    ours, theirs = face.points(), other.points()
+    reach = max(
+        np.linalg.norm(points[3:].mean(axis=0) - points[:2].mean(axis=0))
+        for points in (ours, theirs)
+    )
+    distance = float(np.linalg.norm(ours - theirs, axis=1).mean())
+    return distance / max(float(reach), 1e-9)

@@ -1,0 +1,169 @@
+"""What a face detector is, what may be asked of it, and the steps common to all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import Cancelled, ImageError, OptionError
+from ..faces import ORDERS, Face, Order, number_faces
+from .boxes import merge_duplicates
+from .turned import reduction, search_turned
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+CancelCheck = Callable[[], bool] | None
+
+DTYPES = ("uint8", "uint16", "float32")
+"""Types that the values of a picture may have; the last one in 0..1."""
+
+TURNED_MINIMUM_SIZE = 20.0
+"""Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """Which faces are wanted, and in which order.
+
+    Raises:
+        OptionError: a value is outside what its field says.
+    """
+
+    confidence: float | None = None
+    """Least score of a face, 0..1; None takes the detector's own default."""
+
+    minimum_size: float = 20.0
+    """Least longer side of a face's box, in pixels of the picture, 0 or more."""
+
+    maximum_count: int | None = None
+    """How many faces to keep at most, the largest first; None keeps all."""
+
+    order: Order = "left-right"
+    """How the faces are listed and numbered."""
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise OptionError(f"the confidence must be between 0 and 1, not {self.confidence}")
+        if not (math.isfinite(self.minimum_size) and self.minimum_size >= 0.0):
+            raise OptionError(f"the minimum size must be 0 or more, not {self.minimum_size}")
+        if self.maximum_count is not None and self.maximum_count < 1:
+            raise OptionError(f"the maximum count must be 1 or more, not {self.maximum_count}")
+        if self.order not in ORDERS:
+            raise OptionError(
+                f"the order {self.order!r} is unknown; choose one of {', '.join(ORDERS)}"
+            )
+
+
+class Detector(Protocol):
+    """Finds faces that are upright, or nearly so, in a picture."""
+
+    @property
+    def name(self) -> str:
+        """One of "retinaface", "yunet" or "embedded"."""
+        ...
+
+    @property
+    def default_confidence(self) -> float:
+        """The least score that is taken for a face when the options name none."""
+        ...
+
+    def detect(
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+    ) -> tuple[Face, ...]:
+        """Finds faces in a valid picture; see `detect_faces` for what follows.
+
+        Args:
+            pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
+            options: `confidence` and `minimum_size` tell how closely to look; a detector may
+                return faces beyond them, more than once and in any order.
+            cancelled: asked often; a true answer stops the search.
+
+        Raises:
+            Cancelled: `cancelled` asked to stop.
+        """
+        ...
+
+
+def detect_faces(
+    detector: Detector,
+    pixels: Pixels,
+    options: DetectionOptions | None = None,
+    cancelled: CancelCheck = None,
+) -> tuple[Face, ...]:
+    """Finds the faces of a picture.
+
+    Faces found twice are merged; those below the confidence or the minimum size are left out; of
+    the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
+    searched again turned by 90, 270 and 180 degrees (see `turned`).
+
+    Args:
+        detector: what to search with.
+        pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
+        options: which faces are wanted.
+        cancelled: asked often; a true answer stops the search.
+
+    Returns:
+        The faces, in the order of the options, numbered from 0.
+
+    Raises:
+        ImageError: the picture is empty, of another shape or type, or holds unusable values.
+        Cancelled: `cancelled` asked to stop.
+    """
+    options = options or DetectionOptions()
+    check_picture(pixels)
+    faces = _wanted(detector.detect(pixels, options, cancelled), detector, options)
+    if not faces:
+        smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
+        closely = replace(options, minimum_size=smallest)
+        found = search_turned(lambda turned: detector.detect(turned, closely, cancelled), pixels)
+        faces = _wanted(found, detector, options)
+    return number_faces(faces, options.order)
+
+
+def stop_if_cancelled(cancelled: CancelCheck) -> None:
+    """Raises `Cancelled` if the caller asked to stop."""
+    if cancelled is not None and cancelled():
+        raise Cancelled("the face detection was cancelled")
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Keeps a caller's autocast out: coordinates and scores are computed in float32."""
+    if device.type not in ("cpu", "cuda"):
+        return nullcontext()  # older torch refuses to name other devices here
+    return torch.autocast(device.type, enabled=False)
+
+
+def check_picture(pixels: NDArray[Any]) -> None:
+    """Refuses what is not an RGB picture that a detector can look at.
+
+    Raises:
+        ImageError: see `detect_faces`.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(
+            "faces are searched in RGB pictures of shape (height, width, 3), "
+            f"not {pixels.shape}; convert a grey picture or one with alpha first"
+        )
+    if pixels.size == 0:
+        raise ImageError(f"the picture is empty: its shape is {pixels.shape}")
+    if str(pixels.dtype) not in DTYPES:
+        raise ImageError(f"the picture must be uint8, uint16 or float32, not {pixels.dtype}")
+    if pixels.dtype == np.float32:
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (low >= 0.0 and high <= 1.0):  # also true of NaN
+            raise ImageError(f"the picture's values must lie in 0..1, not {low}..{high}")
+
+
+def _wanted(
+    found: tuple[Face, ...], detector: Detector, options: DetectionOptions
+) -> tuple[Face, ...]:
+    least = detector.default_confidence if options.confidence is None else options.confidence
+    good = (face for face in found if face.score >= least and face.size >= options.minimum_size)
+    faces = merge_duplicates(good)
+    return number_faces(faces, "size")[: options.maximum_count]

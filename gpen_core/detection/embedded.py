@@ -1,0 +1,66 @@
+"""The detector that is always there: MTCNN with the weights inside this package."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..faces import Face, landmarks_from_array
+from .aligned_pass import refine_aligned
+from .detector import CancelCheck, DetectionOptions, Pixels, full_precision
+from .mtcnn_cascade import Candidates, run_cascade
+from .mtcnn_network import load_mtcnn
+from .pyramid import build_pyramid
+
+SMALLEST = 12.0
+"""Faces below this many pixels are not searched: the first network sees no less."""
+
+
+RESIZING_DEVICES = ("cpu", "cuda")
+"""Device types whose antialiased resizing every supported torch has."""
+
+
+class EmbeddedDetector:
+    """MTCNN, whose score is the mean over the looks at the face in its aligned frame.
+
+    Searches the picture at its full resolution (up to `pyramid.MAX_PIXELS`) in bounded memory.
+    """
+
+    name = "embedded"
+
+    default_confidence = 0.96
+    """On photos false alarms scored up to 0.955 and the hardest true face, half covered, 0.98."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        """Loads the networks on `device`, or on the CPU where it cannot resize antialiased."""
+        self._device = torch.device(device)
+        if self._device.type not in RESIZING_DEVICES:
+            self._device = torch.device("cpu")
+        self._network = load_mtcnn(self._device)
+
+    def detect(
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+    ) -> tuple[Face, ...]:
+        """See `Detector.detect`."""
+        with torch.no_grad(), full_precision(self._device):
+            pyramid = build_pyramid(pixels, self._device)
+            smallest = max(options.minimum_size / pyramid.reduction, SMALLEST)
+            found = run_cascade(self._network, pyramid, smallest, cancelled)
+            found = refine_aligned(self._network.onet, pyramid, found, cancelled)
+        return _faces(found, pyramid.reduction)
+
+
+def _faces(found: Candidates, reduction: int) -> tuple[Face, ...]:
+    """Candidates in edge coordinates of the pyramid as faces of the picture."""
+    boxes = _centred(found.boxes, reduction)
+    landmarks = _centred(found.landmarks, reduction)
+    return tuple(
+        Face((box[0], box[1], box[2], box[3]), landmarks_from_array(points), float(score))
+        for box, points, score in zip(boxes.tolist(), landmarks, found.scores, strict=True)
+    )
+
+
+def _centred(values: NDArray[np.float64], reduction: int) -> NDArray[np.float64]:
+    """Edge coordinates of a reduced picture in pixels of the picture, centres on whole numbers."""
+    return values * reduction - 0.5

@@ -1,0 +1,149 @@
+"""RetinaFace with a ResNet-50: facexlib's network class, and everything around it done here."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints import read_state_dict
+from ..errors import CheckpointError
+from ..faces import Face, landmarks_from_array
+from ..packages import require
+from .boxes import suppress
+from .detector import CancelCheck, DetectionOptions, Pixels, full_precision, stop_if_cancelled
+from .retinaface_boxes import anchors, decode_boxes, decode_landmarks
+from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
+
+TILE = 1024
+"""Longest side of what the network is given, in pixels; GPEN's authors used about 1000."""
+
+SMALLEST = 16.0
+"""Side in pixels, as the network sees it, that the smallest face is given."""
+
+SEARCH_PIXELS = {"cpu": 2_000_000}
+"""How many pixels the search for small faces may cover, by device type."""
+
+SEARCH_PIXELS_ELSEWHERE = 32_000_000
+
+_MEAN_BGR = (104.0, 117.0, 123.0)
+_SAME_FACE = 0.4
+_MOST_ANSWERS = 5000
+_log = logging.getLogger("gpen")
+
+
+class RetinaFaceDetector:
+    """RetinaFace-ResNet50 with the user's weights.
+
+    The whole picture is looked at with its longer side at most `TILE`; then, if faces of the
+    minimum size would be too small there, overlapping tiles at the scale that shows them. On a CPU
+    that scale is bounded by `SEARCH_PIXELS`, because the network takes some 6 s per megapixel.
+    """
+
+    name = "retinaface"
+
+    default_confidence = 0.9
+    """GPEN's own threshold."""
+
+    def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
+        """Loads the network.
+
+        Raises:
+            CheckpointError: the file is damaged or not that of RetinaFace-ResNet50.
+            MissingPackageError: facexlib or torchvision does not import.
+        """
+        self._device = torch.device(device)
+        self._network = load_network(weights).to(self._device)
+
+    def detect(
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+    ) -> tuple[Face, ...]:
+        """See `Detector.detect`."""
+        least = self.default_confidence if options.confidence is None else options.confidence
+        height, width = pixels.shape[:2]
+        faces: list[Face] = []
+        for tile in self._looks(width, height, options.minimum_size):
+            stop_if_cancelled(cancelled)
+            found = (place_in_picture(face, tile) for face in self._look(pixels, tile, least))
+            faces.extend(face for face in found if not is_cut(face, tile, width, height))
+        return tuple(faces)
+
+    def _looks(self, width: int, height: int, minimum_size: float) -> Iterator[Tile]:
+        overview = whole_picture(width, height, TILE)
+        yield overview
+        wanted = min(1.0, SMALLEST / max(minimum_size, 1.0))
+        budget = SEARCH_PIXELS.get(self._device.type, SEARCH_PIXELS_ELSEWHERE)
+        scale = min(wanted, math.sqrt(budget / (width * height)))
+        if scale < wanted:
+            smallest = math.ceil(SMALLEST / max(scale, overview.scale))
+            _log.info("RetinaFace looks for faces of %d pixels and more here", smallest)
+        if scale > overview.scale:
+            # What the overview just misses must fit into the overlap of two tiles.
+            overlap = min(max(64, int(2 * SMALLEST * scale / overview.scale)), TILE // 2)
+            yield from overlapping_tiles(width, height, scale, TILE, overlap)
+
+    def _look(self, pixels: Pixels, tile: Tile, least: float) -> Iterator[Face]:
+        """The faces of one tile, in pixels of the scaled tile."""
+        picture = tile_pixels(pixels, tile).to(self._device)
+        with torch.no_grad(), full_precision(self._device):
+            mean = picture.new_tensor(_MEAN_BGR)[:, None, None]
+            boxes, scores, landmarks = self._network(picture.flip(1) - mean)
+            best = scores[0, :, 1].topk(min(_MOST_ANSWERS, scores.shape[1]))
+            good = best.indices[best.values >= least]
+            grid = anchors(picture.shape[2], picture.shape[3], self._device)[good]
+            found = _Found(
+                decode_boxes(boxes[0, good], grid),
+                decode_landmarks(landmarks[0, good], grid),
+                scores[0, good, 1],
+            )
+        return found.faces()
+
+
+class _Found:
+    """The network's answers above the threshold, decoded."""
+
+    def __init__(self, boxes: Tensor, landmarks: Tensor, scores: Tensor) -> None:
+        self._boxes = boxes.cpu().numpy().astype(np.float64)
+        self._landmarks = landmarks.cpu().numpy().astype(np.float64)
+        self._scores = scores.cpu().numpy().astype(np.float64)
+
+    def faces(self) -> Iterator[Face]:
+        """One face for each group of overlapping answers."""
+        for index in suppress(self._boxes, self._scores, _SAME_FACE):
+            box = self._boxes[index].tolist()
+            yield Face(
+                (box[0], box[1], box[2], box[3]),
+                landmarks_from_array(self._landmarks[index]),
+                float(self._scores[index]),
+            )
+
+
+def load_network(weights: Path) -> nn.Module:
+    """facexlib's RetinaFace with the weights of a file, in float32 on the CPU.
+
+    Raises:
+        CheckpointError: the file is damaged or not that of RetinaFace-ResNet50.
+        MissingPackageError: facexlib or torchvision does not import.
+    """
+    module = require("facexlib.detection.retinaface", "RetinaFace face detection")
+    tensors = {
+        name.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in read_state_dict(weights).items()
+    }
+    with warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")  # torchvision deprecates an argument that facexlib uses
+        network: nn.Module = module.RetinaFace(network_name="resnet50", device="meta")
+    try:
+        network.load_state_dict(tensors, strict=True, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{weights} is not a RetinaFace-ResNet50 file: its tensors are others. "
+            "Use detection_Resnet50_Final.pth of facexlib or RetinaFace-R50.pth of GPEN."
+        ) from error
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,44 @@
+"""What RetinaFace's numbers mean: the grid of anchors, and boxes and landmarks relative to it.
+
+J. Deng et al., "RetinaFace: Single-stage Dense Face Localisation in the Wild", CVPR 2020.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+STEPS = (8, 16, 32)
+"""Pixels between the cells of each feature map."""
+
+ANCHOR_SIZES = ((16, 32), (64, 128), (256, 512))
+"""Sides of the two square anchors of every cell of each feature map, in pixels."""
+
+CENTRE_UNIT, SIZE_UNIT = 0.1, 0.2
+"""What the network's numbers are multiplied by (its "variances")."""
+
+
+def anchors(height: int, width: int, device: torch.device) -> Tensor:
+    """Centre x, centre y and side of every anchor, in pixels: (N, 3), in the network's order."""
+    grids: list[Tensor] = []
+    for step, sizes in zip(STEPS, ANCHOR_SIZES, strict=True):
+        rows = (torch.arange(math.ceil(height / step), device=device) + 0.5) * step
+        columns = (torch.arange(math.ceil(width / step), device=device) + 0.5) * step
+        sides = torch.tensor(sizes, device=device, dtype=rows.dtype)
+        y, x, side = torch.meshgrid(rows, columns, sides, indexing="ij")
+        grids.append(torch.stack((x, y, side), dim=-1).reshape(-1, 3))
+    return torch.cat(grids)
+
+
+def decode_boxes(offsets: Tensor, grid: Tensor) -> Tensor:
+    """Left, top, right, bottom in pixels (N, 4) from the network's box output (N, 4)."""
+    centre = grid[:, :2] + offsets[:, :2] * CENTRE_UNIT * grid[:, 2:]
+    half = grid[:, 2:] * torch.exp(offsets[:, 2:] * SIZE_UNIT) / 2
+    return torch.cat((centre - half, centre + half), dim=1)
+
+
+def decode_landmarks(offsets: Tensor, grid: Tensor) -> Tensor:
+    """Landmarks in pixels (N, 5, 2) from the network's landmark output (N, 10)."""
+    return grid[:, None, :2] + offsets.reshape(-1, 5, 2) * CENTRE_UNIT * grid[:, None, 2:]
