@@ -94,3 +94,8 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
     elif device.type == "xpu":
         torch.xpu.empty_cache()
+
+
+def warp_device(device: torch.device) -> torch.device:
+    """Where warps for `device` are computed: there, or on the CPU where torch lacks them."""
+    return device if device.type in ("cpu", "cuda") else torch.device("cpu")

@@ -30,7 +30,8 @@ class Face:
     """Left, top, right, bottom; may reach outside the picture."""
 
     landmarks: Landmarks
-    """Eye, eye, nose tip, mouth corner, mouth corner; the one on the left of the picture first."""
+    """Eye, eye, nose tip, mouth corner, mouth corner; of each pair the one first that is on the
+    left of the picture when the face is upright."""
 
     score: float
     """The detector's confidence, 0..1."""

@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         console.say(f"{photo}: {result.report.summary()}")
         console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
         console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory()}")
-        console.say(f"written to {arguments.output}/: restored.png, faces.png, before-after.png, report.json")
+        console.say(
+            f"written to {arguments.output}/: restored.png, faces.png, before-after.png, report.json"
+        )
     return 0
 
 

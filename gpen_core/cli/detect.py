@@ -9,8 +9,8 @@ import numpy as np
 
 from ..detection import Detector, detect_faces
 from ..errors import GpenError
-from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..files import write_text
+from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
 from .console import Console
 from .setting_up import detection_options, load_named_detector

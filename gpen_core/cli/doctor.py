@@ -74,7 +74,9 @@ def _version(package: str, purpose: str) -> str:
 
 def _describe_device(device: torch.device) -> str:
     if device.type != "cuda":
-        return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+        return (
+            f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+        )
     free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     return f"{device}, {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"

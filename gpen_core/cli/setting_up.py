@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..detection import DetectionOptions, Detector, load_detector
+from ..compositing.parsing import FILE_NAMES, FaceParser
+from ..compositing.parsing import load_parser as load_parsenet
 from ..devices import choose_device
 from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
@@ -50,6 +52,25 @@ def load_named_detector(arguments: argparse.Namespace) -> Detector:
     """The detector named by `--detector`."""
     folders = folders_of(arguments).searched("detection")
     return load_detector(arguments.detector, folders, choose_device(arguments.device))
+
+
+def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
+    """ParseNet, if `--mask parse` asks for it.
+
+    Raises:
+        CheckpointError: its weights are not installed.
+    """
+    if arguments.mask != "parse":
+        return None
+    folders = folders_of(arguments)
+    path = folders.find_file("parsing", FILE_NAMES)
+    if path is None:
+        searched = "\n  ".join(str(folder) for folder in folders.searched("parsing"))
+        raise CheckpointError(
+            f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
+            f"put them into one of these folders, or use --mask area:\n  {searched}"
+        )
+    return load_parsenet(path, choose_device(arguments.device))
 
 
 def detection_options(arguments: argparse.Namespace) -> DetectionOptions:

@@ -72,9 +72,7 @@ def _pictures(path: Path, recursive: bool) -> list[tuple[Path, Path]]:
     return [(path, Path(path.name))]
 
 
-def _into_folder(
-    sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str
-) -> list[Target]:
+def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str) -> list[Target]:
     plain = [folder / place.with_suffix(suffix) for _, place in sources]
     # photo.jpg and photo.png must not end up in one file: both keep their whole names then.
     taken = Counter(str(path).casefold() for path in plain)

@@ -1,0 +1,1 @@
+"""Putting restored crops back: which pixels, in which colour, and how faces share them."""

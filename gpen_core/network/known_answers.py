@@ -107,7 +107,7 @@ def _set_gains(state: State, config: GpenConfig, gains: Mapping[int, float]) -> 
         for channel in range(3):
             weight[0, channel, channels + channel] = gain / 2 * math.sqrt(2 * channels)
         state[f"{rgb}.conv.weight"] = weight
-        state[f"{rgb}.bias"] = torch.full((1, 3, 1, 1), -gain)
+        state[f"{rgb}.bias"] = torch.full((1, 3, 1, 1), -float(gain))
         if gain:
             modulation = f"{rgb}.conv.modulation"
             state[f"{modulation}.weight"] = torch.zeros_like(state[f"{modulation}.weight"])

@@ -1,0 +1,77 @@
+"""The parse mask: which pixels of a restored crop are face and hair, by ParseNet.
+
+The network class comes from facexlib; the weights are the user's (`parsing_parsenet.pth`, from
+PSFRGAN, for non-commercial use only). The classes are CelebAMask-HQ's; as in GPEN's own program hat
+and clothes are left out, hair, ears and neck stay.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+from ..checkpoints import read_state_dict
+from ..errors import CheckpointError
+from ..geometry.warping import blur
+from ..packages import require
+
+FILE_NAMES = ("parsing_parsenet.pth", "ParseNet-latest.pth")
+
+_SIDE = 512
+_CLASSES = 19
+_KEPT = (*range(1, 14), 15, 16, 17)
+_SIGMA = 5.66
+"""Softness of the mask's edge at 512 pixels: GPEN's two Gaussians of 4 pixels together."""
+
+
+class FaceParser:
+    """ParseNet, loaded."""
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        """Usually called through `load_parser`."""
+        self._network = network.to(device).eval()
+        self._device = device
+
+    def mask(self, crop: Tensor) -> Tensor:
+        """The part of a crop that is face and hair.
+
+        Args:
+            crop: RGB (3, S, S), floating, 0..1.
+
+        Returns:
+            (512, 512) resized to (S, S), float32, 0..1, soft at its edges.
+        """
+        image = F.interpolate(crop.float().unsqueeze(0), (_SIDE, _SIDE), mode="area")
+        with torch.no_grad(), torch.autocast(self._device.type, enabled=False):
+            scores: Any = self._network((image * 2 - 1).to(self._device))
+        classes = scores[0].argmax(1)
+        kept = torch.zeros(_CLASSES, device=self._device)
+        kept[list(_KEPT)] = 1
+        soft = blur(kept[classes].float(), _SIGMA).to(crop.device)
+        side = crop.shape[-1]
+        resized = F.interpolate(soft.unsqueeze(0), (side, side), mode="bilinear")
+        return resized[0, 0]
+
+
+def load_parser(path: Path, device: torch.device) -> FaceParser:
+    """Loads ParseNet.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or no ParseNet.
+        MissingPackageError: facexlib or torchvision does not import.
+    """
+    parsenet = require("facexlib.parsing.parsenet", "the parse mask")
+    with torch.inference_mode(False):
+        state = read_state_dict(path)
+        network: nn.Module = parsenet.ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=_CLASSES)
+        try:
+            network.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path.name} is no ParseNet for face parsing; use facexlib's parsing_parsenet.pth"
+            ) from error
+    return FaceParser(network, device)

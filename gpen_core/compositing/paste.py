@@ -1,0 +1,192 @@
+"""Pasting restored crops back into a picture.
+
+Only the rectangle that a crop covers is computed, in float32, and rounded once. A pixel whose mask
+is 0 is never written, so it keeps its value bit for bit.
+
+Where crops overlap each pixel belongs mostly to the face in whose crop it lies nearer the middle:
+with m the mask and d the distance from the crop's middle in parts of its side, a face weighs
+m * exp(-40 d²), and the pasted colour is the weighted mean of the faces, taken to the extent of the
+largest mask. The result does not depend on the order of the faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..devices import warp_device
+from ..errors import OptionError
+from ..geometry.alignment import Alignment
+from ..geometry.regions import Region
+from ..geometry.sampling import sample
+from ..geometry.similarity import Matrix
+from ..images.picture import to_dtype, to_float
+from .masks import area_mask, covered_region, crop_coordinates
+
+_OWNERSHIP = 40.0
+
+Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """One face warped into the picture: colour (3, h, w), mask and weight (h, w)."""
+
+    region: Region
+    colour: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+class Canvas:
+    """A picture into which faces are pasted one by one; `pixels` and `mask` are the result.
+
+    Which faces will come is told first: a face that overlaps none is pasted and forgotten at once,
+    others wait until all that overlap them are there.
+    """
+
+    def __init__(
+        self,
+        background: Pixels,
+        alignments: Sequence[Alignment],
+        strength: float = 1.0,
+        feather: float = 0.011,
+        limit: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Prepares the canvas; the background itself is not changed.
+
+        Args:
+            background: RGB (H, W, 3); uint8, uint16, or float32 in 0..1.
+            alignments: of all faces that will be pasted, in the background's pixels.
+            strength: how much of the restored face is taken, 0..1.
+            feather: see `masks.area_mask`.
+            limit: (H, W), 0..1: the mask of each face is multiplied by it.
+
+        Raises:
+            OptionError: `limit` is of another size than the background.
+        """
+        if limit is not None and limit.shape != background.shape[:2]:
+            raise OptionError(
+                f"the mask is of {limit.shape[1]}×{limit.shape[0]} pixels, the picture of "
+                f"{background.shape[1]}×{background.shape[0]}; they must be equal"
+            )
+        self.pixels: Pixels = background.copy()
+        self.mask: NDArray[np.float32] = np.zeros(background.shape[:2], dtype=np.float32)
+        self._alignments = list(alignments)
+        self._strength, self._feather, self._limit = strength, feather, limit
+        height, width = background.shape[:2]
+        self._regions = [covered_region(a, height, width) for a in self._alignments]
+        self._waiting: dict[int, _Patch] = {}
+        self._groups = _overlapping(self._regions)
+
+    def paste(self, index: int, crop: Tensor, crop_mask: Tensor | None = None) -> None:
+        """Pastes the face of `alignments[index]`.
+
+        Args:
+            index: which face.
+            crop: restored RGB (3, S, S), floating, 0..1.
+            crop_mask: (S, S), floating, 0..1, multiplied with the mask of the area.
+
+        Raises:
+            OptionError: the crop's size is not the alignment's.
+        """
+        size = self._alignments[index].size
+        if tuple(crop.shape) != (3, size, size):
+            raise OptionError(f"the crop must be (3, {size}, {size}), not {tuple(crop.shape)}")
+        self._waiting[index] = self._patch(index, crop, crop_mask)
+        group = self._groups[index]
+        if all(member in self._waiting for member in group):
+            self._blend([self._waiting.pop(member) for member in group])
+
+    def _patch(self, index: int, crop: Tensor, crop_mask: Tensor | None) -> _Patch:
+        alignment, region = self._alignments[index], self._regions[index]
+        device = warp_device(crop.device)
+        matrix = _to_crop(alignment, region)
+        colour = sample(crop.to(device), matrix, region.height, region.width)
+        x, y = crop_coordinates(alignment, region, device)
+        mask = area_mask(x, y, alignment, self._feather)
+        if crop_mask is not None:
+            part = sample(crop_mask.to(device).unsqueeze(0), matrix, region.height, region.width)
+            mask = mask * part[0].clamp_(0, 1)
+        if self._limit is not None:
+            part = torch.from_numpy(_part(self._limit, region).astype(np.float32))
+            mask = mask * part.to(device).clamp(0, 1)
+        middle = (alignment.size - 1) / 2
+        distance = ((x - middle).square() + (y - middle).square()) / alignment.size**2
+        return _Patch(region, colour, mask, mask * torch.exp(-_OWNERSHIP * distance))
+
+    def _blend(self, patches: list[_Patch]) -> None:
+        """Pastes faces that overlap each other and no other; one alone in most pictures."""
+        if len(patches) == 1:
+            self._write(patches[0].region, patches[0].colour, patches[0].mask)
+            return
+        whole = _union([patch.region for patch in patches])
+        device = patches[0].colour.device
+        colour = torch.zeros(3, whole.height, whole.width, device=device)
+        weight = torch.zeros(whole.height, whole.width, device=device)
+        mask = torch.zeros_like(weight)
+        for patch in patches:
+            rows, columns = _within(patch.region, whole)
+            colour[:, rows, columns] += patch.colour * patch.weight
+            weight[rows, columns] += patch.weight
+            mask[rows, columns] = torch.maximum(mask[rows, columns], patch.mask)
+        # Far from every middle the weights are tiny but not 0 wherever a mask is not.
+        colour = torch.where(weight > 0, colour / weight.clamp_min(1e-30), colour)
+        self._write(whole, colour, torch.where(weight > 0, mask, torch.zeros_like(mask)))
+
+    def _write(self, region: Region, colour: Tensor, mask: Tensor) -> None:
+        if region.empty:
+            return
+        alpha = (mask * self._strength).cpu().numpy()
+        target = _part(self.pixels, region)
+        before = to_float(np.ascontiguousarray(target))
+        after = colour.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        blended = before + (after - before) * alpha[:, :, None]
+        if target.dtype != np.float32:
+            blended = to_dtype(blended, target.dtype)
+        np.copyto(target, blended, where=(alpha > 0)[:, :, None])
+        np.copyto(_part(self.mask, region), alpha, where=alpha > 0)
+
+
+def _to_crop(alignment: Alignment, region: Region) -> Matrix:
+    """From pixels counted from the region's corner to pixels of the crop."""
+    matrix = alignment.image_to_crop.copy()
+    matrix[:, 2] += matrix[:, :2] @ (region.left, region.top)
+    return matrix
+
+
+def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:
+    return picture[region.top : region.bottom, region.left : region.right]
+
+
+def _within(region: Region, whole: Region) -> tuple[slice, slice]:
+    top, left = region.top - whole.top, region.left - whole.left
+    return slice(top, top + region.height), slice(left, left + region.width)
+
+
+def _union(regions: Sequence[Region]) -> Region:
+    lefts, tops, rights, bottoms = zip(*regions, strict=True)
+    return Region(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def _overlapping(regions: Sequence[Region]) -> list[list[int]]:
+    """For each region the group of all that it touches, directly or through others.
+
+    Members stand in the order of their regions, so that sums do not depend on who came first.
+    """
+    group = list(range(len(regions)))
+    for i, region in enumerate(regions):
+        for j in range(i):
+            if region.meets(regions[j]) and group[i] != group[j]:
+                joined = group[j]
+                group = [group[i] if g == joined else g for g in group]
+    return [
+        sorted((k for k in range(len(regions)) if group[k] == g), key=lambda k: regions[k])
+        for g in group
+    ]

@@ -1,0 +1,65 @@
+"""The similarity between a picture and the aligned crop of one face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..faces import Face
+from ..options import TemplateName
+from .similarity import (
+    Matrix,
+    Points,
+    apply,
+    estimate_similarity,
+    for_resized_source,
+    invert,
+    scale_of,
+)
+from .templates import template
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Where an aligned crop lies in a picture."""
+
+    image_to_crop: Matrix
+    """(2, 3), from pixels of the picture to pixels of the crop."""
+
+    size: int
+    """Side of the crop in pixels."""
+
+    @property
+    def crop_to_image(self) -> Matrix:
+        """(2, 3), from pixels of the crop to pixels of the picture."""
+        return invert(self.image_to_crop)
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per picture pixel: above 1 the crop shows the face enlarged."""
+        return scale_of(self.image_to_crop)
+
+    def corners(self) -> Points:
+        """The crop's corners (4, 2) in the picture, its outer edges included."""
+        low, high = -0.5, self.size - 0.5
+        square = np.array([[low, low], [high, low], [high, high], [low, high]])
+        return apply(self.crop_to_image, square)
+
+    def for_resized(self, factor: float) -> Alignment:
+        """The alignment of the same crop in the picture resized by `factor`."""
+        return Alignment(for_resized_source(self.image_to_crop, factor), self.size)
+
+
+def align(face: Face, size: int, name: TemplateName = "gpen") -> Alignment:
+    """The alignment that brings a face's landmarks onto a template.
+
+    Args:
+        face: a face of the picture.
+        size: side of the crop in pixels.
+        name: the template.
+
+    Raises:
+        DetectionError: the landmarks are no face (all in one place, or not numbers).
+    """
+    return Alignment(estimate_similarity(face.points(), template(name, size)), size)

@@ -1,0 +1,56 @@
+"""Rectangles of whole pixels."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .similarity import Points
+
+
+class Region(NamedTuple):
+    """A rectangle of pixels: columns [left, right), rows [top, bottom)."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return max(self.right - self.left, 0)
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return max(self.bottom - self.top, 0)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no pixel."""
+        return self.width == 0 or self.height == 0
+
+    def clipped(self, height: int, width: int) -> Region:
+        """The part of it within a picture."""
+        left, top = min(max(self.left, 0), width), min(max(self.top, 0), height)
+        right, bottom = min(self.right, width), min(self.bottom, height)
+        return Region(left, top, max(right, left), max(bottom, top))
+
+    def meets(self, other: Region) -> bool:
+        """Whether both share a pixel."""
+        return max(self.left, other.left) < min(self.right, other.right) and max(
+            self.top, other.top
+        ) < min(self.bottom, other.bottom)
+
+
+def region_around(points: Points, margin: int) -> Region:
+    """The smallest region that holds points (N, 2) with `margin` pixels around them."""
+    left, top = points.min(axis=0)
+    right, bottom = points.max(axis=0)
+    return Region(
+        math.floor(left) - margin,
+        math.floor(top) - margin,
+        math.ceil(right) + margin + 1,
+        math.ceil(bottom) + margin + 1,
+    )

@@ -1,0 +1,67 @@
+"""Similarity transforms: rotation, one scale, translation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DetectionError
+
+Matrix = NDArray[np.float64]
+Points = NDArray[np.float64]
+
+
+def estimate_similarity(source: Points, target: Points) -> Matrix:
+    """The similarity, without reflection, that takes points to points with least squared error.
+
+    S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
+    (PAMI 1991).
+
+    Args:
+        source: (N, 2).
+        target: (N, 2).
+
+    Returns:
+        (2, 3), from `source` to `target`.
+
+    Raises:
+        DetectionError: the points are not finite, or lie all in one place.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        raise DetectionError("the landmarks hold values that are not numbers")
+    from_mean, to_mean = source.mean(axis=0), target.mean(axis=0)
+    a, b = source - from_mean, target - to_mean
+    spread = float((a * a).sum())
+    if spread < 1e-9 or float((b * b).sum()) < 1e-9:
+        raise DetectionError("the landmarks lie all in one place, which is no face")
+    # In two dimensions the rotation times the scale is (c, -d; d, c), linear in c and d.
+    c = float((a * b).sum()) / spread
+    d = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread
+    if c * c + d * d < 1e-18:
+        raise DetectionError("the landmarks do not fit a face in any position")
+    turn = np.array([[c, -d], [d, c]])
+    return np.column_stack([turn, to_mean - turn @ from_mean])
+
+
+def apply(matrix: Matrix, points: Points) -> Points:
+    """Takes points (..., 2) through a matrix."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """The matrix of the opposite direction."""
+    back = np.linalg.inv(matrix[:, :2]).astype(np.float64)
+    return np.column_stack([back, -back @ matrix[:, 2]])
+
+
+def scale_of(matrix: Matrix) -> float:
+    """How many target pixels one source pixel becomes."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def for_resized_source(matrix: Matrix, factor: float) -> Matrix:
+    """The matrix for the source picture resized by `factor`, to the same target."""
+    shift = np.full(2, (factor - 1) / 2)
+    turn = matrix[:, :2] / factor
+    return np.column_stack([turn, matrix[:, 2] - turn @ shift])

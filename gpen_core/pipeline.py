@@ -1,0 +1,294 @@
+"""A picture in, the restored picture out: detect, align, restore, paste back, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .compositing.colour import match_low_frequencies
+from .compositing.parsing import FaceParser
+from .compositing.paste import Canvas
+from .detection import DetectionOptions, Detector, detect_faces
+from .detection.detector import check_picture
+from .devices import precision_name
+from .errors import Cancelled, DetectionError, OptionError
+from .faces import Face
+from .geometry.alignment import Alignment, align
+from .geometry.sampling import extract_crop, sample
+from .images.picture import to_dtype, to_float
+from .options import RestorationOptions
+from .report import FaceReport, Report
+from .restorer import Restorer
+from .selection import select_faces
+
+Stage = Literal["detecting faces", "restoring faces", "done"]
+CancelCheck = Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a restoration is."""
+
+    stage: Stage
+    done: int
+    """Faces restored so far."""
+
+    total: int
+    """Faces to restore; 0 while they are still being looked for."""
+
+    crop: Tensor | None = None
+    """The crop restored last, RGB (3, S, S) in 0..1, for a preview."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredCrop:
+    """One face before and after the network."""
+
+    face: Face
+    alignment: Alignment
+    aligned: Tensor
+    """RGB (3, S, S), float32, 0..1: what the network was given."""
+
+    restored: Tensor
+    """RGB (3, S, S), float32, 0..1: what it returned, in the colour that was pasted."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredPicture:
+    """The outcome of `restore_picture`."""
+
+    pixels: NDArray[Any]
+    """RGB (H, W, 3) of the dtype and size of the background."""
+
+    mask: NDArray[np.float32]
+    """(H, W), 0..1: how much of each pixel is restored; where it is 0 nothing has changed."""
+
+    faces: tuple[Face, ...]
+    """All faces found, restored or not, in the coordinates of the input."""
+
+    crops: tuple[RestoredCrop, ...]
+    """The restored faces' crops, if they were to be kept."""
+
+    report: Report
+
+
+@dataclass
+class _Clock:
+    """Milliseconds by stage."""
+
+    spent: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            passed = (time.perf_counter() - began) * 1000
+            self.spent[stage] = self.spent.get(stage, 0.0) + passed
+
+
+def restore_picture(
+    pixels: NDArray[Any],
+    restorer: Restorer,
+    detector: Detector | None = None,
+    options: RestorationOptions | None = None,
+    detection: DetectionOptions | None = None,
+    *,
+    faces: Sequence[Face] | None = None,
+    background: NDArray[Any] | None = None,
+    limit: NDArray[np.float32] | None = None,
+    parser: FaceParser | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: CancelCheck | None = None,
+    keep_crops: bool = True,
+) -> RestoredPicture:
+    """Restores the faces of a picture.
+
+    Args:
+        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
+        restorer: the loaded model.
+        detector: finds the faces; not needed if they are given.
+        options: how faces are cut out and put back.
+        detection: which faces count.
+        faces: faces of this picture found elsewhere, in place of detection.
+        background: the same picture, enlarged or reduced, into which the faces are pasted in place
+            of `pixels`; of any of the three types.
+        limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
+        parser: makes the parse mask; needed for `options.mask` "parse".
+        progress: called before the search, before the first face and after each face.
+        cancelled: asked often; true stops the work.
+        keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
+
+    Returns:
+        The restored picture. If no face is found, `pixels` is equal to the input.
+
+    Raises:
+        ImageError: the picture is unusable.
+        OptionError: arguments do not fit together.
+        Cancelled: `cancelled` returned true.
+        GpenError: a face could not be restored; no picture is returned then.
+    """
+    options, detection = options or RestorationOptions(), detection or DetectionOptions()
+    check_picture(pixels)
+    tell = progress or (lambda _: None)
+    clock = _Clock()
+    notes_before = len(restorer.notes)
+    if options.mask == "parse" and parser is None:
+        raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
+    if faces is None:
+        if detector is None:
+            raise OptionError("restore_picture needs a detector, or the faces themselves")
+        tell(Progress("detecting faces", 0, 0))
+        with clock("detect"):
+            faces = detect_faces(detector, pixels, detection, cancelled)
+    aligned, reports = align_faces(faces, restorer.size, options)
+    base, factor = (
+        (pixels, 1.0) if background is None else (background, _enlargement(pixels, background))
+    )
+    canvas = Canvas(
+        base,
+        [alignment.for_resized(factor) for _, alignment in aligned],
+        options.strength,
+        options.feather,
+        limit,
+    )
+    crops: list[RestoredCrop] = []
+    tell(Progress("restoring faces", 0, len(aligned)))
+    for index, (face, alignment) in enumerate(aligned):
+        _check(cancelled)
+        began = time.perf_counter()
+        crop = _restore_face(pixels, face, alignment, restorer, options, clock, cancelled)
+        with clock("paste"):
+            canvas.paste(
+                index, crop.restored, None if parser is None else parser.mask(crop.restored)
+            )
+        passed = (time.perf_counter() - began) * 1000
+        reports[face.index] = FaceReport(face, alignment.scale, passed)
+        if keep_crops:
+            crops.append(crop)
+        tell(Progress("restoring faces", index + 1, len(aligned), crop.restored))
+    tell(Progress("done", len(aligned), len(aligned)))
+    report = Report(
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        model=restorer.name,
+        model_size=restorer.size,
+        device=str(restorer.way.device),
+        precision=precision_name(restorer.way.dtype),
+        detector=detector.name if detector is not None else None,
+        template=options.template,
+        strength=options.strength,
+        faces=tuple(reports[face.index] for face in faces),
+        notes=tuple(restorer.notes[notes_before:]),
+        milliseconds=clock.spent,
+    )
+    return RestoredPicture(canvas.pixels, canvas.mask, tuple(faces), tuple(crops), report)
+
+
+def align_faces(
+    faces: Sequence[Face], size: int, options: RestorationOptions
+) -> tuple[list[tuple[Face, Alignment]], dict[int, FaceReport]]:
+    """Aligns the faces that the options choose.
+
+    Returns:
+        The faces to restore with their alignments, and a report, by the face's number, for each
+        face that is left out.
+
+    Raises:
+        OptionError: two faces have the same number, or the choice is not understood.
+    """
+    if len({face.index for face in faces}) != len(faces):
+        raise OptionError("the faces need numbers of their own; see faces.number_faces")
+    chosen = {face.index for face in select_faces(faces, options.faces)}
+    aligned: list[tuple[Face, Alignment]] = []
+    left_out: dict[int, FaceReport] = {}
+    for face in faces:
+        if face.index not in chosen:
+            left_out[face.index] = FaceReport(face, skipped="not selected")
+            continue
+        try:
+            aligned.append((face, align(face, size, options.template)))
+        except DetectionError as error:
+            left_out[face.index] = FaceReport(face, skipped=str(error))
+    return aligned, left_out
+
+
+def restore_aligned(
+    pixels: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
+) -> NDArray[Any]:
+    """Restores a picture that is an aligned face crop already: the network and nothing else.
+
+    Args:
+        pixels: RGB (H, W, 3), square; uint8, uint16, or float32 in 0..1.
+        restorer: the loaded model.
+        cancelled: asked often; true stops the work.
+
+    Returns:
+        RGB (size, size, 3) at the model's size, of the dtype of `pixels`.
+
+    Raises:
+        OptionError: the picture is not square.
+        ImageError: the picture is unusable.
+        Cancelled: `cancelled` returned true.
+    """
+    check_picture(pixels)
+    height, width = pixels.shape[:2]
+    if height != width:
+        raise OptionError(
+            f"an aligned crop must be square, but the picture is {width}×{height}; "
+            "restore it without saying that it is aligned"
+        )
+    scale = width / restorer.size
+    shift = (scale - 1) / 2
+    matrix = np.array([[scale, 0, shift], [0, scale, shift]])
+    source = torch.from_numpy(np.ascontiguousarray(to_float(pixels))).permute(2, 0, 1)
+    crop = sample(source, matrix, restorer.size, restorer.size)
+    restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().numpy()
+    return restored if pixels.dtype == np.float32 else to_dtype(restored, pixels.dtype)
+
+
+def _restore_face(
+    pixels: NDArray[Any],
+    face: Face,
+    alignment: Alignment,
+    restorer: Restorer,
+    options: RestorationOptions,
+    clock: _Clock,
+    cancelled: CancelCheck | None,
+) -> RestoredCrop:
+    with clock("crop"):
+        crop = extract_crop(pixels, alignment, restorer.way.device)
+    with clock("restore"):
+        restored = restorer.restore(crop, cancelled)
+    if options.colour == "lowfreq":
+        with clock("colour"):
+            restored = match_low_frequencies(restored, crop)
+    return RestoredCrop(face, alignment, crop.cpu(), restored.cpu())
+
+
+def _enlargement(pixels: NDArray[Any], background: NDArray[Any]) -> float:
+    """How much larger the background is than the picture."""
+    check_picture(background)
+    (height, width), (rows, columns) = pixels.shape[:2], background.shape[:2]
+    factor = columns / width
+    # An upscaler may round each side; more than one pixel off is another picture.
+    if abs(rows - height * factor) > max(1.0, factor):
+        raise OptionError(
+            f"the background is {columns}×{rows}, which is not {width}×{height} enlarged evenly; "
+            "give the same picture in another size"
+        )
+    return factor
+
+
+def _check(cancelled: CancelCheck | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("the restoration was cancelled")
