@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from .folders import ModelFolders, model_folders
     from .images import Picture, read_picture, write_picture
     from .options import RestorationOptions
-    from .pipeline import Progress, RestoredPicture, restore_aligned, restore_picture
+    from .pipeline import restore_aligned, restore_picture
     from .report import FaceReport, Report
     from .restorer import Restorer
+    from .results import Progress, RestoredPicture
 
 __version__ = "0.1.0"
 
@@ -80,9 +81,10 @@ _HOMES = {
     "folders": ("ModelFolders", "model_folders"),
     "images": ("Picture", "read_picture", "write_picture"),
     "options": ("RestorationOptions",),
-    "pipeline": ("Progress", "RestoredPicture", "restore_aligned", "restore_picture"),
+    "pipeline": ("restore_aligned", "restore_picture"),
     "report": ("FaceReport", "Report"),
     "restorer": ("Restorer",),
+    "results": ("Progress", "RestoredPicture"),
 }
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .compositing.colour import match_low_frequencies
 from .compositing.parsing import FaceParser
@@ -22,62 +21,34 @@ from .devices import precision_name
 from .errors import Cancelled, DetectionError, OptionError
 from .faces import Face
 from .geometry.alignment import Alignment, align
-from .geometry.sampling import extract_crop, sample
+from .geometry.resizing import enlargement
+from .geometry.sampling import extract_crop, resize_crop
 from .images.picture import to_dtype, to_float
 from .options import RestorationOptions
 from .report import FaceReport, Report
 from .restorer import Restorer
+from .results import Progress, RestoredCrop, RestoredPicture
 from .selection import select_faces
 
-Stage = Literal["detecting faces", "restoring faces", "done"]
 CancelCheck = Callable[[], bool]
 
 
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """How far a restoration is."""
+@dataclass(frozen=True)
+class _Watch:
+    """The caller's two callbacks, either of which may be missing."""
 
-    stage: Stage
-    done: int
-    """Faces restored so far."""
+    progress: Callable[[Progress], None] | None
+    cancelled: CancelCheck | None
 
-    total: int
-    """Faces to restore; 0 while they are still being looked for."""
+    def tell(self, progress: Progress) -> None:
+        """Reports progress."""
+        if self.progress is not None:
+            self.progress(progress)
 
-    crop: Tensor | None = None
-    """The crop restored last, RGB (3, S, S) in 0..1, for a preview."""
-
-
-@dataclass(frozen=True, eq=False)
-class RestoredCrop:
-    """One face before and after the network."""
-
-    face: Face
-    alignment: Alignment
-    aligned: Tensor
-    """RGB (3, S, S), float32, 0..1: what the network was given."""
-
-    restored: Tensor
-    """RGB (3, S, S), float32, 0..1: what it returned, in the colour that was pasted."""
-
-
-@dataclass(frozen=True, eq=False)
-class RestoredPicture:
-    """The outcome of `restore_picture`."""
-
-    pixels: NDArray[Any]
-    """RGB (H, W, 3) of the dtype and size of the background."""
-
-    mask: NDArray[np.float32]
-    """(H, W), 0..1: how much of each pixel is restored; where it is 0 nothing has changed."""
-
-    faces: tuple[Face, ...]
-    """All faces found, restored or not, in the coordinates of the input."""
-
-    crops: tuple[RestoredCrop, ...]
-    """The restored faces' crops, if they were to be kept."""
-
-    report: Report
+    def check(self) -> None:
+        """Raises `Cancelled` if the caller asked to stop."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the restoration was cancelled")
 
 
 @dataclass
@@ -87,7 +58,7 @@ class _Clock:
     spent: dict[str, float] = field(default_factory=dict[str, float])
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
+    def __call__(self, stage: str) -> Generator[None]:
         began = time.perf_counter()
         try:
             yield
@@ -137,46 +108,41 @@ def restore_picture(
         Cancelled: `cancelled` returned true.
         GpenError: a face could not be restored; no picture is returned then.
     """
-    options, detection = options or RestorationOptions(), detection or DetectionOptions()
+    options = options or RestorationOptions()
     check_picture(pixels)
-    tell = progress or (lambda _: None)
-    clock = _Clock()
-    notes_before = len(restorer.notes)
     if options.mask == "parse" and parser is None:
         raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
+    watch, clock, known_notes = _Watch(progress, cancelled), _Clock(), len(restorer.notes)
     if faces is None:
-        if detector is None:
-            raise OptionError("restore_picture needs a detector, or the faces themselves")
-        tell(Progress("detecting faces", 0, 0))
-        with clock("detect"):
-            faces = detect_faces(detector, pixels, detection, cancelled)
+        faces = _find(pixels, detector, detection, watch, clock)
     aligned, reports = align_faces(faces, restorer.size, options)
-    base, factor = (
-        (pixels, 1.0) if background is None else (background, _enlargement(pixels, background))
-    )
-    canvas = Canvas(
-        base,
-        [alignment.for_resized(factor) for _, alignment in aligned],
-        options.strength,
-        options.feather,
-        limit,
-    )
+    base = pixels if background is None else background
+    factor = enlargement(pixels.shape[:2], base.shape[:2])
+    places = [alignment.for_resized(factor) for _, alignment in aligned]
+    canvas = Canvas(base, places, options.strength, options.feather, limit)
     crops: list[RestoredCrop] = []
-    tell(Progress("restoring faces", 0, len(aligned)))
+    watch.tell(Progress("restoring faces", 0, len(aligned)))
     for index, (face, alignment) in enumerate(aligned):
-        _check(cancelled)
+        watch.check()
         began = time.perf_counter()
-        crop = _restore_face(pixels, face, alignment, restorer, options, clock, cancelled)
+        with clock("crop"):
+            crop = extract_crop(pixels, alignment, restorer.way.device)
+        with clock("restore"):
+            restored = restorer.restore(crop, cancelled)
         with clock("paste"):
-            canvas.paste(
-                index, crop.restored, None if parser is None else parser.mask(crop.restored)
-            )
+            if options.colour == "lowfreq":
+                around = (
+                    crop if background is None else extract_crop(base, places[index], crop.device)
+                )
+                restored = match_low_frequencies(restored, around)
+            mask = parser.mask(restored) if options.mask == "parse" and parser else None
+            canvas.paste(index, restored, mask)
         passed = (time.perf_counter() - began) * 1000
         reports[face.index] = FaceReport(face, alignment.scale, passed)
         if keep_crops:
-            crops.append(crop)
-        tell(Progress("restoring faces", index + 1, len(aligned), crop.restored))
-    tell(Progress("done", len(aligned), len(aligned)))
+            crops.append(RestoredCrop(face, alignment, crop.cpu(), restored.cpu()))
+        watch.tell(Progress("restoring faces", index + 1, len(aligned), restored))
+    watch.tell(Progress("done", len(aligned), len(aligned)))
     report = Report(
         width=pixels.shape[1],
         height=pixels.shape[0],
@@ -184,11 +150,11 @@ def restore_picture(
         model_size=restorer.size,
         device=str(restorer.way.device),
         precision=precision_name(restorer.way.dtype),
-        detector=detector.name if detector is not None else None,
+        detector=None if detector is None else detector.name,
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        notes=tuple(restorer.notes[notes_before:]),
+        notes=tuple(restorer.notes[known_notes:]),
         milliseconds=clock.spent,
     )
     return RestoredPicture(canvas.pixels, canvas.mask, tuple(faces), tuple(crops), report)
@@ -247,48 +213,21 @@ def restore_aligned(
             f"an aligned crop must be square, but the picture is {width}×{height}; "
             "restore it without saying that it is aligned"
         )
-    scale = width / restorer.size
-    shift = (scale - 1) / 2
-    matrix = np.array([[scale, 0, shift], [0, scale, shift]])
     source = torch.from_numpy(np.ascontiguousarray(to_float(pixels))).permute(2, 0, 1)
-    crop = sample(source, matrix, restorer.size, restorer.size)
+    crop = resize_crop(source, restorer.size)
     restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().numpy()
     return restored if pixels.dtype == np.float32 else to_dtype(restored, pixels.dtype)
 
 
-def _restore_face(
+def _find(
     pixels: NDArray[Any],
-    face: Face,
-    alignment: Alignment,
-    restorer: Restorer,
-    options: RestorationOptions,
+    detector: Detector | None,
+    detection: DetectionOptions | None,
+    watch: _Watch,
     clock: _Clock,
-    cancelled: CancelCheck | None,
-) -> RestoredCrop:
-    with clock("crop"):
-        crop = extract_crop(pixels, alignment, restorer.way.device)
-    with clock("restore"):
-        restored = restorer.restore(crop, cancelled)
-    if options.colour == "lowfreq":
-        with clock("colour"):
-            restored = match_low_frequencies(restored, crop)
-    return RestoredCrop(face, alignment, crop.cpu(), restored.cpu())
-
-
-def _enlargement(pixels: NDArray[Any], background: NDArray[Any]) -> float:
-    """How much larger the background is than the picture."""
-    check_picture(background)
-    (height, width), (rows, columns) = pixels.shape[:2], background.shape[:2]
-    factor = columns / width
-    # An upscaler may round each side; more than one pixel off is another picture.
-    if abs(rows - height * factor) > max(1.0, factor):
-        raise OptionError(
-            f"the background is {columns}×{rows}, which is not {width}×{height} enlarged evenly; "
-            "give the same picture in another size"
-        )
-    return factor
-
-
-def _check(cancelled: CancelCheck | None) -> None:
-    if cancelled is not None and cancelled():
-        raise Cancelled("the restoration was cancelled")
+) -> tuple[Face, ...]:
+    if detector is None:
+        raise OptionError("restore_picture needs a detector, or the faces themselves")
+    watch.tell(Progress("detecting faces", 0, 0))
+    with clock("detect"):
+        return detect_faces(detector, pixels, detection, watch.cancelled)

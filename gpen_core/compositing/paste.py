@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices import warp_device
-from ..errors import OptionError
+from ..errors import ImageError, OptionError
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region
 from ..geometry.sampling import sample
@@ -69,8 +69,11 @@ class Canvas:
             limit: (H, W), 0..1: the mask of each face is multiplied by it.
 
         Raises:
+            ImageError: the background is no such picture.
             OptionError: `limit` is of another size than the background.
         """
+        if background.ndim != 3 or background.shape[2] != 3 or background.size == 0:
+            raise ImageError(f"the background must be RGB (H, W, 3), not {background.shape}")
         if limit is not None and limit.shape != background.shape[:2]:
             raise OptionError(
                 f"the mask is of {limit.shape[1]}×{limit.shape[0]} pixels, the picture of "

@@ -39,7 +39,7 @@ def extract_crop(
         device: where to compute and leave the crop.
 
     Returns:
-        RGB (3, size, size), float32, about 0..1 (cubic interpolation may overshoot a little).
+        RGB (3, size, size), float32, 0..1.
     """
     step = 1 / alignment.scale
     region = region_around(alignment.corners(), _margin(step)).clipped(*pixels.shape[:2])
@@ -48,7 +48,18 @@ def extract_crop(
     source = torch.from_numpy(np.ascontiguousarray(part)).to(warp_device(torch.device(device)))
     matrix = _from_corner(alignment.crop_to_image, region)
     crop = sample(source.permute(2, 0, 1), matrix, alignment.size, alignment.size)
-    return crop.to(device)
+    # Cubic interpolation overshoots at edges, into values that no picture has.
+    return crop.clamp_(0, 1).to(device)
+
+
+def resize_crop(crop: Tensor, size: int) -> Tensor:
+    """Resizes a square crop (C, s, s) to (C, size, size), antialiased, float32; itself if it fits."""
+    side = crop.shape[-1]
+    if side == size:
+        return crop.float()
+    scale = side / size
+    shift = (scale - 1) / 2
+    return sample(crop, np.array([[scale, 0, shift], [0, scale, shift]]), size, size).clamp_(0, 1)
 
 
 def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:

@@ -1,0 +1,63 @@
+"""What a restoration reports while it runs and returns at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .faces import Face
+from .geometry.alignment import Alignment
+from .report import Report
+
+Stage = Literal["detecting faces", "restoring faces", "done"]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a restoration is."""
+
+    stage: Stage
+    done: int
+    """Faces restored so far."""
+
+    total: int
+    """Faces to restore; 0 while they are still being looked for."""
+
+    crop: Tensor | None = None
+    """The crop restored last, RGB (3, S, S) in 0..1, for a preview."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredCrop:
+    """One face before and after the network."""
+
+    face: Face
+    alignment: Alignment
+    aligned: Tensor
+    """RGB (3, S, S), float32, 0..1: what the network was given."""
+
+    restored: Tensor
+    """RGB (3, S, S), float32, 0..1: what it returned, in the colour that was pasted."""
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredPicture:
+    """The outcome of `restore_picture`."""
+
+    pixels: NDArray[Any]
+    """RGB (H, W, 3) of the dtype and size of the background."""
+
+    mask: NDArray[np.float32]
+    """(H, W), 0..1: how much of each pixel is restored; where it is 0 nothing has changed."""
+
+    faces: tuple[Face, ...]
+    """All faces found, restored or not, in the coordinates of the input."""
+
+    crops: tuple[RestoredCrop, ...]
+    """The restored faces' crops, if they were to be kept."""
+
+    report: Report
