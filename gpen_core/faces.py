@@ -80,8 +80,8 @@ def landmarks_from_array(points: NDArray[np.floating[Any]]) -> Landmarks:
     return eye_l, eye_r, nose, mouth_l, mouth_r
 
 
-def number_faces(faces: Iterable[Face], order: Order = "left-right") -> tuple[Face, ...]:
-    """Sorts faces and numbers them from 0.
+def sort_faces(faces: Iterable[Face], order: Order) -> tuple[Face, ...]:
+    """Sorts faces, which keep their numbers.
 
     Args:
         faces: in any order.
@@ -99,4 +99,14 @@ def number_faces(faces: Iterable[Face], order: Order = "left-right") -> tuple[Fa
         first = {"left-right": (), "size": (-face.size,), "score": (-face.score,)}[order]
         return (*first, *left_right)
 
-    return tuple(replace(face, index=i) for i, face in enumerate(sorted(faces, key=key)))
+    return tuple(sorted(faces, key=key))
+
+
+def number_faces(faces: Iterable[Face], order: Order = "left-right") -> tuple[Face, ...]:
+    """Sorts faces (see `sort_faces`) and numbers them from 0.
+
+    Raises:
+        OptionError: the order is not one of `ORDERS`.
+    """
+    ordered = sort_faces(faces, order)
+    return tuple(replace(face, index=index) for index, face in enumerate(ordered))

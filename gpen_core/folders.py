@@ -64,7 +64,7 @@ class ModelFolders:
         first: dict[str, Path] = {}
         for folder in self.searched(role):
             for path in _files(folder):
-                if _serves(path.name, role):
+                if serves(path.name, role):
                     first.setdefault(path.name, path)
         return sorted(first.values(), key=lambda path: ("2048" not in path.name, _natural(path)))
 
@@ -154,7 +154,8 @@ def _facexlib_folder() -> list[Path]:
     return [Path(place) / "weights" for place in places or ()]
 
 
-def _serves(name: str, role: Role) -> bool:
+def serves(name: str, role: Role) -> bool:
+    """Whether a file of that name may belong to a role; only its content tells for certain."""
     if role == "restoration":
         return not name.lower().startswith(_AUXILIARY)
     return name.lower().startswith(_BEGINNINGS[role])

@@ -24,6 +24,7 @@ from .devices import (
 from .errors import GpenError, OptionError
 from .network.config import GpenConfig, read_config
 from .network.generator import GpenNetwork, StripPlan, lean
+from .network.memory import working_memory
 
 _log = logging.getLogger("gpen")
 
@@ -111,6 +112,20 @@ class Restorer:
         """How the network runs now."""
         return self._way
 
+    @property
+    def network(self) -> GpenNetwork:
+        """The network itself, for a host that manages where its weights are."""
+        if self._network is None or self._network.dtype != self._way.dtype:
+            self._network = None
+            # Weights made in a host's inference mode could not be used outside it later.
+            with torch.inference_mode(False):
+                self._network = self._build(self._way.dtype)
+        return self._network
+
+    def working_memory(self) -> int:
+        """Bytes that one call of `restore` takes at its peak, beside the weights."""
+        return working_memory(self.config, self._way.dtype, self._way.plan)
+
     def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
         """Restores one aligned face.
 
@@ -153,12 +168,7 @@ class Restorer:
 
     def _run(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
         way = self._way
-        if self._network is None or self._network.dtype != way.dtype:
-            self._network = None
-            # Weights made in a host's inference mode could not be used outside it later.
-            with torch.inference_mode(False):
-                self._network = self._build(way.dtype)
-        network = self._network.to(way.device)
+        network = self.network.to(way.device)
         # Autocast of a host would lower precision where the network needs it; and tensors made in
         # inference mode would be of no use to a caller outside it.
         with torch.no_grad(), torch.autocast(way.device.type, enabled=False):

@@ -1,12 +1,15 @@
-"""Choosing faces: by number, by range, by size."""
+"""Choosing faces: by number, size and place. Chosen faces keep their order and their numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from .errors import OptionError
-from .faces import Face
+from .faces import Box, Face
 
 _NUMBERS = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
 _LARGEST = re.compile(r"^\s*largest\s*(?::\s*(\d+)\s*)?$")
@@ -28,11 +31,50 @@ def select_faces(faces: Sequence[Face], choice: str) -> tuple[Face, ...]:
         return tuple(faces)
     largest = _LARGEST.match(choice)
     if largest:
-        count = int(largest.group(1) or 1)
-        kept = sorted(faces, key=lambda face: -face.size)[:count]
-        return tuple(face for face in faces if face in kept)
+        return largest_faces(faces, int(largest.group(1) or 1))
     wanted = _numbers(choice)
     return tuple(face for face in faces if any(a <= face.index <= b for a, b in wanted))
+
+
+def largest_faces(faces: Sequence[Face], count: int) -> tuple[Face, ...]:
+    """The `count` faces of the longest boxes."""
+    kept = sorted(faces, key=lambda face: -face.size)[:count]
+    return tuple(face for face in faces if face in kept)
+
+
+def faces_of_size(
+    faces: Sequence[Face], least: float, greatest: float | None = None
+) -> tuple[Face, ...]:
+    """The faces whose size in pixels lies in a range; None for no upper limit."""
+    high = float("inf") if greatest is None else greatest
+    return tuple(face for face in faces if least <= face.size <= high)
+
+
+def faces_in_mask(faces: Sequence[Face], mask: NDArray[Any]) -> tuple[Face, ...]:
+    """The faces whose middle lies where a mask (H, W) is above half of 1."""
+    height, width = mask.shape
+
+    def inside(face: Face) -> bool:
+        x, y = (round(value) for value in _middle(face))
+        return 0 <= x < width and 0 <= y < height and bool(mask[y, x] > 0.5)
+
+    return tuple(face for face in faces if inside(face))
+
+
+def faces_in_boxes(faces: Sequence[Face], boxes: Sequence[Box]) -> tuple[Face, ...]:
+    """The faces whose middle lies in one of the boxes."""
+
+    def inside(face: Face) -> bool:
+        x, y = _middle(face)
+        return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in boxes)
+
+    return tuple(face for face in faces if inside(face))
+
+
+def _middle(face: Face) -> tuple[float, float]:
+    """The mean of the landmarks: within the face also where the box is cut or wide."""
+    x, y = face.points().mean(axis=0)
+    return float(x), float(y)
 
 
 def _numbers(choice: str) -> list[tuple[int, int]]:

@@ -1,11 +1,14 @@
 """The network against figures recorded from the published implementation."""
 
 import json
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.network.config import GpenConfig, read_config
@@ -16,6 +19,7 @@ from gpen_core.network.known_answers import (
     passthrough_state,
     random_state,
 )
+from gpen_core.network.memory import working_memory
 
 DATA = Path(__file__).parent / "data"
 TINY = GpenConfig(64, 1, 0.125)
@@ -40,7 +44,7 @@ def golden_error(size, plan):
     return np.abs(np.stack(patches) - golden["patches"]).max(), out, golden
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-4), (torch.float64, 1e-6)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-4), (torch.float64, 1e-6)])
 def test_tiny_network_matches_the_published_implementation(dtype, tolerance):
     golden = np.load(DATA / "gpen_64_tiny.npz")
     out = run(TINY, golden_input(64), dtype=dtype)[0].numpy()
@@ -48,7 +52,9 @@ def test_tiny_network_matches_the_published_implementation(dtype, tolerance):
     assert np.abs(out - golden["output"]).max() <= tolerance
 
 
-@pytest.mark.parametrize("size", [256, *(pytest.param(s, marks=pytest.mark.slow) for s in (512, 1024, 2048))])
+@pytest.mark.parametrize(
+    "size", [256, *(pytest.param(s, marks=pytest.mark.slow) for s in (512, 1024, 2048))]
+)
 def test_published_sizes_match_the_published_implementation(size):
     config = PUBLISHED[size]
     for plan in (whole_frame(config), lean(config)):
@@ -134,7 +140,7 @@ def test_detail_checkpoint_computes_its_formula():
 def test_shapes_are_those_of_the_published_files(size):
     manifest = json.loads((DATA / f"gpen_manifest_{size}.json").read_text())
     published = {key: tuple(entry["shape"]) for key, entry in manifest["tensors"].items()}
-    published |= {key: (4, 4) for key in manifest["buffers"]}
+    published |= dict.fromkeys(manifest["buffers"], (4, 4))
     assert PUBLISHED[size].shapes() == published
 
 
@@ -148,7 +154,7 @@ def test_configuration_is_read_from_shapes_alone(config):
 
 
 @pytest.mark.parametrize(
-    "damage, message",
+    ("damage", "message"),
     [
         (lambda s: s.pop("generator.convs.3.noise.weight"), "convs.3.noise.weight is missing"),
         (lambda s: s.update({"extra.weight": torch.zeros(1)}), "extra.weight does not belong"),
@@ -167,11 +173,11 @@ def test_damaged_state_is_refused_with_its_reason(damage, message):
 
 def test_many_problems_are_cut_short():
     state = {k: v for k, v in random_state(TINY).items() if not k.startswith("generator.convs")}
-    with pytest.raises(CheckpointError, match="and [0-9]+ more"):
+    with pytest.raises(CheckpointError, match=r"and [0-9]+ more"):
         read_config(state, "face.pth")
 
 
-@pytest.mark.parametrize("dtype, limit", [(torch.float16, 3e-3), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float16, 3e-3), (torch.bfloat16, 3e-2)])
 def test_half_precision_is_close(dtype, limit):
     image = golden_input(64)
     exact = run(TINY, image)
@@ -189,3 +195,47 @@ def test_half_precision_survives_extreme_styles(factor):
     exact = run(TINY, golden_input(64), state=state)
     half = run(TINY, golden_input(64), dtype=torch.float16, state=state)
     assert ((half - exact).norm() / exact.norm()) < 3e-3
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensors alive at once, as an allocator without waste would."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.known = {tensor.untyped_storage()._cdata for tensor in known}
+        self.live = self.peak = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._see(tensor.untyped_storage())
+        return result
+
+    def _see(self, storage):
+        if storage._cdata in self.known:
+            return
+        size, key = storage.nbytes(), storage._cdata
+        self.known.add(key)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+        def freed():
+            self.known.discard(key)
+            self.live -= size
+
+        weakref.finalize(storage, freed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "size", [256, *(pytest.param(s, marks=pytest.mark.slow) for s in (512, 1024, 2048))]
+)
+def test_working_memory_is_what_a_run_takes(size, dtype):
+    config = PUBLISHED[size]
+    network = GpenNetwork(random_state(config), config, dtype)
+    image = torch.zeros(1, 3, size, size)
+    for plan in (None, lean(config)):
+        with torch.no_grad(), LiveBytes([image, *network.buffers()]) as counted:
+            network(image, plan)
+        assert working_memory(config, dtype, plan) == pytest.approx(counted.peak, rel=0.1)

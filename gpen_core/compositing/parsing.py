@@ -45,7 +45,9 @@ class FaceParser:
         Returns:
             (512, 512) resized to (S, S), float32, 0..1, soft at its edges.
         """
-        image = F.interpolate(crop.float().unsqueeze(0), (_SIDE, _SIDE), mode="area")
+        # Averaging would only repeat the pixels of a smaller crop.
+        mode = "area" if crop.shape[-1] >= _SIDE else "bilinear"
+        image = F.interpolate(crop.float().unsqueeze(0), (_SIDE, _SIDE), mode=mode)
         with torch.no_grad(), torch.autocast(self._device.type, enabled=False):
             scores: Any = self._network((image * 2 - 1).to(self._device))
         classes = scores[0].argmax(1)

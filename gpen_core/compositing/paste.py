@@ -48,7 +48,8 @@ class Canvas:
     """A picture into which faces are pasted one by one; `pixels` and `mask` are the result.
 
     Which faces will come is told first: a face that overlaps none is pasted and forgotten at once,
-    others wait until all that overlap them are there.
+    others wait until all that overlap them are there. Each face is computed in its own rectangle
+    alone, so that memory does not grow with a crowd's extent.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class Canvas:
         feather: float = 0.011,
         limit: NDArray[np.float32] | None = None,
     ) -> None:
-        """Prepares the canvas; the background itself is not changed.
+        """Prepares the canvas.
 
         Args:
-            background: RGB (H, W, 3); uint8, uint16, or float32 in 0..1.
+            background: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. It is not changed, and
+                must not be changed by others until the last face is pasted.
             alignments: of all faces that will be pasted, in the background's pixels.
             strength: how much of the restored face is taken, 0..1.
             feather: see `masks.area_mask`.
@@ -81,12 +83,14 @@ class Canvas:
             )
         self.pixels: Pixels = background.copy()
         self.mask: NDArray[np.float32] = np.zeros(background.shape[:2], dtype=np.float32)
+        self._background = background
         self._alignments = list(alignments)
         self._strength, self._feather, self._limit = strength, feather, limit
         height, width = background.shape[:2]
         self._regions = [covered_region(a, height, width) for a in self._alignments]
-        self._waiting: dict[int, _Patch] = {}
-        self._groups = _overlapping(self._regions)
+        self._neighbours = _neighbours(self._alignments, self._regions)
+        self._patches: dict[int, _Patch] = {}
+        self._unwritten = set(range(len(self._alignments)))
 
     def paste(self, index: int, crop: Tensor, crop_mask: Tensor | None = None) -> None:
         """Pastes the face of `alignments[index]`.
@@ -102,10 +106,18 @@ class Canvas:
         size = self._alignments[index].size
         if tuple(crop.shape) != (3, size, size):
             raise OptionError(f"the crop must be (3, {size}, {size}), not {tuple(crop.shape)}")
-        self._waiting[index] = self._patch(index, crop, crop_mask)
-        group = self._groups[index]
-        if all(member in self._waiting for member in group):
-            self._blend([self._waiting.pop(member) for member in group])
+        if self._regions[index].empty:
+            return
+        self._patches[index] = self._patch(index, crop, crop_mask)
+        for face in self._neighbours[index]:
+            if all(other in self._patches for other in self._neighbours[face]):
+                self._write(self._regions[face], *self._blend(face))
+                self._unwritten.discard(face)
+        self._patches = {
+            face: patch
+            for face, patch in self._patches.items()
+            if not self._unwritten.isdisjoint(self._neighbours[face])
+        }
 
     def _patch(self, index: int, crop: Tensor, crop_mask: Tensor | None) -> _Patch:
         alignment, region = self._alignments[index], self._regions[index]
@@ -124,33 +136,31 @@ class Canvas:
         distance = ((x - middle).square() + (y - middle).square()) / alignment.size**2
         return _Patch(region, colour, mask, mask * torch.exp(-_OWNERSHIP * distance))
 
-    def _blend(self, patches: list[_Patch]) -> None:
-        """Pastes faces that overlap each other and no other; one alone in most pictures."""
+    def _blend(self, face: int) -> tuple[Tensor, Tensor]:
+        """Colour (3, h, w) and mask (h, w) in a face's region, with all faces that reach into it.
+
+        Where two regions overlap both come to the same values bit for bit.
+        """
+        patches = [self._patches[other] for other in self._neighbours[face]]
         if len(patches) == 1:
-            self._write(patches[0].region, patches[0].colour, patches[0].mask)
-            return
-        whole = _union([patch.region for patch in patches])
-        device = patches[0].colour.device
-        colour = torch.zeros(3, whole.height, whole.width, device=device)
-        weight = torch.zeros(whole.height, whole.width, device=device)
-        mask = torch.zeros_like(weight)
+            return patches[0].colour, patches[0].mask
+        region = self._regions[face]
+        colour = torch.zeros_like(self._patches[face].colour)
+        weight, mask = torch.zeros_like(colour[0]), torch.zeros_like(colour[0])
         for patch in patches:
-            rows, columns = _within(patch.region, whole)
-            colour[:, rows, columns] += patch.colour * patch.weight
-            weight[rows, columns] += patch.weight
-            mask[rows, columns] = torch.maximum(mask[rows, columns], patch.mask)
-        # Far from every middle the weights are tiny but not 0 wherever a mask is not.
-        colour = torch.where(weight > 0, colour / weight.clamp_min(1e-30), colour)
-        self._write(whole, colour, torch.where(weight > 0, mask, torch.zeros_like(mask)))
+            shared = region.shared(patch.region)
+            here, there = shared.within(region), shared.within(patch.region)
+            colour[:, here[0], here[1]] += (patch.colour * patch.weight)[:, there[0], there[1]]
+            weight[here] += patch.weight[there]
+            mask[here] = torch.maximum(mask[here], patch.mask[there])
+        return colour / weight.clamp_min(torch.finfo(weight.dtype).tiny), mask
 
     def _write(self, region: Region, colour: Tensor, mask: Tensor) -> None:
-        if region.empty:
-            return
         alpha = (mask * self._strength).cpu().numpy()
-        target = _part(self.pixels, region)
-        before = to_float(np.ascontiguousarray(target))
+        before = to_float(_part(self._background, region))
         after = colour.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
         blended = before + (after - before) * alpha[:, :, None]
+        target = _part(self.pixels, region)
         if target.dtype != np.float32:
             blended = to_dtype(blended, target.dtype)
         np.copyto(target, blended, where=(alpha > 0)[:, :, None])
@@ -168,28 +178,14 @@ def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:
     return picture[region.top : region.bottom, region.left : region.right]
 
 
-def _within(region: Region, whole: Region) -> tuple[slice, slice]:
-    top, left = region.top - whole.top, region.left - whole.left
-    return slice(top, top + region.height), slice(left, left + region.width)
+def _neighbours(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[list[int]]:
+    """For each face all whose regions share pixels with its own, itself included.
 
-
-def _union(regions: Sequence[Region]) -> Region:
-    lefts, tops, rights, bottoms = zip(*regions, strict=True)
-    return Region(min(lefts), min(tops), max(rights), max(bottoms))
-
-
-def _overlapping(regions: Sequence[Region]) -> list[list[int]]:
-    """For each region the group of all that it touches, directly or through others.
-
-    Members stand in the order of their regions, so that sums do not depend on who came first.
+    They stand in the order of their places, so that sums do not depend on who came first.
     """
-    group = list(range(len(regions)))
-    for i, region in enumerate(regions):
-        for j in range(i):
-            if region.meets(regions[j]) and group[i] != group[j]:
-                joined = group[j]
-                group = [group[i] if g == joined else g for g in group]
+    places = [alignment.image_to_crop.ravel().tolist() for alignment in alignments]
+    ordered = sorted(range(len(regions)), key=places.__getitem__)
     return [
-        sorted((k for k in range(len(regions)) if group[k] == g), key=lambda k: regions[k])
-        for g in group
+        [other for other in ordered if not region.shared(regions[other]).empty]
+        for region in regions
     ]

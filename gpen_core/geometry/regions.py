@@ -37,11 +37,19 @@ class Region(NamedTuple):
         right, bottom = min(self.right, width), min(self.bottom, height)
         return Region(left, top, max(right, left), max(bottom, top))
 
-    def meets(self, other: Region) -> bool:
-        """Whether both share a pixel."""
-        return max(self.left, other.left) < min(self.right, other.right) and max(
-            self.top, other.top
-        ) < min(self.bottom, other.bottom)
+    def shared(self, other: Region) -> Region:
+        """The pixels that belong to both."""
+        return Region(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
+        )
+
+    def within(self, other: Region) -> tuple[slice, slice]:
+        """Its rows and columns, counted from the corner of a region that holds it."""
+        left, top = self.left - other.left, self.top - other.top
+        return slice(top, top + self.height), slice(left, left + self.width)
 
 
 def region_around(points: Points, margin: int) -> Region:

@@ -80,11 +80,18 @@ def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) ->
         step = scale_of(result_to_source)
         block = int(step / 3) if step >= _BLOCKS_FROM else 1
         if block > 1:
-            source = F.avg_pool2d(source.unsqueeze(0), block, ceil_mode=True)[0]
+            source = _block_means(source, block)
             result_to_source = result_to_source / block
             result_to_source[:, 2] += (1 / block - 1) / 2
         sigma = _SIGMA * math.sqrt(max((step / block) ** 2 - 1, 0.0))
         return warp(blur(source, sigma), result_to_source, height, width)
+
+
+def _block_means(source: Tensor, block: int) -> Tensor:
+    """Averages squares of `block` pixels; the last ones are filled with the outermost pixels."""
+    right, bottom = -source.shape[2] % block, -source.shape[1] % block
+    filled = F.pad(source.unsqueeze(0), (0, right, 0, bottom), mode="replicate")
+    return F.avg_pool2d(filled, block)[0]
 
 
 def _margin(step: float) -> int:

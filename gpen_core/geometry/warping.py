@@ -36,7 +36,7 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
     Returns:
         (C, height, width), float32.
     """
-    opencv = _exact_opencv() if source.device.type == "cpu" else None
+    opencv = _opencv_for(source)
     if opencv is None:
         return warp_in_torch(source, result_to_source, height, width)
     warped = opencv.warpAffine(
@@ -51,14 +51,20 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
 
 def warp_in_torch(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
     """`warp` by torch alone, on any device that has `grid_sample`."""
-    theta = _normalised(result_to_source, (height, width), (source.shape[1], source.shape[2]))
-    grid = F.affine_grid(
-        torch.tensor(theta[None], dtype=torch.float32, device=source.device),
-        [1, source.shape[0], height, width],
-        align_corners=False,
+    matrix = _to_unit_square(source.shape[1], source.shape[2]) @ np.vstack(
+        [result_to_source, (0, 0, 1)]
     )
+    columns = torch.arange(width, dtype=torch.float32, device=source.device)
+    rows = torch.arange(height, dtype=torch.float32, device=source.device).unsqueeze(1)
+    # Not `affine_grid`: it is a matrix product, for which hosts allow TF32 on CUDA, and its 10 bits
+    # would put pixels half a pixel off.
+    grid = torch.stack([columns * float(a) + rows * float(b) + float(c) for a, b, c in matrix], -1)
     return F.grid_sample(
-        source.unsqueeze(0), grid, mode="bicubic", padding_mode="border", align_corners=False
+        source.unsqueeze(0),
+        grid.unsqueeze(0),
+        mode="bicubic",
+        padding_mode="border",
+        align_corners=False,
     )[0]
 
 
@@ -67,7 +73,7 @@ def blur(source: Tensor, sigma: float) -> Tensor:
     if sigma < 0.1:
         return source
     taps = _gaussian(sigma)
-    opencv = _exact_opencv() if source.device.type == "cpu" else None
+    opencv = _opencv_for(source)
     if opencv is None:
         return blur_in_torch(source, taps)
     blurred = opencv.sepFilter2D(
@@ -78,12 +84,18 @@ def blur(source: Tensor, sigma: float) -> Tensor:
 
 def blur_in_torch(source: Tensor, taps: NDArray[np.float32]) -> Tensor:
     """A separable filter with the same symmetrical `taps` both ways, by torch alone."""
-    weight = torch.tensor(taps, device=source.device).view(1, 1, 1, -1)
     radius = len(taps) // 2
-    x = F.pad(source.unsqueeze(1), (radius, radius, 0, 0), mode="replicate")
-    x = F.conv2d(x, weight)
-    x = F.pad(x, (0, 0, radius, radius), mode="replicate")
-    return F.conv2d(x, weight.transpose(2, 3))[:, 0]
+    padded = F.pad(source.unsqueeze(0), (radius, radius, radius, radius), mode="replicate")[0]
+    return _weighted_sum(_weighted_sum(padded, taps, 1), taps, 2)
+
+
+def _weighted_sum(padded: Tensor, taps: NDArray[np.float32], axis: int) -> Tensor:
+    """Filters along one axis. Not a convolution, for which torch allows TF32 on CUDA."""
+    length = padded.shape[axis] - len(taps) + 1
+    result = torch.zeros_like(padded.narrow(axis, 0, length))
+    for start, tap in enumerate(taps):
+        result.add_(padded.narrow(axis, start, length), alpha=float(tap))
+    return result
 
 
 def _gaussian(sigma: float) -> NDArray[np.float32]:
@@ -93,16 +105,14 @@ def _gaussian(sigma: float) -> NDArray[np.float32]:
     return (taps / taps.sum()).astype(np.float32)
 
 
-def _normalised(matrix: Matrix, result: tuple[int, int], source: tuple[int, int]) -> Matrix:
-    """The matrix between coordinates that run from -1 to 1 over the edges of each picture."""
-    height, width = result
-    rows, columns = source
-    unfold = np.array(
-        [[width / 2, 0, width / 2 - 0.5], [0, height / 2, height / 2 - 0.5], [0, 0, 1]]
-    )
-    fold = np.array([[2 / columns, 0, 1 / columns - 1], [0, 2 / rows, 1 / rows - 1]])
-    whole = np.vstack([matrix, [0, 0, 1]])
-    return fold @ whole @ unfold
+def _to_unit_square(height: int, width: int) -> Matrix:
+    """From pixels to coordinates that run from -1 to 1 over a picture's edges."""
+    return np.array([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1]])
+
+
+def _opencv_for(source: Tensor) -> Any:  # noqa: ANN401 - the module is optional
+    """OpenCV, where it can take this picture: on the CPU, with up to four channels."""
+    return _exact_opencv() if source.device.type == "cpu" and source.shape[0] <= 4 else None
 
 
 @functools.cache

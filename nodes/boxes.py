@@ -1,0 +1,35 @@
+"""ComfyUI's BOUNDING_BOX: dicts with x, y, width, height; one, a list, or a list for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..gpen_core.errors import OptionError
+from ..gpen_core.faces import Box
+
+
+def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
+    """The boxes for one image of a batch; a single box or a flat list serves every image.
+
+    Raises:
+        OptionError: the value is no BOUNDING_BOX.
+    """
+    if isinstance(value, Mapping):
+        value = [value]
+    if not isinstance(value, Sequence):
+        raise OptionError(f"bboxes must be a list of boxes, not {type(value).__name__}")
+    if any(isinstance(entry, Mapping) for entry in value):
+        entries: Sequence[Any] = value
+    else:
+        entries = value[min(index, len(value) - 1)] if value else ()
+        entries = [entries] if isinstance(entries, Mapping) else entries
+    return tuple(_box(entry) for entry in entries)
+
+
+def _box(entry: Any) -> Box:
+    try:
+        x, y = float(entry["x"]), float(entry["y"])
+        return x, y, x + float(entry["width"]), y + float(entry["height"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OptionError(f"{entry!r} is no box with x, y, width and height") from error

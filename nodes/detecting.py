@@ -1,0 +1,138 @@
+"""The node that finds faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..gpen_core.detection import DetectionOptions, Detector, detect_faces
+from ..gpen_core.faces import ORDERS, Face
+from ..gpen_core.images.picture import to_dtype, to_float
+from ..gpen_core.overlay import draw_faces
+from ..gpen_core.selection import faces_in_boxes, faces_in_mask
+from . import host
+from .boxes import boxes_for
+from .inputs import CATEGORY, confidence, maximum_count, minimum_size
+from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
+
+
+class DetectFaces(io.ComfyNode):
+    """Finds the faces of each picture of a batch."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENDetectFaces",
+            display_name="Detect Faces (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Finds faces with their landmarks in each image of a batch and numbers them. A "
+                "mask or boxes restrict the search to faces whose middle lies in them."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="the images, one or a batch"),
+                DetectorSocket.Input("detector", tooltip="from Load Face Detector (GPEN)"),
+                confidence(),
+                minimum_size(),
+                maximum_count(),
+                io.Combo.Input(
+                    "order",
+                    options=list(ORDERS),
+                    default="left-right",
+                    tooltip="how the faces of an image are numbered",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="only faces whose middle lies in the mask"
+                ),
+                BoxesSocket.Input(
+                    "bboxes", optional=True, tooltip="only faces whose middle lies in one of these"
+                ),
+            ],
+            outputs=[
+                FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),
+                io.Image.Output(
+                    "overlay", display_name="overlay", tooltip="the images with numbered boxes"
+                ),
+                io.Mask.Output(
+                    "face_mask", display_name="mask", tooltip="1 in the faces' boxes, else 0"
+                ),
+                BoxesSocket.Output(
+                    "face_boxes", display_name="bboxes", tooltip="the boxes, as ComfyUI's own"
+                ),
+                io.Int.Output("count", display_name="count", tooltip="faces in all images"),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        detector: Detector,
+        confidence: float,
+        minimum_size: int,
+        maximum_count: int,
+        order: Any,
+        mask: Tensor | None = None,
+        bboxes: Any = None,
+    ) -> io.NodeOutput:
+        """Searches picture by picture."""
+        options = detection_options(confidence, minimum_size, maximum_count, order)
+        faces = find_faces(image, detector, options, mask, bboxes)
+        overlay, covered = copy_of(image), torch.zeros(image.shape[:3])
+        for index, found in enumerate(faces.pictures):
+            frame = within_range(frame_of(image, index))
+            put(overlay, index, _drawn(frame, found))
+            _cover(covered[index], found)
+        return io.NodeOutput(
+            faces, host.as_output(overlay), host.as_output(covered), boxes_of(faces), faces.count
+        )
+
+
+def detection_options(
+    confidence: float, minimum_size: int, maximum_count: int, order: Any = "left-right"
+) -> DetectionOptions:
+    """The options from widgets, where 0 stands for "not set"."""
+    return DetectionOptions(confidence or None, minimum_size, maximum_count or None, order)
+
+
+def find_faces(
+    images: Tensor,
+    detector: Detector,
+    options: DetectionOptions,
+    mask: Tensor | None = None,
+    bboxes: Any = None,
+) -> Faces:
+    """The faces of each picture of a batch, restricted by a mask and boxes if there are any."""
+    height, width = images.shape[1:3]
+    bar = host.Bar(images.shape[0])
+    pictures: list[tuple[Face, ...]] = []
+    with host.interruptible():
+        for index in range(images.shape[0]):
+            frame = within_range(frame_of(images, index))
+            found = detect_faces(detector, frame, options, host.cancelled)
+            limit = mask_for(mask, index, height, width)
+            if limit is not None:
+                found = faces_in_mask(found, limit)
+            if bboxes is not None:
+                found = faces_in_boxes(found, boxes_for(bboxes, index))
+            pictures.append(tuple(found))
+            bar.advance()
+    return Faces(tuple(pictures), height, width)
+
+
+def _drawn(frame: Frame, faces: Sequence[Face]) -> Frame:
+    return to_float(draw_faces(to_dtype(frame, np.uint8), faces))
+
+
+def _cover(mask: Tensor, faces: Sequence[Face]) -> None:
+    """Fills the boxes of faces with 1."""
+    for face in faces:
+        left, top, right, bottom = (round(value) for value in face.box)
+        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1

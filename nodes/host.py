@@ -1,0 +1,83 @@
+"""ComfyUI's devices, memory, progress and cancelling, behind a few functions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import comfy.model_management as management
+import comfy.utils
+import numpy as np
+import torch
+from comfy.model_patcher import ModelPatcher
+from PIL import Image
+from torch import Tensor
+
+from ..gpen_core.errors import Cancelled
+from ..gpen_core.images.picture import to_dtype
+from .values import GpenModel
+
+_PREVIEW_SIDE = 512
+
+
+def device() -> torch.device:
+    """Where the host computes."""
+    return management.get_torch_device()
+
+
+def patcher_for(network: torch.nn.Module) -> ModelPatcher:
+    """Puts a network under the host's memory management."""
+    return ModelPatcher(network, device(), management.unet_offload_device())
+
+
+def load(model: GpenModel) -> None:
+    """Has the host make room for a model and for what it needs to run, and load it whole."""
+    # Loaded in part, the tensors of a StyleGAN network would be on two devices.
+    management.load_models_gpu(
+        [model.patcher],
+        memory_required=model.restorer.working_memory(),
+        force_full_load=True,
+    )
+
+
+def as_output(picture: Tensor) -> Tensor:
+    """A picture or mask where, and in the type in which, the host wants results."""
+    dtype = getattr(management, "intermediate_dtype", lambda: torch.float32)()
+    return picture.to(device=management.intermediate_device(), dtype=dtype)
+
+
+def cancelled() -> bool:
+    """Whether the user has pressed Cancel."""
+    return management.processing_interrupted()
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Turns the core's answer to Cancel into the host's."""
+    try:
+        yield
+    except Cancelled:
+        management.throw_exception_if_processing_interrupted()
+        raise
+
+
+class Bar:
+    """The node's progress bar, counting faces, with a preview of the last one."""
+
+    def __init__(self, total: int) -> None:
+        """`total` faces are to come."""
+        self._bar = comfy.utils.ProgressBar(max(total, 1))
+        self._done = 0
+        self._total = max(total, 1)
+
+    def advance(self, crop: Tensor | None = None) -> None:
+        """One more face; `crop` is it, RGB (3, S, S) in 0..1."""
+        self._done += 1
+        preview = None if crop is None else ("JPEG", _thumbnail(crop), _PREVIEW_SIDE)
+        self._bar.update_absolute(self._done, self._total, preview)
+
+
+def _thumbnail(crop: Tensor) -> Image.Image:
+    side = min(_PREVIEW_SIDE, crop.shape[-1])
+    small = torch.nn.functional.interpolate(crop.float().unsqueeze(0), (side, side), mode="area")
+    return Image.fromarray(to_dtype(small[0].permute(1, 2, 0).cpu().numpy(), np.uint8))

@@ -1,0 +1,97 @@
+"""Inputs that several nodes share. Their ids and order are part of saved workflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES, RestorationOptions
+
+CATEGORY = "image/faces"
+
+_DEFAULTS = RestorationOptions()
+
+
+def strength() -> Any:
+    """How much of the restored face is taken."""
+    return io.Float.Input(
+        "strength",
+        default=_DEFAULTS.strength,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip=HELP["strength"],
+    )
+
+
+def feather() -> Any:
+    """Softness of the pasted area's edge."""
+    return io.Float.Input(
+        "feather",
+        default=_DEFAULTS.feather,
+        min=0.0,
+        max=0.2,
+        step=0.001,
+        round=False,
+        tooltip=HELP["feather"],
+    )
+
+
+def colour_match() -> Any:
+    """Whether restored faces take the original's colour."""
+    return io.Combo.Input(
+        "colour_match",
+        options=list(COLOUR_MATCHES),
+        default=_DEFAULTS.colour,
+        tooltip=HELP["colour"],
+    )
+
+
+def template() -> Any:
+    """How faces sit in the crop."""
+    return io.Combo.Input(
+        "template",
+        options=list(TEMPLATES),
+        default=_DEFAULTS.template,
+        tooltip=HELP["template"],
+    )
+
+
+def confidence() -> Any:
+    """The detector's threshold; 0 stands for its own."""
+    return io.Float.Input(
+        "confidence",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="least score of a face; 0 takes the detector's own default",
+    )
+
+
+def minimum_size() -> Any:
+    """The least size of a face."""
+    return io.Int.Input(
+        "minimum_size",
+        default=20,
+        min=0,
+        max=8192,
+        tooltip="faces smaller than this many pixels (longer side of the box) are left alone",
+    )
+
+
+def maximum_count() -> Any:
+    """How many faces at most."""
+    return io.Int.Input(
+        "maximum_count",
+        default=0,
+        min=0,
+        max=1000,
+        tooltip="at most so many faces per image, the largest; 0 for all",
+    )
+
+
+def choice_of_faces() -> Any:
+    """Which of the faces found."""
+    return io.String.Input("face_numbers", default="all", tooltip=HELP["faces"])

@@ -1,0 +1,112 @@
+"""The nodes that load: a GPEN model, a face detector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..gpen_core.detection import DETECTOR_NAMES, load_detector
+from ..gpen_core.devices import PRECISIONS
+from ..gpen_core.errors import CheckpointError
+from ..gpen_core.restorer import Restorer
+from . import host
+from .inputs import CATEGORY
+from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
+from .values import DetectorSocket, GpenModel, ModelSocket
+
+
+class LoadGpenModel(io.ComfyNode):
+    """Reads a GPEN file into the host's memory management."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENLoadModel",
+            display_name="Load GPEN Model",
+            category=CATEGORY,
+            description=(
+                "Loads a GPEN face restoration model. The file may have any name; its size is read "
+                "from its content. GPEN's weights are for non-commercial use."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=list_models(),
+                    tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="auto",
+                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+                ),
+            ],
+            outputs=[
+                ModelSocket.Output("gpen_model", display_name="model", tooltip="the loaded model")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model_name: str = "", precision: str = "auto") -> bool | str:
+        """Refuses a file that is not listed, before anything runs."""
+        if precision not in PRECISIONS:
+            return f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}"
+        return True if find_model(model_name) is not None else missing_model(model_name)
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str = "", precision: str = "auto") -> str:
+        """Another file of the same name is loaded again."""
+        return f"{fingerprint(find_model(model_name))}-{precision}"
+
+    @classmethod
+    def execute(cls, model_name: str, precision: Any) -> io.NodeOutput:
+        """Loads the file; where it runs is up to the host from now on."""
+        path = find_model(model_name)
+        if path is None:
+            raise CheckpointError(missing_model(model_name))
+        restorer = Restorer.load(path, host.device(), precision)
+        return io.NodeOutput(GpenModel(restorer, host.patcher_for(restorer.network)))
+
+
+class LoadFaceDetector(io.ComfyNode):
+    """Loads a face detector."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENLoadFaceDetector",
+            display_name="Load Face Detector (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Chooses how faces are found. The embedded detector needs no files; RetinaFace and "
+                "YuNet use files in models/facedetection."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "detector_name",
+                    options=list(DETECTOR_NAMES),
+                    default="auto",
+                    tooltip="auto takes RetinaFace if it is installed, else the embedded detector",
+                )
+            ],
+            outputs=[
+                DetectorSocket.Output(
+                    "gpen_detector", display_name="detector", tooltip="the loaded detector"
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, detector_name: str = "auto") -> bool | str:
+        """Refuses a name that is none."""
+        if detector_name in DETECTOR_NAMES:
+            return True
+        return f"the detector {detector_name!r} is unknown; use {', '.join(DETECTOR_NAMES)}"
+
+    @classmethod
+    def execute(cls, detector_name: Any) -> io.NodeOutput:
+        """Loads it."""
+        return io.NodeOutput(load_detector(detector_name, detection_folders(), host.device()))

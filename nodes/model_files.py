@@ -1,0 +1,107 @@
+"""The host's model folders: where GPEN and detector files are found and how they are listed.
+
+Other packs reassign the public folder entries, losing paths of extra_model_paths.yaml and file
+types. So this pack keeps entries of its own, with its own file types, that follow the public ones
+and remember every path that ever stood there. The public entries are only ever added to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import folder_paths
+
+from ..gpen_core.folders import serves
+
+RESTORATION = "gpen_restoration"
+DETECTION = "gpen_detection"
+
+_EXTENSIONS = {
+    RESTORATION: {".pth", ".pt", ".safetensors"},
+    DETECTION: {".pth", ".onnx"},
+}
+_PUBLIC = {
+    RESTORATION: ("facerestore_models",),
+    DETECTION: ("facedetection", "facedetection_models", "detection"),
+}
+_DEFAULT = {RESTORATION: "facerestore_models", DETECTION: "facedetection"}
+
+
+def nothing_installed() -> str:
+    """What the list of models shows while it is empty."""
+    return "(put GPEN-BFR-2048.pth into models/facerestore_models)"
+
+
+def ensure_folders() -> None:
+    """Brings this pack's folder entries up to date with the public ones."""
+    for key, default in _DEFAULT.items():
+        folder_paths.add_model_folder_path(default, str(_models() / default))
+        known = list(folder_paths.folder_names_and_paths.get(key, ([], set()))[0])
+        public = [
+            path
+            for name in _PUBLIC[key]
+            if name in folder_paths.folder_names_and_paths
+            for path in folder_paths.folder_names_and_paths[name][0]
+        ]
+        paths = list(dict.fromkeys([*known, *public]))
+        if paths != known:
+            folder_paths.folder_names_and_paths[key] = (paths, set(_EXTENSIONS[key]))
+            folder_paths.filename_list_cache.pop(key, None)
+    # A fresh installation has no such folder yet; one on a read-only volume cannot be made.
+    with contextlib.suppress(OSError):
+        (_models() / _DEFAULT[RESTORATION]).mkdir(parents=True, exist_ok=True)
+
+
+def list_models() -> list[str]:
+    """Names of the files that may be GPEN models, the 2048 one first; a hint if there is none."""
+    ensure_folders()
+    names = [name for name in _list(RESTORATION) if serves(Path(name).name, "restoration")]
+    names.sort(key=lambda name: ("gpen" not in name.lower(), "2048" not in name, name.lower()))
+    return names or [nothing_installed()]
+
+
+def find_model(name: str) -> Path | None:
+    """The file of a listed name; None if there is none. Never one outside the folders."""
+    ensure_folders()
+    path = folder_paths.get_full_path(RESTORATION, name)
+    return None if path is None else Path(path)
+
+
+def missing_model(name: str) -> str:
+    """The sentence that says what to do about a model that is not there."""
+    ensure_folders()
+    places = ", ".join(folder_paths.folder_names_and_paths[RESTORATION][0])
+    if name == nothing_installed():
+        return f"no GPEN model is installed: put GPEN-BFR-2048.pth into one of {places}"
+    return f"the model file {name!r} is not there; put it into one of {places}"
+
+
+def detection_folders() -> list[Path]:
+    """The folders in which detector files are looked for."""
+    ensure_folders()
+    return [Path(path) for path in folder_paths.folder_names_and_paths[DETECTION][0]]
+
+
+def fingerprint(path: Path | None) -> str:
+    """Changes when the file does; cheap, as the host asks before every run."""
+    try:
+        facts = path.stat() if path is not None else None
+    except OSError:
+        facts = None
+    return "missing" if facts is None else f"{facts.st_size}-{facts.st_mtime_ns}"
+
+
+def _models() -> Path:
+    return Path(folder_paths.models_dir)
+
+
+def _list(key: str) -> list[str]:
+    try:
+        return list(folder_paths.get_filename_list(key))
+    except FileNotFoundError:
+        # The host's cache still names a folder that has been deleted since.
+        folder_paths.filename_list_cache.pop(key, None)
+        existing = [p for p in folder_paths.folder_names_and_paths[key][0] if Path(p).is_dir()]
+        folder_paths.folder_names_and_paths[key] = (existing, set(_EXTENSIONS[key]))
+        return list(folder_paths.get_filename_list(key))

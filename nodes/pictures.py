@@ -1,0 +1,82 @@
+"""Between ComfyUI's image batches and the core's pictures.
+
+IMAGE is (B, H, W, 3), or 4 with alpha, floating, RGB, 0..1; MASK is (B, H, W) or (H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..gpen_core.errors import OptionError
+
+Frame = NDArray[np.float32]
+
+
+def frame_of(images: Tensor, index: int) -> Frame:
+    """One picture of a batch as RGB (H, W, 3), float32, exactly as it is."""
+    return np.ascontiguousarray(images[index, :, :, :3].float().cpu().numpy())
+
+
+def within_range(frame: Frame) -> Frame:
+    """The picture with values clipped to 0..1; some nodes leave a little more."""
+    if np.isnan(frame).any():
+        raise OptionError("the image holds values that are not numbers (NaN); check what made it")
+    return np.clip(frame, 0, 1)
+
+
+def copy_of(images: Tensor) -> Tensor:
+    """A float32 copy of a batch, alpha included, for results to be written into with `put`."""
+    return images.to(device="cpu", dtype=torch.float32, copy=True)
+
+
+def put(batch: Tensor, index: int, frame: Frame) -> None:
+    """Writes a picture into a batch, beside its alpha."""
+    batch[index, :, :, :3] = torch.from_numpy(frame)
+
+
+def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame | None:
+    """A batch's mask for one picture, (H, W), float32; None without a mask.
+
+    A mask of another size is resized, and of a shorter batch the last mask serves the rest.
+    """
+    if mask is None:
+        return None
+    if mask.ndim == 2:
+        mask = mask.unsqueeze(0)
+    part = mask[min(index, mask.shape[0] - 1)].float().cpu()
+    if tuple(part.shape) != (height, width):
+        resized = torch.nn.functional.interpolate(
+            part[None, None], (height, width), mode="bilinear", align_corners=False
+        )
+        part = resized[0, 0]
+    return np.ascontiguousarray(part.clamp(0, 1).numpy())
+
+
+def crops_to_image(crops: Sequence[Tensor]) -> Tensor:
+    """Crops (3, S, S) as an IMAGE batch; a small black picture stands for none.
+
+    Nodes that show pictures fail on an empty batch.
+    """
+    if not crops:
+        return torch.zeros(1, 64, 64, 3)
+    return torch.stack([crop.permute(1, 2, 0).float().cpu() for crop in crops])
+
+
+def image_to_crop(images: Tensor, index: int) -> Tensor:
+    """One picture of an IMAGE batch as a crop (3, S, S), float32.
+
+    Raises:
+        OptionError: it is not square.
+    """
+    height, width = images.shape[1:3]
+    if height != width:
+        raise OptionError(
+            f"face crops are square, but these images are {width}×{height}; "
+            "cut faces out with Crop Faces (GPEN) first"
+        )
+    return images[index, :, :, :3].permute(2, 0, 1).float().contiguous().clamp(0, 1)

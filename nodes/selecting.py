@@ -1,0 +1,144 @@
+"""The node that chooses among faces found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..gpen_core.changes import DEFAULT_THRESHOLD, changed_faces
+from ..gpen_core.errors import OptionError
+from ..gpen_core.faces import ORDERS, Face, sort_faces
+from ..gpen_core.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
+from . import host
+from .inputs import CATEGORY, choice_of_faces
+from .pictures import frame_of, mask_for, within_range
+from .values import Faces, FacesSocket
+
+KEEP_ORDER = "as found"
+
+
+class SelectFaces(io.ComfyNode):
+    """Keeps the faces that fulfil every condition."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENSelectFaces",
+            display_name="Select Faces (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Keeps the faces that fulfil every condition: number, size, score, place, and "
+                "whether a face swap has changed them. Faces keep their numbers."
+            ),
+            inputs=[
+                FacesSocket.Input("faces", tooltip="from Detect Faces (GPEN)"),
+                choice_of_faces(),
+                io.Int.Input(
+                    "largest", default=0, min=0, max=1000, tooltip="only the largest N; 0 for all"
+                ),
+                io.Int.Input(
+                    "size_from", default=0, min=0, max=16384, tooltip="least size in pixels"
+                ),
+                io.Int.Input(
+                    "size_to",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    tooltip="greatest size in pixels; 0 for no limit",
+                ),
+                io.Float.Input(
+                    "score_from", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="least score"
+                ),
+                io.Combo.Input(
+                    "order",
+                    options=[KEEP_ORDER, *ORDERS],
+                    default=KEEP_ORDER,
+                    tooltip="the order in which faces are cut out",
+                ),
+                io.Float.Input(
+                    "change_from",
+                    default=DEFAULT_THRESHOLD,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    round=False,
+                    tooltip="with both images below: the least mean change of a face that counts",
+                ),
+                io.Mask.Input(
+                    "mask", optional=True, tooltip="only faces whose middle lies in the mask"
+                ),
+                io.Image.Input(
+                    "original_image",
+                    optional=True,
+                    tooltip="the images before a face swap; only changed faces are kept",
+                ),
+                io.Image.Input(
+                    "swapped_image",
+                    optional=True,
+                    tooltip="the images after the swap, in which the faces were found",
+                ),
+            ],
+            outputs=[
+                FacesSocket.Output("selected", display_name="faces", tooltip="the faces kept"),
+                io.Int.Output("count", display_name="count", tooltip="faces in all images"),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        faces: Faces,
+        face_numbers: str,
+        largest: int,
+        size_from: int,
+        size_to: int,
+        score_from: float,
+        order: Any,
+        change_from: float,
+        mask: Tensor | None = None,
+        original_image: Tensor | None = None,
+        swapped_image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        """Applies the conditions picture by picture."""
+        if (original_image is None) != (swapped_image is None):
+            raise OptionError("to keep changed faces, connect the original and the swapped image")
+        pictures: list[tuple[Face, ...]] = []
+        for index, found in enumerate(faces.pictures):
+            kept = select_faces(found, face_numbers)
+            kept = faces_of_size(kept, size_from, size_to or None)
+            kept = tuple(face for face in kept if face.score >= score_from)
+            limit = mask_for(mask, index, faces.height, faces.width)
+            if limit is not None:
+                kept = faces_in_mask(kept, limit)
+            if original_image is not None and swapped_image is not None:
+                kept = faces_changed_in(kept, swapped_image, original_image, index, change_from)
+            if largest:
+                kept = largest_faces(kept, largest)
+            pictures.append(kept if order == KEEP_ORDER else sort_faces(kept, order))
+        selected = faces.with_pictures(tuple(pictures))
+        return io.NodeOutput(selected, selected.count)
+
+
+def faces_changed_in(
+    faces: tuple[Face, ...], swapped: Tensor, original: Tensor, index: int, threshold: float
+) -> tuple[Face, ...]:
+    """The faces of one picture that a swap has changed.
+
+    Raises:
+        OptionError: the original batch is shorter than the swapped one (one picture serves all).
+    """
+    if original.shape[0] not in (1, swapped.shape[0]):
+        raise OptionError(
+            f"there are {swapped.shape[0]} swapped but {original.shape[0]} original images; "
+            "connect the images that went into the swap"
+        )
+    with host.interruptible():
+        return changed_faces(
+            faces,
+            within_range(frame_of(swapped, index)),
+            within_range(frame_of(original, min(index, original.shape[0] - 1))),
+            threshold,
+        )

@@ -1,0 +1,197 @@
+"""The steps of a restoration as nodes of their own: cut out, restore, paste back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..gpen_core.compositing.colour import match_low_frequencies
+from ..gpen_core.compositing.paste import Canvas
+from ..gpen_core.errors import OptionError
+from ..gpen_core.geometry.alignment import Alignment, align
+from ..gpen_core.geometry.resizing import enlargement
+from ..gpen_core.geometry.sampling import extract_crop, resize_crop
+from . import host
+from .inputs import CATEGORY, colour_match, feather, strength, template
+from .pictures import (
+    copy_of,
+    crops_to_image,
+    frame_of,
+    image_to_crop,
+    mask_for,
+    put,
+    within_range,
+)
+from .values import Faces, FacesSocket, GpenModel, ModelSocket
+
+SIZES = [256, 512, 1024, 2048]
+
+
+class CropFaces(io.ComfyNode):
+    """Cuts faces out."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENCropFaces",
+            display_name="Crop Faces (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Cuts each face out of the images, upright and in the position GPEN expects. All "
+                "faces of a batch come as one batch of crops, in order."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="the images in which the faces were found"),
+                FacesSocket.Input("faces", tooltip="from Detect Faces or Select Faces (GPEN)"),
+                io.Combo.Input(
+                    "size",
+                    options=[str(size) for size in SIZES],
+                    default="2048",
+                    tooltip="side of the crops in pixels: that of the GPEN model",
+                ),
+                template(),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "crops", display_name="crops", tooltip="the faces; a small black image if none"
+                ),
+                FacesSocket.Output(
+                    "cut_faces", display_name="faces", tooltip="the faces and how they were cut"
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
+        """Cuts picture by picture."""
+        faces.check_batch(image.shape[0])
+        cut = Faces(faces.pictures, faces.height, faces.width, template)
+        crops: list[Tensor] = []
+        with host.interruptible():
+            for index, places in enumerate(alignments(cut, int(size))):
+                if places:
+                    frame = within_range(frame_of(image, index))
+                    crops += [extract_crop(frame, place, host.device()) for place in places]
+        return io.NodeOutput(host.as_output(crops_to_image(crops)), cut)
+
+
+class RestoreFaces(io.ComfyNode):
+    """Runs the network on crops."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENRestoreFaces",
+            display_name="Restore Faces (GPEN)",
+            category=CATEGORY,
+            description="Restores face crops with GPEN. Crops of another size are resized first.",
+            inputs=[
+                ModelSocket.Input("model", tooltip="from Load GPEN Model"),
+                io.Image.Input("crops", tooltip="from Crop Faces (GPEN), or square face pictures"),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "restored", display_name="restored", tooltip="the crops, at the model's size"
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
+        """Restores one crop after the other."""
+        if is_placeholder(crops):
+            return io.NodeOutput(crops)
+        host.load(model)
+        bar = host.Bar(crops.shape[0])
+        restored: list[Tensor] = []
+        with host.interruptible():
+            for index in range(crops.shape[0]):
+                crop = resize_crop(image_to_crop(crops, index), model.restorer.size)
+                restored.append(model.restorer.restore(crop, host.cancelled))
+                bar.advance(restored[-1])
+        return io.NodeOutput(host.as_output(crops_to_image(restored)))
+
+
+class PasteFacesBack(io.ComfyNode):
+    """Pastes restored crops into the images."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENPasteFacesBack",
+            display_name="Paste Faces Back (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Pastes restored crops back where they were cut out, without a seam. The images "
+                "may be the original ones or the same ones upscaled. Outside the faces every pixel "
+                "stays as it is."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
+                FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
+                io.Image.Input("restored", tooltip="from Restore Faces (GPEN)"),
+                strength(),
+                feather(),
+                colour_match(),
+                io.Mask.Input("mask", optional=True, tooltip="where pasting is allowed"),
+            ],
+            outputs=[
+                io.Image.Output("pasted", display_name="image", tooltip="the restored images"),
+                io.Mask.Output("pasted_mask", display_name="mask", tooltip="what was pasted"),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        faces: Faces,
+        restored: Tensor,
+        strength: float,
+        feather: float,
+        colour_match: Any,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        """Pastes picture by picture."""
+        faces.check_batch(image.shape[0])
+        if faces.count and restored.shape[0] != faces.count:
+            raise OptionError(
+                f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "
+                "the faces of the Crop Faces (GPEN) node that cut these crops"
+            )
+        result, covered = copy_of(image), torch.zeros(image.shape[:3])
+        factor = enlargement((faces.height, faces.width), image.shape[1:3])
+        crops = iter(range(restored.shape[0]))
+        height, width = image.shape[1:3]
+        for index, found in enumerate(alignments(faces, restored.shape[1])):
+            if not found:
+                continue
+            frame = frame_of(image, index)
+            places = [place.for_resized(factor) for place in found]
+            limit = mask_for(mask, index, height, width)
+            canvas = Canvas(frame, places, strength, feather, limit)
+            around = within_range(frame) if colour_match == "lowfreq" else None
+            for number, place in enumerate(places):
+                crop = image_to_crop(restored, next(crops))
+                if around is not None:
+                    crop = match_low_frequencies(crop, extract_crop(around, place))
+                canvas.paste(number, crop)
+            put(result, index, canvas.pixels)
+            covered[index] = torch.from_numpy(canvas.mask)
+        return io.NodeOutput(host.as_output(result), host.as_output(covered))
+
+
+def is_placeholder(crops: Tensor) -> bool:
+    """Whether the crops are what Crop Faces gives when there is no face."""
+    return tuple(crops.shape) == (1, 64, 64, 3) and not bool(crops.any())
+
+
+def alignments(faces: Faces, size: int) -> list[list[Alignment]]:
+    """For each picture its faces' alignments to crops of a size."""
+    return [[align(face, size, faces.template) for face in found] for found in faces.pictures]

@@ -1,0 +1,80 @@
+"""The values that travel between this pack's nodes, and the sockets they travel through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+
+from ..gpen_core.errors import OptionError
+from ..gpen_core.faces import Face
+from ..gpen_core.options import TemplateName
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
+    from ..gpen_core.restorer import Restorer
+
+ModelSocket = io.Custom("GPEN_MODEL")
+DetectorSocket = io.Custom("GPEN_DETECTOR")
+FacesSocket = io.Custom("GPEN_FACES")
+BoxesSocket = io.Custom("BOUNDING_BOX")
+
+
+@dataclass(frozen=True, eq=False)
+class GpenModel:
+    """A loaded model and the host's hold on its memory."""
+
+    restorer: Restorer
+    patcher: ModelPatcher
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of a batch of pictures: one value, so that they stay in step with the batch."""
+
+    pictures: tuple[tuple[Face, ...], ...]
+    """For each picture of the batch its faces, in the order in which they are cut out."""
+
+    height: int
+    """Of the pictures they were found in."""
+
+    width: int
+    template: TemplateName = "gpen"
+    """How they are cut out and put back."""
+
+    @property
+    def count(self) -> int:
+        """Faces in all pictures."""
+        return sum(len(faces) for faces in self.pictures)
+
+    def with_pictures(self, pictures: tuple[tuple[Face, ...], ...]) -> Faces:
+        """Other faces of the same pictures."""
+        return replace(self, pictures=pictures)
+
+    def check_batch(self, pictures: int) -> None:
+        """Raises OptionError if the faces belong to a batch of another length."""
+        if pictures != len(self.pictures):
+            raise OptionError(
+                f"the faces were found in {len(self.pictures)} pictures, but the image batch "
+                f"holds {pictures}; connect the same images to both nodes"
+            )
+
+
+def boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
+    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each picture."""
+    return [
+        [
+            {
+                "x": round(face.box[0]),
+                "y": round(face.box[1]),
+                "width": round(face.width),
+                "height": round(face.height),
+                "label": f"face {face.index}",
+                "score": face.score,
+            }
+            for face in picture
+        ]
+        for picture in faces.pictures
+    ]
