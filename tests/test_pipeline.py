@@ -1,0 +1,256 @@
+"""The whole way of a picture, with a network whose answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from gpen_core.detection import load_detector
+from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
+from gpen_core.faces import Face, number_faces
+from gpen_core.geometry.alignment import align
+from gpen_core.network.config import GpenConfig
+from gpen_core.network.generator import GpenNetwork
+from gpen_core.network.known_answers import detail_state, passthrough_state
+from gpen_core.options import RestorationOptions
+from gpen_core.pipeline import restore_aligned, restore_picture
+from gpen_core.restorer import Restorer
+
+CONFIG = GpenConfig(256, 1, 0.125)
+
+
+def restorer(state=passthrough_state):
+    def build(dtype):
+        return GpenNetwork(state(CONFIG), CONFIG, dtype)
+
+    return Restorer(CONFIG, "known.pth", build, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="module")
+def passthrough():
+    return restorer()
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return skimage.data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def face():
+    """The face in the photo, as the embedded detector finds it."""
+    landmarks = ((203.7, 100.3), (246.1, 102.8), (224.4, 128.2), (201.2, 139.0), (244.3, 140.8))
+    return Face((176.1, 62.0, 264.1, 169.9), landmarks, 1.0)
+
+
+def moved(face, dx, dy, index=0):
+    left, top, right, bottom = face.box
+    points = tuple((x + dx, y + dy) for x, y in face.landmarks)
+    return Face((left + dx, top + dy, right + dx, bottom + dy), points, 0.9, index)
+
+
+def psnr(a, b, mask):
+    error = (a.astype(np.float64) - b.astype(np.float64))[mask]
+    return 10 * np.log10(255**2 / np.mean(error**2))
+
+
+def test_a_face_comes_back_where_it_was_in_its_colours(photo, passthrough):
+    result = restore_picture(photo, passthrough, load_detector("embedded"))
+    assert len(result.faces) == 1
+    inside = result.mask > 0.99
+    assert inside.sum() > 5000
+    assert psnr(result.pixels, photo, inside) > 45
+    assert psnr(result.pixels[:, :, ::-1], photo, inside) < 25
+    assert np.array_equal(result.pixels[result.mask == 0], photo[result.mask == 0])
+    assert result.pixels.dtype == np.uint8
+
+
+def test_the_network_is_what_changes_the_face(photo, face):
+    result = restore_picture(photo, restorer(detail_state), faces=[face])
+    inside = result.mask > 0.99
+    assert psnr(result.pixels, photo, inside) < 40
+    assert np.array_equal(result.pixels[result.mask == 0], photo[result.mask == 0])
+
+
+def test_report_tells_what_was_done(photo, face, passthrough):
+    faces = number_faces([face, moved(face, 200, 150)])
+    options = RestorationOptions(strength=0.5, faces="1")
+    report = restore_picture(photo, passthrough, options=options, faces=faces).report
+    assert report.restored == 1
+    assert report.summary() == "restored 1 of 2 faces (not selected)"
+    told = json.loads(report.to_json())
+    assert told["model"] == "known.pth"
+    assert told["model_size"] == 256
+    assert told["strength"] == 0.5
+    assert [f["restored"] for f in told["faces"]] == [False, True]
+    assert told["faces"][0]["skipped"] == "not selected"
+    assert told["faces"][1]["crop_scale"] == pytest.approx(align(face, 256).scale, abs=1e-3)
+    assert told["faces"][1]["milliseconds"] > 0
+    assert set(told["milliseconds"]) == {"crop", "restore", "paste"}
+
+
+def test_no_face_leaves_the_picture_and_says_so(passthrough):
+    coffee = skimage.data.coffee()
+    result = restore_picture(coffee, passthrough, load_detector("embedded"))
+    assert np.array_equal(result.pixels, coffee)
+    assert not result.mask.any()
+    assert result.report.summary() == "no face found; the picture is unchanged"
+
+
+def test_a_face_without_extent_is_skipped_with_its_reason(photo, face, passthrough):
+    flat = Face((10, 10, 50, 50), ((20.0, 20.0),) * 5, 0.9)
+    faces = number_faces([face, flat])
+    result = restore_picture(photo, passthrough, faces=faces)
+    skipped = [f for f in result.report.faces if f.skipped]
+    assert len(skipped) == 1
+    assert "landmarks" in skipped[0].skipped
+    assert result.report.restored == 1
+
+
+def test_the_input_is_never_written_to(photo, face, passthrough):
+    before = photo.copy()
+    restore_picture(photo, passthrough, faces=[face])
+    assert np.array_equal(photo, before)
+
+
+def test_the_result_is_the_same_every_time(photo, face, passthrough):
+    first = restore_picture(photo, passthrough, faces=[face])
+    second = restore_picture(photo, passthrough, faces=[face])
+    assert np.array_equal(first.pixels, second.pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_other_depths_give_the_same_picture(photo, face, passthrough, dtype):
+    expected = restore_picture(photo, passthrough, faces=[face]).pixels
+    deep = photo.astype(np.uint16) * 257 if dtype == np.uint16 else (photo / 255).astype(dtype)
+    result = restore_picture(deep, passthrough, faces=[face])
+    assert result.pixels.dtype == dtype
+    scale = 257 if dtype == np.uint16 else 1 / 255
+    assert np.abs(result.pixels / scale - expected).max() < 0.51
+    assert np.array_equal(result.pixels[result.mask == 0], deep[result.mask == 0])
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_faces_go_into_an_enlarged_background(photo, face, passthrough, factor):
+    height, width = photo.shape[:2]
+    tensor = torch.from_numpy(photo.copy()).permute(2, 0, 1).float().unsqueeze(0)
+    large = torch.nn.functional.interpolate(tensor, scale_factor=factor, mode="bicubic")
+    background = large[0].permute(1, 2, 0).clamp(0, 255).round().to(torch.uint8).numpy()
+    result = restore_picture(photo, passthrough, faces=[face], background=background)
+    assert result.pixels.shape == (height * factor, width * factor, 3)
+    inside = result.mask > 0.99
+    # A shift of half an output pixel would bring this down to about 34.
+    assert psnr(result.pixels, background, inside) > 42
+    assert np.array_equal(result.pixels[result.mask == 0], background[result.mask == 0])
+
+
+def test_a_background_of_another_shape_is_refused(photo, face, passthrough):
+    with pytest.raises(OptionError, match="512×512"):
+        restore_picture(photo, passthrough, faces=[face], background=photo[:300])
+
+
+def test_strength_blends(photo, face):
+    strong = restorer(detail_state)
+    full = restore_picture(photo, strong, faces=[face]).pixels.astype(float)
+    half = restore_picture(photo, strong, options=RestorationOptions(strength=0.5), faces=[face])
+    assert np.abs(half.pixels - (photo + full) / 2).max() <= 1
+    none = restore_picture(photo, strong, options=RestorationOptions(strength=0.0), faces=[face])
+    assert np.array_equal(none.pixels, photo)
+    assert not none.mask.any()
+
+
+def test_a_limit_keeps_pixels(photo, face):
+    limit = np.ones(photo.shape[:2], np.float32)
+    limit[:, :224] = 0
+    result = restore_picture(photo, restorer(detail_state), faces=[face], limit=limit)
+    assert np.array_equal(result.pixels[:, :224], photo[:, :224])
+    assert not np.array_equal(result.pixels[:, 224:], photo[:, 224:])
+
+
+def test_progress_counts_faces_and_shows_them(photo, face, passthrough):
+    told = []
+    faces = number_faces([face, moved(face, 180, 120)])
+    restore_picture(photo, passthrough, faces=faces, progress=told.append)
+    assert [(p.stage, p.done, p.total) for p in told] == [
+        ("restoring faces", 0, 2),
+        ("restoring faces", 1, 2),
+        ("restoring faces", 2, 2),
+        ("done", 2, 2),
+    ]
+    assert told[1].crop.shape == (3, 256, 256)
+
+
+@pytest.mark.parametrize("answers", [0, 1, 3, 6])
+def test_cancel_stops_and_returns_nothing(photo, face, passthrough, answers):
+    asked = []
+
+    def cancelled():
+        asked.append(True)
+        return len(asked) > answers
+
+    with pytest.raises(Cancelled):
+        restore_picture(photo, passthrough, load_detector("embedded"), cancelled=cancelled)
+
+
+def test_a_failing_network_is_an_error_and_not_an_unrestored_face(photo, face):
+    def broken(config):
+        state = passthrough_state(config)
+        state["generator.to_rgbs.5.bias"] = torch.full((1, 3, 1, 1), float("nan"))
+        return state
+
+    with pytest.raises(GpenError, match="not finite"):
+        restore_picture(photo, restorer(broken), faces=[face])
+
+
+def test_crops_are_kept_only_when_asked_for(photo, face, passthrough):
+    kept = restore_picture(photo, passthrough, faces=[face]).crops
+    assert len(kept) == 1
+    assert kept[0].restored.shape == (3, 256, 256)
+    assert (kept[0].restored - kept[0].aligned).abs().max() < 1e-5
+    assert restore_picture(photo, passthrough, faces=[face], keep_crops=False).crops == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({}, OptionError, "needs a detector"),
+        ({"options": RestorationOptions(mask="parse"), "faces": []}, OptionError, "parser"),
+    ],
+)
+def test_arguments_that_do_not_fit(photo, passthrough, arguments, error, message):
+    with pytest.raises(error, match=message):
+        restore_picture(photo, passthrough, **arguments)
+
+
+def test_faces_with_one_number_are_refused(photo, face, passthrough):
+    with pytest.raises(OptionError, match="numbers of their own"):
+        restore_picture(photo, passthrough, faces=[face, face])
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 5), (5, 5, 4)])
+def test_what_is_no_picture_is_refused(passthrough, shape):
+    with pytest.raises(ImageError):
+        restore_picture(np.zeros(shape, np.uint8), passthrough, faces=[])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_aligned_picture_goes_through_the_network_alone(passthrough, dtype):
+    photo = skimage.data.astronaut().astype(dtype) * (257 if dtype == np.uint16 else 1)
+    out = restore_aligned(photo, passthrough)
+    assert out.shape == (256, 256, 3)
+    assert out.dtype == dtype
+    halves = photo.reshape(256, 2, 256, 2, 3).mean((1, 3))
+    unit = 257 if dtype == np.uint16 else 1
+    assert psnr(out / unit, halves / unit, np.s_[8:-8, 8:-8]) > 30
+
+
+def test_an_aligned_picture_of_the_models_size_is_not_resampled(passthrough):
+    photo = skimage.data.astronaut()[:256, :256]
+    assert np.array_equal(restore_aligned(photo, passthrough), photo)
+
+
+def test_an_aligned_picture_must_be_square(passthrough):
+    with pytest.raises(OptionError, match="square"):
+        restore_aligned(np.zeros((20, 30, 3), np.uint8), passthrough)
