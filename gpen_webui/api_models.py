@@ -1,0 +1,67 @@
+"""What the API takes and gives. Valid for pydantic 1 and 2; their examples appear in /docs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+_IMAGE = "picture as base64 or data URL (PNG, JPEG, WebP); no path and no web address"
+
+
+class DetectRequest(BaseModel):
+    """A picture to search."""
+
+    image: str = Field(..., description=_IMAGE)
+    detector: str | None = Field(None, description="auto, retinaface, yunet or embedded")
+    confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
+    minimum_size: float = Field(20, ge=0, description="least size in pixels")
+    maximum_count: int | None = Field(None, ge=1, description="the largest so many")
+
+
+class DetectResponse(BaseModel):
+    """The faces found."""
+
+    width: int
+    height: int
+    detector: str
+    faces: list[dict[str, Any]] = Field(..., description="index, box, landmarks and score of each")
+
+
+class RestoreRequest(BaseModel):
+    """A picture to restore."""
+
+    image: str = Field(..., description=_IMAGE)
+    model: str | None = Field(None, description="name of a model that /gpen/v1/models lists")
+    strength: float | None = Field(None, ge=0, le=1, description="how much is restored")
+    template: str | None = Field(None, description="gpen or ffhq")
+    colour_match: str | None = Field(None, description="none or lowfreq")
+    faces: str = Field("all", description="all, largest, largest:3, or numbers such as 0,2-4")
+    confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
+    minimum_size: float = Field(20, ge=0, description="least size in pixels")
+    maximum_count: int | None = Field(None, ge=1, description="the largest so many")
+    return_mask: bool = Field(False, description="also return what was pasted, as a grey PNG")
+
+
+class RestoreResponse(BaseModel):
+    """The restored picture."""
+
+    image: str = Field(..., description="PNG as base64")
+    mask: str | None = Field(None, description="grey PNG as base64")
+    report: dict[str, Any] = Field(..., description="what was done, face by face")
+
+
+class InfoResponse(BaseModel):
+    """What runs here."""
+
+    version: str
+    device: str
+    loaded: str | None = Field(None, description="the model in memory")
+    limits: dict[str, int]
+
+
+class ModelsResponse(BaseModel):
+    """The installed models."""
+
+    models: list[str]
+    default: str

@@ -1,0 +1,27 @@
+"""The settings' names, defaults and choices; they are part of what users have saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpen_core.devices import PRECISIONS
+from gpen_core.options import COLOUR_MATCHES, TEMPLATES
+
+BEST = "best installed"
+"""The choice of model that stands for the best one there is."""
+
+DEVICES = ("auto", "cpu")
+
+DEFAULTS: dict[str, Any] = {
+    "gpen_model": BEST,
+    "gpen_model_folder": "",
+    "gpen_device": DEVICES[0],
+    "gpen_precision": PRECISIONS[0],
+    "gpen_unload": False,
+    "gpen_detector": "auto",
+    "gpen_strength": 1.0,
+    "gpen_template": TEMPLATES[0],
+    "gpen_colour": COLOUR_MATCHES[0],
+    "gpen_save_before": False,
+    "gpen_reactor_shim": False,
+}

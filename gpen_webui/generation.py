@@ -1,0 +1,155 @@
+"""The script of txt2img and img2img: restores faces at the end of each generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+from modules import images, scripts, shared
+from modules.ui_components import InputAccordion
+
+from gpen_core.errors import Cancelled, GpenError
+
+from . import face_restorer, host, pictures
+from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from .entry_options import restoration_options
+from .service import SERVICE
+
+TITLE = "GPEN face restore"
+_NAMES = ("enable", "strength", "model", "template", "colour", "faces")
+_INFOTEXT = {
+    "strength": "GPEN strength",
+    "model": "GPEN model",
+    "template": "GPEN template",
+    "colour": "GPEN colour match",
+    "faces": "GPEN faces",
+}
+
+
+class GpenScript(scripts.Script):
+    """Always there, off by default."""
+
+    def title(self) -> str:
+        """By this name the API calls it."""
+        return TITLE
+
+    def show(self, is_img2img: bool) -> Any:
+        """In both tabs."""
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img: bool) -> list[Any]:
+        """The controls, in the order of the API's arguments."""
+        with InputAccordion(False, label="GPEN", elem_id=self.elem_id("enable")) as enable:
+            with gr.Row():
+                strength = strength_slider("GPEN strength", self.elem_id("strength"))
+                model = model_dropdown("GPEN model", self.elem_id("model"))
+            with gr.Row():
+                template = template_radio("GPEN template", self.elem_id("template"))
+                colour = colour_radio("GPEN colour match", self.elem_id("colour"))
+            faces = faces_box("GPEN faces", self.elem_id("faces"))
+        controls = [enable, strength, model, template, colour, faces]
+        named = list(zip(_NAMES[1:], controls[1:], strict=True))
+        self.infotext_fields = [(enable, lambda facts: "GPEN strength" in facts)]
+        self.infotext_fields += [(control, _INFOTEXT[name]) for name, control in named]
+        self.paste_field_names = list(_INFOTEXT.values())
+        return controls
+
+    def process(self, p: Any, *args: Any) -> None:
+        """Writes the settings into every infotext of the job."""
+        wishes = _wishes(args, p)
+        if _wanted(wishes, p):
+            options = restoration_options(*_option_values(wishes))
+            p.extra_generation_params |= {
+                "GPEN strength": options.strength,
+                "GPEN model": wishes["model"] or host.setting("gpen_model"),
+                "GPEN template": options.template,
+                "GPEN colour match": options.colour,
+                "GPEN faces": options.faces,
+            }
+
+    def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
+        """Restores one picture of the batch."""
+        wishes = _wishes(args, p)
+        if _wanted(wishes, p):
+            index = getattr(pp, "index", None)
+            pp.image = self._restored(
+                p, pp.image, wishes, p.batch_index if index is None else index
+            )
+
+    def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
+        """Restores what ReActor adds after all other scripts when it keeps the original too."""
+        wishes = _wishes(args, p)
+        added = _added_by_reactor(p, processed)
+        if added and _wanted(wishes, p):
+            for index in added:
+                processed.images[index] = self._restored(p, processed.images[index], wishes, None)
+
+    def _restored(self, p: Any, image: Any, wishes: dict[str, Any], index: int | None) -> Any:
+        """The picture restored, or as it was if that fails."""
+        try:
+            picture = pictures.read(image)
+            options = restoration_options(*_option_values(wishes))
+            result = SERVICE.restore(picture.pixels, options, model=wishes["model"])
+        except Cancelled:
+            return image
+        except Exception as error:  # noqa: BLE001 - the generated picture must survive
+            comment = getattr(p, "comment", None)
+            sentence = host.report_failure(error, "face restoration")
+            if comment is not None and isinstance(error, GpenError):
+                comment(sentence)
+            return image
+        if result.report.restored and host.setting("gpen_save_before") and index is not None:
+            _save_before(p, image, index)
+        return picture.with_pixels(result.pixels) if result.report.restored else image
+
+
+def _wishes(args: Sequence[Any], p: Any) -> dict[str, Any]:
+    """The controls' values by name; an API caller may leave the last ones out, an axis of the X/Y/Z
+    plot overrides them."""
+    values: dict[str, Any] = dict.fromkeys(_NAMES)
+    values |= dict(zip(_NAMES, args, strict=False))
+    return values | getattr(p, "_gpen_axes", {})
+
+
+def _option_values(wishes: dict[str, Any]) -> list[Any]:
+    return [wishes[name] for name in ("strength", "template", "colour", "faces")]
+
+
+def _wanted(wishes: dict[str, Any], p: Any) -> bool:
+    """Whether this job is to be restored here, and nowhere else as well."""
+    if not wishes["enable"] or wishes["strength"] == 0:
+        return False
+    # ADetailer generates each face with a job of its own inside this one.
+    if getattr(p, "_ad_inner", False):
+        return False
+    by_host = getattr(p, "restore_faces", False)
+    chosen = getattr(shared.opts, "face_restoration_model", None)
+    return not (by_host and chosen == face_restorer.NAME)
+
+
+def _added_by_reactor(p: Any, processed: Any) -> list[int]:
+    """Pictures that ReActor put into the result itself, in its mode that saves the original.
+
+    It does so in `postprocess`, past every hook for single pictures.
+    """
+    runner = getattr(p, "scripts", None)
+    names = [str(getattr(s, "title", str)()) for s in getattr(runner, "alwayson_scripts", [])]
+    if not any("reactor" in name.lower() for name in names):
+        return []
+    first = getattr(processed, "index_of_first_image", 0)
+    expected = first + len(getattr(processed, "all_seeds", []))
+    return list(range(expected, len(processed.images)))
+
+
+def _save_before(p: Any, image: Any, index: int) -> None:
+    images.save_image(
+        image,
+        p.outpath_samples,
+        "",
+        p.seeds[index] if index < len(p.seeds) else p.seed,
+        p.prompts[index] if index < len(p.prompts) else p.prompt,
+        shared.opts.samples_format,
+        p=p,
+        suffix="-before-gpen",
+    )

@@ -1,0 +1,63 @@
+"""Between the host's PIL pictures, of whatever mode, and the core's pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gpen_core.errors import ImageError
+
+_DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+@dataclass(frozen=True, eq=False)
+class HostPicture:
+    """A picture of the host as pixels, and what is needed to give it back as it came."""
+
+    pixels: NDArray[Any]
+    """RGB (H, W, 3), uint8; uint16 for grey pictures of 16 bit."""
+
+    alpha: Image.Image | None
+    mode: str
+    info: dict[str, Any]
+
+    def with_pixels(self, pixels: NDArray[Any]) -> Image.Image:
+        """Restored pixels as a picture like the one that came, transparency and facts included."""
+        alpha = self.alpha
+        if alpha is not None and alpha.size != (pixels.shape[1], pixels.shape[0]):
+            alpha = alpha.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
+        picture = self._coloured(pixels)
+        if alpha is not None:
+            picture.putalpha(alpha)
+        picture.info = dict(self.info)
+        return picture
+
+    def _coloured(self, pixels: NDArray[Any]) -> Image.Image:
+        grey = bool((pixels == pixels[:, :, :1]).all())
+        if pixels.dtype == np.uint16:
+            return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
+        if grey and self.mode in ("1", "L", "LA"):
+            return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
+        return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def read(image: Image.Image) -> HostPicture:
+    """Takes a host's picture apart.
+
+    Raises:
+        ImageError: the picture is empty.
+    """
+    if 0 in image.size:
+        raise ImageError("the picture is empty")
+    if image.mode in _DEEP:
+        grey = np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)
+        return HostPicture(np.repeat(grey[:, :, None], 3, axis=2), None, image.mode, image.info)
+    alpha = None
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        alpha = image.convert("RGBA").getchannel("A")
+    info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return HostPicture(np.array(image.convert("RGB")), alpha, image.mode, info)

@@ -1,0 +1,38 @@
+"""The report as a table for people."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from gpen_core.report import FaceReport, Report
+
+_HEAD = ("picture", "face", "size", "score", "model", "strength", "time", "outcome")
+
+
+def report_table(reports: Sequence[tuple[str, Report]]) -> str:
+    """One row for each face, as HTML.
+
+    Args:
+        reports: the pictures' names and reports.
+    """
+    rows = [_row(name, report, face) for name, report in reports for face in report.faces]
+    notes = [note for _, report in reports for note in report.notes]
+    head = "".join(f"<th>{name}</th>" for name in _HEAD)
+    below = "".join(f"<p class='gpen-note'>{html.escape(note)}</p>" for note in notes)
+    return f"<table class='gpen-report'><tr>{head}</tr>{''.join(rows)}</table>{below}"
+
+
+def _row(name: str, report: Report, face: FaceReport) -> str:
+    took = "" if face.milliseconds is None else f"{face.milliseconds / 1000:.1f} s"
+    cells = (
+        name,
+        str(face.face.index),
+        f"{face.face.size:.0f} px",
+        f"{face.face.score:.2f}",
+        report.model,
+        f"{report.strength:g}",
+        took,
+        face.skipped or "restored",
+    )
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,180 @@
+"""The one GPEN model in memory, shared by every entry and safe to call from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from gpen_core.checkpoints import read_state_dict  # noqa: F401 - loaded while the path is there
+from gpen_core.detection import DetectionOptions, Detector, detect_faces, load_detector
+from gpen_core.errors import CheckpointError
+from gpen_core.faces import Face
+from gpen_core.images.picture import to_dtype
+from gpen_core.options import RestorationOptions
+from gpen_core.pipeline import restore_picture
+from gpen_core.restorer import Restorer
+from gpen_core.results import Progress, RestoredPicture
+
+from . import host
+from .defaults import BEST
+
+_READABLE = (".pth", ".pt", ".safetensors")
+_PREVIEW = 512
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What was loaded, and with which wishes."""
+
+    key: tuple[str, str, str]
+    restorer: Restorer
+
+
+class Service:
+    """Loads, keeps and runs the model."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._loaded: _Loaded | None = None
+        self._detector: tuple[tuple[str, str], Detector] | None = None
+
+    @property
+    def loaded(self) -> str | None:
+        """The name of the model in memory."""
+        return None if self._loaded is None else self._loaded.restorer.name
+
+    def detect(
+        self, pixels: NDArray[Any], options: DetectionOptions, name: str | None = None
+    ) -> tuple[tuple[Face, ...], str]:
+        """Finds faces.
+
+        Returns:
+            The faces and the name of the detector that ran.
+        """
+        with self._lock:
+            detector = self._find_detector(name or host.setting("gpen_detector"))
+            return detect_faces(detector, pixels, options, host.interrupted), detector.name
+
+    def restore(
+        self,
+        pixels: NDArray[Any],
+        options: RestorationOptions,
+        detection: DetectionOptions | None = None,
+        model: str | None = None,
+        faces: tuple[Face, ...] | None = None,
+        background: NDArray[Any] | None = None,
+        tell: Callable[[Progress], None] | None = None,
+    ) -> RestoredPicture:
+        """Restores the faces of a picture (see `gpen_core.pipeline.restore_picture`).
+
+        Args:
+            pixels: RGB (H, W, 3); uint8 or uint16.
+            options: how.
+            detection: which faces.
+            model: name of a listed model; the setting's by default.
+            faces: found before.
+            background: the picture enlarged.
+            tell: called with progress; the host's progress bar by default.
+
+        Raises:
+            GpenError: something is wrong; the message says what to do.
+        """
+        with self._lock:
+            restorer = self._find_restorer(model or host.setting("gpen_model"))
+            detector = None
+            if faces is None:
+                detector = self._find_detector(host.setting("gpen_detector"))
+            host.make_room(_needs(restorer), restorer.way.device)
+            try:
+                return restore_picture(
+                    pixels,
+                    restorer,
+                    detector,
+                    options,
+                    detection,
+                    faces=faces,
+                    background=background,
+                    progress=tell or show,
+                    cancelled=host.interrupted,
+                )
+            finally:
+                if host.unload_after_use():
+                    self.unload()
+
+    def unload(self) -> None:
+        """Takes the model out of memory."""
+        with self._lock:
+            if self._loaded is not None:
+                self._loaded.restorer.unload()
+            self._loaded = self._detector = None
+            host.collect_garbage()
+
+    def _find_restorer(self, name: str) -> Restorer:
+        path = find_model(name)
+        key = (str(path), str(host.device()), host.precision())
+        if self._loaded is None or self._loaded.key != key:
+            self.unload()
+            self._loaded = _Loaded(key, Restorer.load(path, host.device(), host.precision()))
+        return self._loaded.restorer
+
+    def _find_detector(self, name: str) -> Detector:
+        key = (name, str(host.device()))
+        if self._detector is None or self._detector[0] != key:
+            searched = host.folders().searched("detection")
+            self._detector = key, load_detector(name, searched, host.device())
+        return self._detector[1]
+
+
+SERVICE = Service()
+"""The only one: entries that each loaded a model would fill the memory."""
+
+
+def list_models() -> list[str]:
+    """Names of the installed models, those of GPEN first."""
+    found = [p.name for p in host.folders().find("restoration") if p.suffix in _READABLE]
+    return sorted(found, key=lambda name: "gpen" not in name.lower())
+
+
+def find_model(name: str) -> Path:
+    """The file of a listed model; never another one.
+
+    Raises:
+        CheckpointError: it is not there; the message says where models are looked for.
+    """
+    folders = host.folders()
+    if name not in (BEST, "", None):
+        return folders.named(name, "restoration")
+    names = list_models()
+    if names:
+        return folders.named(names[0], "restoration")
+    searched = "; ".join(str(folder) for folder in folders.searched("restoration")[:4])
+    raise CheckpointError(
+        f"no GPEN model is installed. Put GPEN-BFR-2048.pth into one of these folders: {searched}"
+    )
+
+
+def show(progress: Progress) -> None:
+    """Shows progress on the host's bar, with the last face as live preview."""
+    preview = None
+    if progress.crop is not None:
+        side = min(_PREVIEW, progress.crop.shape[-1])
+        small = torch.nn.functional.interpolate(progress.crop[None], (side, side), mode="area")[0]
+        pixels = to_dtype(small.permute(1, 2, 0).cpu().numpy(), np.uint8)
+        preview = Image.fromarray(pixels)
+    text = "GPEN: looking for faces"
+    if progress.stage != "detecting faces":
+        text = f"GPEN: face {min(progress.done + 1, progress.total)} of {progress.total}"
+    host.show_progress(text, progress.done, progress.total, preview)
+
+
+def _needs(restorer: Restorer) -> int:
+    weights = sum(b.numel() * b.element_size() for b in restorer.network.buffers())
+    return weights + restorer.working_memory()

@@ -1,0 +1,183 @@
+"""The tab "GPEN": drop photos, look at the faces found, choose, restore, compare, save."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from modules import call_queue, shared
+
+from gpen_core.detection import DETECTOR_NAMES
+
+from . import tab_work
+from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from .gradio_versions import image_format, js
+
+NO_UPSCALER = "None"
+
+
+def register() -> list[tuple[Any, str, str]]:
+    """The tab, as the host wants it."""
+    with gr.Blocks(analytics_enabled=False) as tab:
+        # The host's JavaScript writes the id of its progress task into this.
+        task = gr.Textbox(visible=False, elem_id="gpen_task")
+        task.do_not_save_to_config = True
+        faces_found = gr.State([])
+        with gr.Row(equal_height=False):
+            with gr.Column(elem_id="gpen_inputs"):
+                sources = _source_controls()
+                wishes = _wish_controls()
+            with gr.Column(elem_id="gpen_results"):
+                outputs = _output_controls()
+        _connect(task, faces_found, sources, wishes, outputs)
+    return [(tab, "GPEN", "gpen")]
+
+
+def _source_controls() -> dict[str, Any]:
+    """What is restored, and which of its faces."""
+    photo = gr.Image(label="Photo", type="pil", image_mode="RGBA", elem_id="gpen_photo", height=320)
+    with gr.Accordion("Several photos", open=False):
+        files = gr.File(label="Photos", file_count="multiple", elem_id="gpen_files")
+        folder = gr.Textbox(
+            label="Folder on this computer",
+            elem_id="gpen_folder",
+            lines=1,
+            **shared.hide_dirs,
+        )
+    with gr.Row():
+        find = gr.Button("Find faces", elem_id="gpen_find")
+        restore = gr.Button("Restore", variant="primary", elem_id="gpen_restore")
+        interrupt = gr.Button("Interrupt", elem_id="gpen_interrupt")
+    overlay = gr.Image(
+        label="Faces found (click one to choose it)",
+        type="pil",
+        interactive=False,
+        elem_id="gpen_overlay",
+        **image_format(),
+    )
+    return {
+        "photo": photo,
+        "files": files,
+        "folder": folder,
+        "find": find,
+        "restore": restore,
+        "interrupt": interrupt,
+        "overlay": overlay,
+    }
+
+
+def _wish_controls() -> dict[str, Any]:
+    """How it is restored."""
+    faces = faces_box("Faces", "gpen_faces")
+    with gr.Row():
+        model = model_dropdown("Model", "gpen_model")
+        upscaler = gr.Dropdown(
+            choices=[upscaler.name for upscaler in shared.sd_upscalers],
+            value=NO_UPSCALER,
+            label="Background upscaler",
+            elem_id="gpen_upscaler",
+        )
+        scale = gr.Slider(
+            minimum=1.0, maximum=4.0, step=0.5, value=2.0, label="Scale", elem_id="gpen_scale"
+        )
+    strength = strength_slider("Strength", "gpen_strength")
+    with gr.Row():
+        template = template_radio("Template", "gpen_template")
+        colour = colour_radio("Colour match", "gpen_colour")
+    with gr.Accordion("Detection", open=False):
+        detector = gr.Radio(
+            choices=list(DETECTOR_NAMES), value="auto", label="Detector", elem_id="gpen_detector"
+        )
+        confidence = gr.Slider(
+            minimum=0.0,
+            maximum=1.0,
+            step=0.01,
+            value=0.0,
+            label="Least confidence (0: the detector's own)",
+            elem_id="gpen_confidence",
+        )
+        minimum = gr.Slider(
+            minimum=0, maximum=1024, step=1, value=20, label="Least size", elem_id="gpen_minimum"
+        )
+        maximum = gr.Slider(
+            minimum=0,
+            maximum=64,
+            step=1,
+            value=0,
+            label="At most so many faces (0: all)",
+            elem_id="gpen_maximum",
+        )
+        feather = gr.Slider(
+            minimum=0.0,
+            maximum=0.2,
+            step=0.001,
+            value=0.011,
+            label="Feather",
+            elem_id="gpen_feather",
+        )
+    return {
+        "faces": faces,
+        "model": model,
+        "upscaler": upscaler,
+        "scale": scale,
+        "strength": strength,
+        "template": template,
+        "colour": colour,
+        "detector": detector,
+        "confidence": confidence,
+        "minimum": minimum,
+        "maximum": maximum,
+        "feather": feather,
+    }
+
+
+def _output_controls() -> dict[str, Any]:
+    """What comes out."""
+    compare = gr.HTML(elem_id="gpen_compare")
+    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **image_format())
+    crops = gr.Gallery(label="Faces", elem_id="gpen_crops", columns=4, **image_format())
+    with gr.Row(elem_id="gpen_send_row"):
+        from .send_to import send_buttons
+
+        send_buttons(gallery)
+    report = gr.HTML(elem_id="gpen_report")
+    log = gr.HTML(elem_id="gpen_log")
+    return {"compare": compare, "gallery": gallery, "crops": crops, "report": report, "log": log}
+
+
+def _connect(
+    task: Any,
+    faces_found: Any,
+    sources: dict[str, Any],
+    wishes: dict[str, Any],
+    outputs: dict[str, Any],
+) -> None:
+    names = ("detector", "confidence", "minimum", "maximum")
+    sources["find"].click(
+        fn=call_queue.wrap_gradio_gpu_call(tab_work.find, extra_outputs=[None, []]),
+        inputs=[task, sources["photo"], *(wishes[name] for name in names)],
+        outputs=[sources["overlay"], faces_found, outputs["log"]],
+        **js("gpen_submit_find"),
+    )
+    sources["overlay"].select(
+        fn=tab_work.toggle, inputs=[faces_found, wishes["faces"]], outputs=[wishes["faces"]]
+    )
+    sources["restore"].click(
+        fn=call_queue.wrap_gradio_gpu_call(tab_work.restore, extra_outputs=["", [], [], ""]),
+        inputs=[
+            task,
+            sources["photo"],
+            sources["files"],
+            sources["folder"],
+            *(wishes[name] for name in tab_work.WISHES),
+        ],
+        outputs=[
+            outputs["compare"],
+            outputs["gallery"],
+            outputs["crops"],
+            outputs["report"],
+            outputs["log"],
+        ],
+        **js("gpen_submit_restore"),
+    )
+    sources["interrupt"].click(fn=shared.state.interrupt, inputs=[], outputs=[])

@@ -1,0 +1,22 @@
+"""GPEN for the WebUI: hands over to the host what gpen_webui holds."""
+
+import importlib
+from pathlib import Path
+
+from modules import scripts
+
+EXTENSION = Path(scripts.basedir()).resolve()
+
+for name in ("gpen_core", "gpen_webui"):
+    package = importlib.import_module(name)
+    if not Path(package.__file__).resolve().is_relative_to(EXTENSION):
+        raise ImportError(
+            f"another copy of {name} is in use: {package.__file__}. Remove one of the two copies "
+            f"of GPEN (this one is {EXTENSION}) and restart the WebUI."
+        )
+
+from gpen_webui import registration  # noqa: E402 - only once it is known to be this copy
+from gpen_webui.extras import GpenPostprocessing  # noqa: E402, F401 - the host looks for it here
+from gpen_webui.generation import GpenScript  # noqa: E402, F401 - the host looks for it here
+
+registration.register()
