@@ -146,7 +146,8 @@ class Restorer:
                 f"{self.name} restores crops of {self.size}×{self.size} pixels in RGB, "
                 f"not of shape {tuple(crop.shape)}"
             )
-        image = crop.to(torch.float32).unsqueeze(0) * 2 - 1
+        # Convolutions round differently in another layout of memory.
+        image = crop.to(torch.float32).contiguous().unsqueeze(0) * 2 - 1
         while True:
             try:
                 result = self._run(image, cancelled)
@@ -168,10 +169,14 @@ class Restorer:
 
     def _run(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
         way = self._way
-        network = self.network.to(way.device)
-        # Autocast of a host would lower precision where the network needs it; and tensors made in
-        # inference mode would be of no use to a caller outside it.
-        with torch.no_grad(), torch.autocast(way.device.type, enabled=False):
+        # A host's autocast would lower precision where the network needs it, and weights moved in
+        # its inference mode could not be used outside it later.
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.autocast(way.device.type, enabled=False),
+        ):
+            network = self.network.to(way.device)
             return network(image.to(way.device), way.plan, cancelled)
 
     def _step_down(self, reason: str) -> None:

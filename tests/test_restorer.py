@@ -169,3 +169,14 @@ def test_unloaded_weights_come_back(tmp_path):
     first = loaded.restore(crop())
     loaded.unload()
     assert torch.equal(loaded.restore(crop()), first)
+
+
+def test_a_host_may_mix_inference_mode_and_none(tmp_path):
+    path = tmp_path / "face.pth"
+    torch.save(passthrough_state(TINY), path)
+    with torch.inference_mode():
+        loaded = Restorer.load(path, device="cpu")
+        first = loaded.restore(crop())
+    second = loaded.restore(crop())
+    assert torch.equal(first, second)
+    assert not any(buffer.is_inference() for buffer in loaded.network.buffers())

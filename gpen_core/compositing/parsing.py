@@ -69,7 +69,9 @@ def load_parser(path: Path, device: torch.device) -> FaceParser:
     parsenet = require("facexlib.parsing.parsenet", "the parse mask")
     with torch.inference_mode(False):
         state = read_state_dict(path)
-        network: nn.Module = parsenet.ParseNet(in_size=_SIDE, out_size=_SIDE, parsing_ch=_CLASSES)
+        # Its random first weights are replaced; a host's own random numbers must not notice.
+        with torch.random.fork_rng(devices=[]):
+            network: nn.Module = parsenet.ParseNet(_SIDE, _SIDE, parsing_ch=_CLASSES)
         try:
             network.load_state_dict(state, strict=True)
         except RuntimeError as error:

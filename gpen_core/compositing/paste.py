@@ -3,10 +3,11 @@
 Only the rectangle that a crop covers is computed, in float32, and rounded once. A pixel whose mask
 is 0 is never written, so it keeps its value bit for bit.
 
-Where crops overlap each pixel belongs mostly to the face in whose crop it lies nearer the middle:
-with m the mask and d the distance from the crop's middle in parts of its side, a face weighs
-m * exp(-40 d²), and the pasted colour is the weighted mean of the faces, taken to the extent of the
-largest mask. The result does not depend on the order of the faces.
+Where crops overlap, the face whose middle is nearer lies over the other, and in between they mix.
+With m the mask and n = exp(-40 d²) the nearness, d being the distance from the crop's middle in
+parts of its side, a face weighs m times 1 - m' n' / (n + n') for each other face; the colour is the
+weighted mean of the faces, taken to the extent of the largest mask. So each mask's soft edge stays
+soft over another face, and the result does not depend on the order of the faces.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from ..geometry.similarity import Matrix
 from ..images.picture import to_dtype, to_float
 from .masks import area_mask, covered_region, crop_coordinates
 
-_OWNERSHIP = 40.0
+_SHARPNESS = 40.0
 
 Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class _Patch:
-    """One face warped into the picture: colour (3, h, w), mask and weight (h, w)."""
+    """One face warped into the picture: colour (3, h, w), mask and nearness (h, w)."""
 
     region: Region
     colour: Tensor
     mask: Tensor
-    weight: Tensor
+    nearness: Tensor
 
 
 class Canvas:
@@ -134,7 +135,7 @@ class Canvas:
             mask = mask * part.to(device).clamp(0, 1)
         middle = (alignment.size - 1) / 2
         distance = ((x - middle).square() + (y - middle).square()) / alignment.size**2
-        return _Patch(region, colour, mask, mask * torch.exp(-_OWNERSHIP * distance))
+        return _Patch(region, colour, mask, torch.exp(-_SHARPNESS * distance))
 
     def _blend(self, face: int) -> tuple[Tensor, Tensor]:
         """Colour (3, h, w) and mask (h, w) in a face's region, with all faces that reach into it.
@@ -149,10 +150,12 @@ class Canvas:
         weight, mask = torch.zeros_like(colour[0]), torch.zeros_like(colour[0])
         for patch in patches:
             shared = region.shared(patch.region)
-            here, there = shared.within(region), shared.within(patch.region)
-            colour[:, here[0], here[1]] += (patch.colour * patch.weight)[:, there[0], there[1]]
-            weight[here] += patch.weight[there]
-            mask[here] = torch.maximum(mask[here], patch.mask[there])
+            rows, columns = shared.within(region)
+            own = shared.within(patch.region)
+            part = _weight(patch, patches, shared)
+            colour[:, rows, columns] += patch.colour[:, own[0], own[1]] * part
+            weight[rows, columns] += part
+            mask[rows, columns] = torch.maximum(mask[rows, columns], patch.mask[own])
         return colour / weight.clamp_min(torch.finfo(weight.dtype).tiny), mask
 
     def _write(self, region: Region, colour: Tensor, mask: Tensor) -> None:
@@ -165,6 +168,20 @@ class Canvas:
             blended = to_dtype(blended, target.dtype)
         np.copyto(target, blended, where=(alpha > 0)[:, :, None])
         np.copyto(_part(self.mask, region), alpha, where=alpha > 0)
+
+
+def _weight(patch: _Patch, patches: Sequence[_Patch], region: Region) -> Tensor:
+    """How much a face weighs among others at each pixel of a part of its region."""
+    own = region.within(patch.region)
+    weight, nearness = patch.mask[own].clone(), patch.nearness[own]
+    for other in patches:
+        shared = region.shared(other.region)
+        if other is patch or shared.empty:
+            continue
+        here, there = shared.within(region), shared.within(other.region)
+        share = other.nearness[there] / (other.nearness[there] + nearness[here])
+        weight[here] *= 1 - other.mask[there] * share
+    return weight
 
 
 def _to_crop(alignment: Alignment, region: Region) -> Matrix:

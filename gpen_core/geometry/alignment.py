@@ -8,6 +8,7 @@ import numpy as np
 
 from ..faces import Face
 from ..options import TemplateName
+from .resizing import Enlargement
 from .similarity import (
     Matrix,
     Points,
@@ -46,8 +47,8 @@ class Alignment:
         square = np.array([[low, low], [high, low], [high, high], [low, high]])
         return apply(self.crop_to_image, square)
 
-    def for_resized(self, factor: float) -> Alignment:
-        """The alignment of the same crop in the picture resized by `factor`."""
+    def for_resized(self, factor: Enlargement) -> Alignment:
+        """The alignment of the same crop in the resized picture."""
         return Alignment(for_resized_source(self.image_to_crop, factor), self.size)
 
 

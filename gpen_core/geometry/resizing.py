@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..errors import OptionError
 
 
-def enlargement(shape: Sequence[int], resized: Sequence[int]) -> float:
+class Enlargement(NamedTuple):
+    """How much larger a resized picture is; its sides are whole, so the two may differ a little."""
+
+    x: float
+    y: float
+
+
+def enlargement(shape: Sequence[int], resized: Sequence[int]) -> Enlargement:
     """How much larger a resized picture is.
 
     Args:
@@ -18,11 +26,12 @@ def enlargement(shape: Sequence[int], resized: Sequence[int]) -> float:
         OptionError: the two are not in the same proportion.
     """
     (height, width), (rows, columns) = shape, resized
-    factor = columns / width
-    # An upscaler may round each side; more than one pixel off is another picture.
-    if abs(rows - height * factor) > max(1.0, factor):
+    # One factor must bring both sides to within the pixel that a program may round them by.
+    least = max((columns - 1) / width, (rows - 1) / height)
+    greatest = min((columns + 1) / width, (rows + 1) / height)
+    if least > greatest:
         raise OptionError(
             f"a picture of {columns}×{rows} pixels is not one of {width}×{height} resized evenly; "
             "give the same picture in another size"
         )
-    return factor
+    return Enlargement(columns / width, rows / height)

@@ -53,7 +53,7 @@ def extract_crop(
 
 
 def resize_crop(crop: Tensor, size: int) -> Tensor:
-    """Resizes a square crop (C, s, s) to (C, size, size), antialiased, float32; itself if it fits."""
+    """A square crop (C, s, s) as (C, size, size), antialiased, float32; itself if it fits."""
     side = crop.shape[-1]
     if side == size:
         return crop.float()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,8 +62,8 @@ def scale_of(matrix: Matrix) -> float:
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
 
 
-def for_resized_source(matrix: Matrix, factor: float) -> Matrix:
-    """The matrix for the source picture resized by `factor`, to the same target."""
-    shift = np.full(2, (factor - 1) / 2)
-    turn = matrix[:, :2] / factor
-    return np.column_stack([turn, matrix[:, 2] - turn @ shift])
+def for_resized_source(matrix: Matrix, factors: Sequence[float]) -> Matrix:
+    """The matrix for the source picture resized by factors along x and y, to the same target."""
+    scale = np.asarray(factors, dtype=np.float64)
+    turn = matrix[:, :2] / scale
+    return np.column_stack([turn, matrix[:, 2] - turn @ ((scale - 1) / 2)])
