@@ -18,7 +18,7 @@ project := $(pip) install --quiet --no-deps --editable .
 .PHONY: demo test test-fast lint bench setup clean
 
 demo: $(VENV)/.ready-for-demo
-	$(bin)/gpen demo -o demo $(ARGS)
+	$(bin)/gpen demo -o demo --overwrite $(ARGS)
 
 test: setup
 	$(bin)/python -m pytest $(ARGS)

@@ -19,12 +19,12 @@ def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
     Raises:
         ImageError: the file exists already, or it cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise ImageError(f"{path} exists already; allow overwriting or choose another name")
     # In the same folder, as a file is moved at once only within one file system. Not from
     # tempfile, whose files only their owner may read.
     part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
     try:
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path} exists already; allow overwriting or choose another name")
         try:
             with part.open("xb") as file:
                 file.write(data)
@@ -32,9 +32,23 @@ def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise ImageError(f"{path} cannot be written ({error.strerror})") from error
+        raise ImageError(f"{path} cannot be written ({error.strerror or error})") from error
 
 
 def write_text(path: Path, text: str, overwrite: bool) -> None:
     """`write_bytes` for text, in UTF-8."""
     write_bytes(path, text.encode("utf-8"), overwrite)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, if they are not there.
+
+    Raises:
+        ImageError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(
+            f"the folder {folder} cannot be made ({error.strerror or error})"
+        ) from error

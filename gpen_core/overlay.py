@@ -44,7 +44,7 @@ def _outline(face: Face, size: tuple[int, int]) -> tuple[float, float, float, fl
 def _draw_number(
     draw: ImageDraw.ImageDraw, face: Face, colour: tuple[int, int, int], size: tuple[int, int]
 ) -> None:
-    font = _font(max(11, round(face.size / 6)))
+    font = _font(max(11, round(min(face.size / 6, max(size) / 30))))
     label = str(face.index)
     left, top, _, _ = _outline(face, size)
     x0, y0, x1, y1 = draw.textbbox((0, 0), label, font=font)

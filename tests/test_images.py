@@ -575,3 +575,12 @@ def test_warning_filters_of_the_caller_stay(tmp_path):
     before = list(warnings.filters)
     read_picture(tmp_path / "a.png")
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_pixels_may_lie_in_memory_in_any_way(tmp_path, suffix):
+    pixels = np.arange(12 * 8 * 3, dtype=np.uint16).reshape(12, 8, 3) * 200
+    turned = np.rot90(pixels)
+    path = tmp_path / f"turned{suffix}"
+    write_picture(path, Picture(turned))
+    assert np.array_equal(read_picture(path).pixels, turned)

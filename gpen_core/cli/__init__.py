@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import GpenError
+from ..errors import GpenError, OptionError
+from .console import Console
 from .parser import build_parser
 
 
@@ -14,16 +15,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Returns:
-        The exit status: 0 if all went well, 1 if something failed, 2 for wrong usage, 130 if
-        interrupted.
+        The exit status: 0 if all went well, 1 if something failed, 2 for options that do not fit
+        together, 130 if interrupted.
+
+    Raises:
+        SystemExit: with status 2 if the arguments are not understood, 0 after --help.
     """
-    options = build_parser().parse_args(argv)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    try:
-        return options.run(options)
-    except GpenError as error:
-        print(f"gpen: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("gpen: interrupted", file=sys.stderr)
-        return 130
+    arguments = build_parser().parse_args(argv)
+    with Console(arguments.quiet) as console:
+        try:
+            return arguments.run(arguments, console)
+        except BrokenPipeError:
+            _discard_output()
+            return 1
+        except OptionError as error:
+            console.complain(f"gpen: {error}")
+            return 2
+        except (GpenError, OSError) as error:
+            console.complain(f"gpen: {error}")
+            return 1
+        except KeyboardInterrupt:
+            console.complain("gpen: interrupted")
+            return 130
+
+
+def _discard_output() -> None:
+    """Whoever read our output has gone: Python's own flush at the end must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

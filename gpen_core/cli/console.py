@@ -1,21 +1,30 @@
-"""What the command line shows while it works: one progress bar, and lines that do not disturb it."""
+"""What the command line shows while it works: one progress bar, and lines between."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from types import TracebackType
+from typing import TextIO
+
+_WIDTH = 24
 
 
 class Console:
-    """A progress bar on standard error, if that is a terminal; messages on their own lines."""
+    """A progress bar on standard error, if that is a terminal; messages on their own lines.
+
+    Within its `with` block warnings logged by the package are messages as well.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         """`quiet` shows no bar; messages appear all the same."""
         self._bar = not quiet and sys.stderr.isatty()
-        self._shown = False
+        self._shown = 0
+        self._handler = _Handler(self)
 
     def __enter__(self) -> Console:
+        logging.getLogger("gpen").addHandler(self._handler)
         return self
 
     def __exit__(
@@ -24,31 +33,55 @@ class Console:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        logging.getLogger("gpen").removeHandler(self._handler)
         self._clear()
 
-    def progress(self, text: str, done: float, total: float) -> None:
-        """Draws the bar: `text`, and how far `done` is on the way to `total`."""
+    def progress(self, text: str, part: float) -> None:
+        """Draws the bar: `text`, and how much of everything is done, 0 to 1."""
         if not self._bar:
             return
-        part = min(max(done / total, 0.0), 1.0) if total else 0.0
-        width = 24
-        filled = round(part * width)
-        line = f"[{'#' * filled}{'.' * (width - filled)}] {part:4.0%} {text}"
-        columns = shutil.get_terminal_size().columns - 1
-        print(f"\r\x1b[K{line[:columns]}", end="", file=sys.stderr, flush=True)
-        self._shown = True
+        part = min(max(part, 0.0), 1.0)
+        filled = round(part * _WIDTH)
+        line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {part:4.0%} {_one_line(text)}"
+        line = line[: shutil.get_terminal_size().columns - 1]
+        _write(sys.stderr, "\r" + line.ljust(self._shown))
+        self._shown = len(line)
 
     def say(self, text: str) -> None:
-        """Prints a line of result on standard output."""
+        """Prints a result on standard output."""
         self._clear()
-        print(text, flush=True)
+        _write(sys.stdout, text + "\n")
 
     def complain(self, text: str) -> None:
-        """Prints a line about trouble on standard error."""
+        """Prints about trouble on standard error."""
         self._clear()
-        print(text, file=sys.stderr, flush=True)
+        _write(sys.stderr, text + "\n")
 
     def _clear(self) -> None:
         if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-            self._shown = False
+            _write(sys.stderr, "\r" + " " * self._shown + "\r")
+            self._shown = 0
+
+
+class _Handler(logging.Handler):
+    """Shows log records without tearing the bar."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record."""
+        self._console.complain(self.format(record))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Writes any text to any terminal: signs that it cannot show are escaped."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _one_line(text: str) -> str:
+    """File names may hold line breaks and control signs."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -14,40 +14,59 @@ import torch
 from numpy.typing import NDArray
 
 from ..detection import load_detector
-from ..files import write_text
+from ..devices import choose_device
+from ..errors import ImageError
+from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
-from ..pipeline import Progress, RestoredPicture, restore_picture
+from ..pipeline import restore_picture
 from ..restorer import Restorer
+from ..results import Progress, RestoredCrop, RestoredPicture
 from .console import Console
 from .sample import sample_photo, write_stand_in
 from .setting_up import folders_of, installed_model, load_restorer
 
+_RESTORED, _FACES, _PAIR, _REPORT = "restored.png", "faces.png", "before-after.png", "report.json"
 _CLOSE_UP = 768
+_GAP = 8
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, console: Console) -> int:
     """Restores the sample photo; writes pictures and report; prints time and memory."""
-    photo = arguments.picture or sample_photo()
-    with Console() as console, tempfile.TemporaryDirectory() as scratch:
+    photo: Path = arguments.picture or sample_photo()
+    _check_free(arguments.output, arguments.overwrite)
+    picture = read_picture(photo)
+    console.say(f"photo {photo}")
+    # The restorer may read its file again when memory runs out, so it stays until the end.
+    with tempfile.TemporaryDirectory() as scratch:
         restorer = _model(arguments, console, Path(scratch))
-        detector = load_detector("auto", folders_of(arguments).searched("detection"))
-        picture = read_picture(photo)
-        began = time.perf_counter()
-
-        def show(progress: Progress) -> None:
-            console.progress(progress.stage, progress.done, progress.total)
-
-        result = restore_picture(picture.pixels, restorer, detector, progress=show)
-        seconds = time.perf_counter() - began
-        _write(arguments.output, picture, result)
-        console.say(f"{photo}: {result.report.summary()}")
-        console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
-        console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory()}")
-        console.say(
-            f"written to {arguments.output}/: restored.png, faces.png, before-after.png, report.json"
-        )
+        _restore(arguments, console, picture, restorer)
     return 0
+
+
+def _restore(
+    arguments: argparse.Namespace, console: Console, picture: Picture, restorer: Restorer
+) -> None:
+    device = choose_device(arguments.device)
+    detector = load_detector("auto", folders_of(arguments).searched("detection"), device)
+
+    def show(progress: Progress) -> None:
+        console.progress(progress.stage, progress.done / max(progress.total, 1))
+
+    began = time.perf_counter()
+    result = restore_picture(picture.pixels, restorer, detector, progress=show)
+    seconds = time.perf_counter() - began
+    written = _write(arguments.output, picture, result, arguments.overwrite)
+    console.say(result.report.summary())
+    console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
+    console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.way.device)}")
+    console.say(f"written to {arguments.output}: {', '.join(written)}")
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    for name in (_RESTORED, _FACES, _PAIR, _REPORT):
+        if (folder / name).exists() and not overwrite:
+            raise ImageError(f"{folder / name} exists already; use --overwrite to replace it")
 
 
 def _model(arguments: argparse.Namespace, console: Console, scratch: Path) -> Restorer:
@@ -62,34 +81,49 @@ def _model(arguments: argparse.Namespace, console: Console, scratch: Path) -> Re
     return Restorer.load(write_stand_in(scratch), arguments.device, arguments.precision)
 
 
-def _write(folder: Path, picture: Picture, result: RestoredPicture) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_picture(folder / "restored.png", picture.with_pixels(result.pixels), overwrite=True)
+def _write(
+    folder: Path, picture: Picture, result: RestoredPicture, overwrite: bool
+) -> tuple[str, ...]:
+    """Writes everything there is to show; the names of the files."""
+    make_folder(folder)
+    write_picture(folder / _RESTORED, picture.with_pixels(result.pixels), overwrite)
     shown = to_dtype(to_float(picture.pixels), np.uint8)
     overlay = Picture(draw_faces(shown, result.faces), icc_profile=picture.icc_profile)
-    write_picture(folder / "faces.png", overlay, overwrite=True)
-    write_text(folder / "report.json", result.report.to_json(), overwrite=True)
-    if result.crops:
-        first = result.crops[0]
-        pair = np.concatenate([_close_up(first.aligned), _close_up(first.restored)], axis=1)
-        close_up = Picture(pair, icc_profile=picture.icc_profile)
-        write_picture(folder / "before-after.png", close_up, overwrite=True)
+    write_picture(folder / _FACES, overlay, overwrite)
+    write_text(folder / _REPORT, result.report.to_json(), overwrite)
+    if not result.crops:
+        return _RESTORED, _FACES, _REPORT
+    largest = max(result.crops, key=lambda crop: crop.face.size)
+    pair = Picture(_side_by_side(largest), icc_profile=picture.icc_profile)
+    write_picture(folder / _PAIR, pair, overwrite)
+    return _RESTORED, _FACES, _PAIR, _REPORT
+
+
+def _side_by_side(crop: RestoredCrop) -> NDArray[np.uint8]:
+    """The crop before and after, with a white gap between."""
+    gap = np.full((_CLOSE_UP, _GAP, 3), 255, np.uint8)
+    return np.concatenate([_close_up(crop.aligned), gap, _close_up(crop.restored)], axis=1)
 
 
 def _close_up(crop: torch.Tensor) -> NDArray[Any]:
-    """A crop (3, S, S) in 0..1 reduced for showing, uint8 (side, side, 3)."""
+    """The part of a crop (3, S, S) in 0..1 that is pasted, for showing: uint8 (side, side, 3)."""
+    edge = crop.shape[-1] // 16
+    pasted = crop[None, :, edge:-edge, edge:-edge]
     reduced = torch.nn.functional.interpolate(
-        crop.unsqueeze(0), (_CLOSE_UP, _CLOSE_UP), mode="bicubic", antialias=True
+        pasted, (_CLOSE_UP, _CLOSE_UP), mode="bicubic", antialias=True
     )
     return to_dtype(reduced[0].permute(1, 2, 0).numpy(), np.uint8)
 
 
-def _peak_memory() -> str:
+def _peak_memory(device: torch.device) -> str:
+    on_device = ""
+    if device.type == "cuda":
+        on_device = f", {torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB on {device}"
     try:
         import resource
     except ImportError:
-        return "peak memory not known on this system"
+        return f"peak memory not known on this system{on_device}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in KiB, macOS in bytes.
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return f"peak memory of the whole program {peak / unit:.0f} MiB"
+    return f"peak memory of the whole program {peak / unit:.0f} MiB{on_device}"

@@ -7,18 +7,19 @@ import json
 
 import numpy as np
 
-from ..detection import Detector, detect_faces
-from ..errors import GpenError
-from ..files import write_text
+from ..detection import DetectionOptions, Detector, detect_faces
+from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
+from .batch import Show, work_through
 from .console import Console
 from .setting_up import detection_options, load_named_detector
 from .targets import Target, plan_targets
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, console: Console) -> int:
     """Searches every input; a picture that fails is named and does not stop the others."""
+    options = detection_options(arguments)
     targets = plan_targets(
         arguments.inputs,
         arguments.output,
@@ -28,37 +29,28 @@ def run(arguments: argparse.Namespace) -> int:
         (".json",),
     )
     detector = load_named_detector(arguments)
-    failed = 0
-    with Console(arguments.quiet) as console:
-        for number, target in enumerate(targets):
-            console.progress(target.source.name, number, len(targets))
-            try:
-                count = _detect(target, detector, arguments)
-            except GpenError as error:
-                failed += 1
-                console.complain(f"{target.source}: {error}")
-            else:
-                plural = "" if count == 1 else "s"
-                console.say(f"{target.source} -> {target.output}: {count} face{plural}")
-        if failed:
-            console.complain(f"{failed} of {len(targets)} pictures failed")
-    return 1 if failed else 0
+
+    def work(target: Target, show: Show) -> str:
+        show("searching", 0.0)
+        count = _detect(target, detector, options, arguments.overwrite)
+        return f"{count} face{'' if count == 1 else 's'}"
+
+    return work_through(targets, work, console)
 
 
-def _detect(target: Target, detector: Detector, arguments: argparse.Namespace) -> int:
+def _detect(target: Target, detector: Detector, options: DetectionOptions, overwrite: bool) -> int:
     picture = read_picture(target.source)
-    faces = detect_faces(detector, picture.pixels, detection_options(arguments))
+    faces = detect_faces(detector, picture.pixels, options)
     height, width = picture.pixels.shape[:2]
     found = {
         "source": str(target.source),
         "width": width,
         "height": height,
         "detector": detector.name,
-        "faces": [face.to_dict() for face in faces],
+        "faces": [face.to_dict() | {"size": round(face.size, 1)} for face in faces],
     }
-    pixels = to_dtype(to_float(picture.pixels), np.uint8)
-    overlay = Picture(draw_faces(pixels, faces), icc_profile=picture.icc_profile)
-    target.output.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(target.output, overlay, arguments.overwrite)
-    write_text(target.beside(".json"), json.dumps(found, indent=2), arguments.overwrite)
+    shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), faces)
+    make_folder(target.output.parent)
+    write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), overwrite)
+    write_text(target.beside(".json"), json.dumps(found, indent=2), overwrite)
     return len(faces)

@@ -1,4 +1,4 @@
-"""`gpen doctor`: what is installed, where models are, and whether the network is right here."""
+"""`gpen doctor`: what is installed, where models are, and whether results are right here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import platform
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -13,9 +14,10 @@ from .. import __version__
 from ..detection import load_detector
 from ..devices import choose_device
 from ..errors import GpenError
-from ..network.config import GpenConfig
-from ..network.generator import GpenNetwork, lean
-from ..network.known_answers import passthrough_state
+from ..folders import ModelFolders, Role
+from ..restorer import Restorer
+from .console import Console
+from .self_test import run_tests
 from .setting_up import folders_of, installed_model
 
 _PACKAGES = {
@@ -32,34 +34,23 @@ _SAME = {
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
     "onnxruntime-gpu": ("onnxruntime", "onnxruntime-directml"),
 }
-_TOLERANCE = 1e-5
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Prints the examination; 1 if the self-test fails."""
-    print(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints the examination; 1 if a self-test or an installed model fails."""
+    console.say(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package, purpose in _PACKAGES.items():
-        print(f"  {package}: {_version(package, purpose)}")
+        console.say(f"  {package}: {_version(package, purpose)}")
     device = choose_device(arguments.device)
-    print(f"device: {_describe_device(device)}")
-    _print_models(arguments)
-    error = self_test(device)
-    passed = error <= _TOLERANCE
-    print(
-        f"self-test on {device}: {'pass' if passed else 'FAIL'} "
-        f"(a network whose answer is known is off by {error:.1e}, allowed {_TOLERANCE:.0e})"
-    )
-    return 0 if passed else 1
-
-
-def self_test(device: torch.device) -> float:
-    """Runs a small network that must return its input; the largest error in a range of -1..1."""
-    config = GpenConfig(256, 1, 0.125)
-    network = GpenNetwork(passthrough_state(config), config, torch.float32).to(device)
-    image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.inference_mode():
-        outputs = [network(image.to(device), plan).cpu() for plan in (None, lean(config))]
-    return max(float((out - image).abs().max()) for out in outputs)
+    console.say(f"device: {_describe_device(device)}")
+    folders = folders_of(arguments)
+    _say_folders(folders, console)
+    usable = [_say_model(folders, console), _say_detector(folders, console)]
+    console.say(f"self-tests on {device}")
+    outcomes = run_tests(device)
+    for outcome in outcomes:
+        console.say(f"  {outcome.text}")
+    return 0 if all(usable) and all(outcome.passed for outcome in outcomes) else 1
 
 
 def _version(package: str, purpose: str) -> str:
@@ -73,28 +64,55 @@ def _version(package: str, purpose: str) -> str:
 
 
 def _describe_device(device: torch.device) -> str:
+    if device.type == "cpu":
+        return f"{device}, {torch.get_num_threads()} threads"
     if device.type != "cuda":
-        return (
-            f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
-        )
+        return str(device)
     free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     return f"{device}, {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
-def _print_models(arguments: argparse.Namespace) -> None:
-    folders = folders_of(arguments)
-    for role in ("restoration", "detection", "parsing"):
-        found = folders.find(role)
-        print(f"{role} models: {', '.join(map(str, found)) or 'none'}")
-        for folder in folders.searched(role):
-            print(f"  searched {folder}{'' if _is_folder(folder) else ' (does not exist)'}")
-    print(f"model taken by default: {installed_model(folders) or 'none; see the README'}")
+def _say_folders(folders: ModelFolders, console: Console) -> None:
+    console.say("models are searched in")
+    for root in folders.roots:
+        console.say(f"  {root.absolute()}{'' if _is_folder(root) else ' (not there)'}")
+    for role in get_args(Role):
+        names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
+        console.say(f"{role} models (there or in {names}):")
+        for path in folders.find(role):
+            console.say(f"  {path.absolute()}")
+        if not folders.find(role):
+            console.say("  none")
+
+
+def _subfolders(folders: ModelFolders, role: Role) -> list[Path]:
+    return [path for path in folders.searched(role) if path not in folders.roots]
+
+
+def _say_model(folders: ModelFolders, console: Console) -> bool:
+    """Reads the model that is taken by default; whether it is usable, or none is there."""
+    path = installed_model(folders)
+    if path is None:
+        console.say("model taken by default: none; put GPEN-BFR-2048.pth into such a folder")
+        return True
     try:
-        detector = load_detector("auto", folders.searched("detection")).name
+        size = Restorer.load(path, "cpu").size
     except GpenError as error:
-        detector = f"FAILS: {error}"
-    print(f"detector taken by default: {detector}")
+        console.say(f"model taken by default: FAIL ({error})")
+        return False
+    console.say(f"model taken by default: {path.name}, {size} pixels")
+    return True
+
+
+def _say_detector(folders: ModelFolders, console: Console) -> bool:
+    try:
+        name = load_detector("auto", folders.searched("detection")).name
+    except GpenError as error:
+        console.say(f"detector taken by default: FAIL ({error})")
+        return False
+    console.say(f"detector taken by default: {name}")
+    return True
 
 
 def _is_folder(path: Path) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from ..detection import Detector
-from ..detection.detector import DetectionOptions
-from ..errors import GpenError
-from ..images import Picture, read_picture, to_dtype, to_float, write_picture
+from ..detection import DetectionOptions, Detector
+from ..errors import OptionError
+from ..files import make_folder, write_text
+from ..images import Picture, read_picture, to_dtype, write_picture
+from ..images.writing import FORMATS
 from ..options import RestorationOptions
-from ..pipeline import Progress, RestoredPicture, restore_aligned, restore_picture
+from ..pipeline import restore_aligned, restore_picture
+from ..report import Report
 from ..restorer import Restorer
+from ..results import Progress
+from .batch import Show, work_through
 from .console import Console
 from .setting_up import (
     detection_options,
@@ -24,56 +27,87 @@ from .setting_up import (
     load_restorer,
     restoration_options,
 )
-from .targets import Target, plan_targets
+from .targets import CROPS, Target, plan_targets
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, console: Console) -> int:
     """Restores every input; a picture that fails is named and does not stop the others."""
-    suffix = ".png" if arguments.aligned else f".{arguments.format}"
+    restoration, detection = restoration_options(arguments), detection_options(arguments)
+    if arguments.aligned:
+        _check_aligned(arguments, restoration, detection)
+    besides = [".json"] * arguments.report + [CROPS] * arguments.save_crops
     targets = plan_targets(
-        arguments.inputs, arguments.output, suffix, arguments.recursive, arguments.overwrite
+        arguments.inputs,
+        arguments.output,
+        f".{arguments.format}",
+        arguments.recursive,
+        arguments.overwrite,
+        besides,
     )
-    job = _Job(arguments)
-    failed = 0
-    with Console(arguments.quiet) as console:
-        for number, target in enumerate(targets, start=1):
-            try:
-                job.restore(target, console, f"{target.source.name} ({number} of {len(targets)})")
-            except GpenError as error:
-                failed += 1
-                console.complain(f"{target.source}: {error}")
-        if failed:
-            console.complain(f"{failed} of {len(targets)} pictures failed")
-        elif len(targets) > 1:
-            console.say(f"{len(targets)} pictures done")
-    return 1 if failed else 0
+    console.progress("loading the model", 0.0)
+    if arguments.aligned:
+        return work_through(targets, _Crops(arguments).restore, console)
+    return work_through(targets, _Photos(arguments, restoration, detection).restore, console)
 
 
-class _Job:
-    """What all pictures of one call share."""
+def _check_aligned(
+    arguments: argparse.Namespace, restoration: RestorationOptions, detection: DetectionOptions
+) -> None:
+    """Refuses options that would have no effect on crops."""
+    if (restoration, detection) != (RestorationOptions(), DetectionOptions()):
+        raise OptionError(
+            "--aligned runs the network alone; options of detection and restoration do not apply"
+        )
+    if arguments.report or arguments.save_crops:
+        raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
+    if arguments.format != "png" or arguments.output.suffix.lower() in set(FORMATS) - {".png"}:
+        raise OptionError("--aligned writes PNG, so that nothing of the crop is lost")
+
+
+class _Crops:
+    """Restores pictures that are aligned crops already."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._arguments = arguments
-        self._restoration: RestorationOptions = restoration_options(arguments)
-        self._detection: DetectionOptions = detection_options(arguments)
-        self._parser = load_parser(arguments)
+        self._overwrite: bool = arguments.overwrite
         self._restorer: Restorer = load_restorer(arguments)
-        self._detector: Detector | None = (
-            None if arguments.aligned else load_named_detector(arguments)
-        )
 
-    def restore(self, target: Target, console: Console, label: str) -> None:
+    def restore(self, target: Target, show: Show) -> str:
+        """Restores one crop."""
+        picture = read_picture(target.source)
+        show("restoring", 0.0)
+        pixels = restore_aligned(picture.pixels, self._restorer)
+        make_folder(target.output.parent)
+        write_picture(target.output, picture.with_pixels(pixels), self._overwrite)
+        return ""
+
+
+class _Photos:
+    """Restores the faces of pictures."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        restoration: RestorationOptions,
+        detection: DetectionOptions,
+    ) -> None:
+        self._arguments = arguments
+        self._restoration = restoration
+        self._detection = detection
+        self._parser = load_parser(arguments)
+        self._detector: Detector = load_named_detector(arguments)
+        self._restorer: Restorer = load_restorer(arguments)
+
+    def restore(self, target: Target, show: Show) -> str:
         """Restores one picture and writes what was asked for."""
         picture = read_picture(target.source)
-        console.progress(label, 0, 1)
-        if self._detector is None:
-            pixels = restore_aligned(picture.pixels, self._restorer)
-            self._write(target.output, picture.with_pixels(pixels))
-            console.say(f"{target.source} -> {target.output}")
-            return
+        crops: list[NDArray[Any]] = []
 
-        def show(progress: Progress) -> None:
-            console.progress(f"{label}: {progress.stage}", progress.done, progress.total)
+        def watch(progress: Progress) -> None:
+            show(_describe(progress), progress.done / max(progress.total, 1))
+            # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
+            if progress.crop is not None and self._arguments.save_crops:
+                crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
+                crops.append(to_dtype(crop, picture.pixels.dtype))
 
         result = restore_picture(
             picture.pixels,
@@ -82,29 +116,30 @@ class _Job:
             self._restoration,
             self._detection,
             parser=self._parser,
-            progress=show,
-            keep_crops=self._arguments.save_crops,
+            progress=watch,
+            keep_crops=False,
         )
-        self._write(target.output, picture.with_pixels(result.pixels))
-        self._write_extras(target, picture, result)
-        console.say(f"{target.source} -> {target.output}: {result.report.summary()}")
-        for note in result.report.notes:
-            console.complain(f"{target.source}: {note}")
+        make_folder(target.output.parent)
+        self._write(target, picture.with_pixels(result.pixels), result.report, crops)
+        return result.report.summary()
 
-    def _write(self, path: Path, picture: Picture) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_picture(path, picture, self._arguments.overwrite, self._arguments.quality)
-
-    def _write_extras(self, target: Target, picture: Picture, result: RestoredPicture) -> None:
+    def _write(
+        self, target: Target, restored: Picture, report: Report, crops: list[NDArray[Any]]
+    ) -> None:
+        overwrite: bool = self._arguments.overwrite
+        write_picture(target.output, restored, overwrite, self._arguments.quality)
         if self._arguments.report:
-            report = {"source": str(target.source)} | result.report.to_dict()
-            target.beside(".json").write_text(json.dumps(report, indent=2), encoding="utf-8")
-        for crop in result.crops:
-            pixels = to_dtype(to_float(crop.restored.permute(1, 2, 0).numpy()), np.uint8)
-            path = target.beside(f"-face{crop.face.index}.png")
-            write_picture(path, Picture(pixels, icc_profile=picture.icc_profile), overwrite=True)
+            content = {"source": str(target.source)} | report.to_dict()
+            write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
+        if not crops:
+            return
+        restored_faces = [entry.face for entry in report.faces if entry.skipped is None]
+        for face, crop in zip(restored_faces, crops, strict=True):
+            path = target.beside(CROPS.replace("*", str(face.index)))
+            write_picture(path, Picture(crop, icc_profile=restored.icc_profile), overwrite)
 
 
-def crop_picture(crop: torch.Tensor) -> Picture:
-    """A crop (3, S, S) in 0..1 as a picture of 8 bit."""
-    return Picture(to_dtype(crop.permute(1, 2, 0).cpu().numpy(), np.uint8))
+def _describe(progress: Progress) -> str:
+    if progress.total and progress.done < progress.total:
+        return f"restoring face {progress.done + 1} of {progress.total}"
+    return progress.stage if progress.stage != "done" else "writing"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from ..detection import DetectionOptions, Detector, load_detector
 from ..compositing.parsing import FILE_NAMES, FaceParser
 from ..compositing.parsing import load_parser as load_parsenet
+from ..detection import DetectionOptions, Detector, load_detector
 from ..devices import choose_device
 from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
+from ..network.known_answers import PUBLISHED
 from ..options import RestorationOptions
 from ..restorer import Restorer
+from ..selection import select_faces
 
 _READABLE = (".pth", ".pt", ".safetensors")
 
@@ -23,9 +26,23 @@ def folders_of(arguments: argparse.Namespace) -> ModelFolders:
 
 
 def installed_model(folders: ModelFolders) -> Path | None:
-    """The model that is taken when none is named: of 2048 pixels if there is one."""
-    readable = [path for path in folders.find("restoration") if path.suffix in _READABLE]
-    return min(readable, key=lambda path: "gpen" not in path.name.lower(), default=None)
+    """The model that is taken when none is named, by its file name: the largest of GPEN's.
+
+    Other programs keep other models in the same folders, and GPEN has models for other tasks: a
+    file is taken only if its name says GPEN, with BFR (blind face restoration) before the rest.
+    """
+    named = [path for path in _readable(folders) if "gpen" in path.name.lower()]
+    return min(named, key=_preference, default=None)
+
+
+def _preference(path: Path) -> tuple[bool, int]:
+    sizes = [int(number) for number in re.findall(r"\d+", path.stem)]
+    published = max((size for size in sizes if size in PUBLISHED), default=0)
+    return "bfr" not in path.name.lower(), -published
+
+
+def _readable(folders: ModelFolders) -> list[Path]:
+    return [path for path in folders.find("restoration") if path.suffix.lower() in _READABLE]
 
 
 def load_restorer(arguments: argparse.Namespace) -> Restorer:
@@ -40,12 +57,17 @@ def load_restorer(arguments: argparse.Namespace) -> Restorer:
     else:
         path = installed_model(folders)
     if path is None:
-        searched = "\n  ".join(str(folder) for folder in folders.searched("restoration"))
+        others = ", ".join(path.name for path in _readable(folders))
+        found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
-            "no GPEN model is installed. Put GPEN-BFR-2048.pth into one of these folders, or name "
-            f"it with --model:\n  {searched}"
+            f"no GPEN model is installed.{found} Put GPEN-BFR-2048.pth into one of these folders, "
+            f"or name a file with --model:{_listed(folders.searched('restoration'))}"
         )
     return Restorer.load(path, arguments.device, arguments.precision)
+
+
+def _listed(searched: list[Path]) -> str:
+    return "".join(f"\n  {folder.absolute()}" for folder in searched)
 
 
 def load_named_detector(arguments: argparse.Namespace) -> Detector:
@@ -65,10 +87,10 @@ def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
     folders = folders_of(arguments)
     path = folders.find_file("parsing", FILE_NAMES)
     if path is None:
-        searched = "\n  ".join(str(folder) for folder in folders.searched("parsing"))
         raise CheckpointError(
             f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"put them into one of these folders, or use --mask area:\n  {searched}"
+            f"put them into one of these folders, or use --mask area:"
+            f"{_listed(folders.searched('parsing'))}"
         )
     return load_parsenet(path, choose_device(arguments.device))
 
@@ -81,7 +103,12 @@ def detection_options(arguments: argparse.Namespace) -> DetectionOptions:
 
 
 def restoration_options(arguments: argparse.Namespace) -> RestorationOptions:
-    """What the arguments of the group "restoration" say."""
+    """What the arguments of the group "restoration" say.
+
+    Raises:
+        OptionError: one of them is not understood or out of range.
+    """
+    select_faces((), arguments.faces)  # before any picture is touched
     return RestorationOptions(
         strength=arguments.strength,
         template=arguments.template,

@@ -1,7 +1,9 @@
-"""Which file is written for which input, decided before any work begins."""
+"""Which file is written for which input, decided and checked before any work begins."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +11,13 @@ from pathlib import Path
 
 from ..errors import ImageError, OptionError
 from ..images import list_pictures
+from ..images.reading import SUFFIXES
 from ..images.writing import FORMATS
+
+CROPS = "-face*.png"
+"""Ending of the crops beside an output; their number is not known before the work."""
+
+_CROP = re.compile(r"-face\d+\.png$")
 
 
 @dataclass(frozen=True)
@@ -40,58 +48,123 @@ def plan_targets(
         suffix: of files written into a folder, such as ".png".
         recursive: whether folders within folders count; their structure is kept.
         overwrite: whether output files may exist already.
-        besides: endings of the files that are written beside each output.
+        besides: endings of the files that are written beside each output; `CROPS` may be one.
 
     Raises:
-        ImageError: an input is missing, a folder holds no picture, or an output exists already.
-        OptionError: several inputs go into one output file.
+        ImageError: an input is missing, a folder holds no picture, an output exists already or
+            cannot be created.
+        OptionError: outputs would overwrite each other or an input.
     """
-    sources = [pair for path in inputs for pair in _pictures(path, recursive)]
-    if output.suffix.lower() in FORMATS and not output.is_dir():
-        if len(sources) != 1:
-            raise OptionError(
-                f"{output} is one file, but there are {len(sources)} inputs; name a folder with -o"
-            )
-        targets = [Target(sources[0][0], output)]
+    sources = _sources(inputs, recursive, output)
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        targets = [_single(sources, output)]
     else:
+        _check_folder(output)
         targets = _into_folder(sources, output, suffix)
-    for target in targets:
-        _check_output(target, overwrite, besides)
+    _check_distinct(targets, besides)
+    _check_free(targets, besides, overwrite)
     return targets
 
 
-def _pictures(path: Path, recursive: bool) -> list[tuple[Path, Path]]:
-    """The pictures a path stands for, each with its place below it."""
-    if path.is_dir():
-        found = list_pictures(path, recursive)
-        if not found:
-            raise ImageError(f"{path} holds no picture; name a picture or another folder")
-        return [(picture, picture.relative_to(path)) for picture in found]
-    if not path.exists():
-        raise ImageError(f"{path} does not exist; check the name")
-    return [(path, Path(path.name))]
+def _sources(inputs: Sequence[Path], recursive: bool, output: Path) -> list[tuple[Path, Path]]:
+    """The pictures the inputs stand for, each with its place below its input, none twice."""
+    found: dict[Path, tuple[Path, Path]] = {}
+    for path in inputs:
+        for picture, place in _pictures(path, recursive, output):
+            found.setdefault(picture.absolute(), (picture, place))
+    return list(found.values())
+
+
+def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Path]]:
+    if not path.is_dir():
+        if not path.exists():
+            raise ImageError(f"{path} does not exist; check the name")
+        return [(path, Path(path.name))]
+    found = list_pictures(path, recursive)
+    if path.resolve() in output.resolve().parents:
+        # Results of an earlier call are no inputs.
+        found = [picture for picture in found if output.resolve() not in picture.resolve().parents]
+    if not found:
+        deeper = "" if recursive else " (folders within it count with --recursive)"
+        raise ImageError(f"{path} holds no picture{deeper}; name a picture or another folder")
+    return [(picture, picture.relative_to(path)) for picture in found]
+
+
+def _single(sources: Sequence[tuple[Path, Path]], output: Path) -> Target:
+    if output.suffix.lower() not in FORMATS:
+        raise OptionError(
+            f"{output}: pictures are not written as {output.suffix}; use {', '.join(FORMATS)}"
+        )
+    if len(sources) != 1:
+        raise OptionError(
+            f"{output} is one file, but there are {len(sources)} inputs; name a folder with -o"
+        )
+    _check_folder(output.parent)
+    return Target(sources[0][0], output)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuses a folder that does not exist and could not be made."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ImageError(f"{existing} is a file, not a folder; name another output with -o")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ImageError(f"{existing} may not be written to; name another output with -o")
 
 
 def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str) -> list[Target]:
     plain = [folder / place.with_suffix(suffix) for _, place in sources]
     # photo.jpg and photo.png must not end up in one file: both keep their whole names then.
-    taken = Counter(str(path).casefold() for path in plain)
-    targets = [
-        Target(source, path if taken[str(path).casefold()] == 1 else folder / f"{place}{suffix}")
+    taken = Counter(_key(path) for path in plain)
+    return [
+        Target(source, path if taken[_key(path)] == 1 else folder / f"{place}{suffix}")
         for (source, place), path in zip(sources, plain, strict=True)
     ]
-    outputs = Counter(target.output for target in targets)
+
+
+def _key(path: Path) -> str:
+    """Equal for names that are one file where case makes no difference."""
+    return str(path).casefold()
+
+
+def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:
+    """Refuses outputs that would overwrite each other or an input."""
+    claimed = Counter(_key(path) for target in targets for path in _files(target, besides))
+    sources = {target.source.resolve() for target in targets}
     for target in targets:
-        if outputs[target.output] > 1:
-            raise OptionError(
-                f"several inputs would be written to {target.output}; restore them separately"
-            )
-    return targets
+        for path in _files(target, besides):
+            pattern = _crop_pattern(path)
+            if claimed[_key(path)] > 1 or (pattern != path and _key(pattern) in claimed):
+                raise OptionError(
+                    f"several files would be written to {path}; "
+                    "restore these inputs separately, each into a folder of its own"
+                )
+            if path.exists() and path.resolve() in sources:
+                raise OptionError(f"{path} is an input; choose another output with -o")
 
 
-def _check_output(target: Target, overwrite: bool, besides: Sequence[str]) -> None:
-    if target.output.exists() and target.source.resolve() == target.output.resolve():
-        raise OptionError(f"{target.output} is the input itself; choose another output")
-    for path in (target.output, *(target.beside(ending) for ending in besides)):
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path} exists already; use --overwrite to replace it")
+def _check_free(targets: Sequence[Target], besides: Sequence[str], overwrite: bool) -> None:
+    if overwrite:
+        return
+    crops: set[Path] = set()
+    if CROPS in besides:
+        for folder in {target.output.parent for target in targets}:
+            crops |= {_crop_pattern(path) for path in folder.glob("*" + CROPS)}
+    taken = [
+        path
+        for target in targets
+        for path in _files(target, besides)
+        if path in crops or path.exists()
+    ]
+    if taken:
+        others = f" and {len(taken) - 1} more exist" if len(taken) > 1 else " exists"
+        raise ImageError(f"{taken[0]}{others} already; use --overwrite to replace them")
+
+
+def _files(target: Target, besides: Sequence[str]) -> list[Path]:
+    return [target.output, *(target.beside(ending) for ending in besides)]
+
+
+def _crop_pattern(path: Path) -> Path:
+    """The path with a crop's number replaced by a star: the form in which crops are planned."""
+    return path.with_name(_CROP.sub(CROPS, path.name))

@@ -40,7 +40,7 @@ def encode_png16(
 
 def _filtered_rows(samples: NDArray[np.uint16]) -> NDArray[Any]:
     """Rows of big-endian bytes, each as the difference to the row above, which packs better."""
-    row_bytes = np.frombuffer(samples.astype(">u2"), np.uint8)
+    row_bytes = np.frombuffer(samples.astype(">u2", order="C"), np.uint8)
     rows = np.reshape(row_bytes, (len(samples), -1))
     filtered = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = _FILTER_UP

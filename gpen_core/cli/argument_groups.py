@@ -1,0 +1,145 @@
+"""Groups of arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..detection import DETECTOR_NAMES, DetectionOptions
+from ..devices import PRECISIONS
+from ..faces import ORDERS
+from ..options import COLOUR_MATCHES, HELP, MASKS, TEMPLATES, RestorationOptions
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Which pictures, and where results go."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture or folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="folder, or a file name if there is one input picture",
+    )
+    parser.add_argument("--recursive", action="store_true", help="folders within folders as well")
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """What happens to files that are there, and how much is shown."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there already"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, how precisely and where it runs."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", metavar="FILE", help="GPEN file, by path or by name in a models folder"
+    )
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where it runs and where models are searched."""
+    group = parser.add_argument_group("places")
+    group.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+    group.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder to search for models, such as ComfyUI's models folder; may be given again",
+    )
+
+
+def add_detection(parser: argparse.ArgumentParser) -> None:
+    """Which faces are found."""
+    defaults = DetectionOptions()
+    group = parser.add_argument_group("detection")
+    group.add_argument(
+        "--detector",
+        choices=DETECTOR_NAMES,
+        default="auto",
+        help="auto takes RetinaFace if its weights are installed, else the embedded detector",
+    )
+    group.add_argument(
+        "--confidence",
+        type=float,
+        metavar="PART",
+        help="least score of a face, 0 to 1 (default: the detector's own)",
+    )
+    group.add_argument(
+        "--min-size",
+        type=float,
+        default=defaults.minimum_size,
+        metavar="PIXELS",
+        help=f"least size of a face (default: {defaults.minimum_size:g})",
+    )
+    group.add_argument(
+        "--max-faces", type=int, metavar="N", help="keep at most so many, the largest"
+    )
+    group.add_argument(
+        "--order",
+        choices=ORDERS,
+        default=defaults.order,
+        help=f"how faces are numbered (default: {defaults.order})",
+    )
+
+
+def add_restoration(parser: argparse.ArgumentParser) -> None:
+    """How faces are restored and put back."""
+    defaults = RestorationOptions()
+    group = parser.add_argument_group("restoration")
+    group.add_argument(
+        "--faces", default=defaults.faces, metavar="WHICH", help=_help("faces", defaults.faces)
+    )
+    group.add_argument(
+        "--strength",
+        type=float,
+        default=defaults.strength,
+        metavar="PART",
+        help=_help("strength", defaults.strength),
+    )
+    group.add_argument(
+        "--template",
+        choices=TEMPLATES,
+        default=defaults.template,
+        help=_help("template", defaults.template),
+    )
+    group.add_argument(
+        "--feather",
+        type=float,
+        default=defaults.feather,
+        metavar="PART",
+        help=_help("feather", defaults.feather),
+    )
+    group.add_argument(
+        "--mask", choices=MASKS, default=defaults.mask, help=_help("mask", defaults.mask)
+    )
+    group.add_argument(
+        "--colour",
+        choices=COLOUR_MATCHES,
+        default=defaults.colour,
+        help=_help("colour", defaults.colour),
+    )
+    group.add_argument(
+        "--aligned",
+        action="store_true",
+        help="the pictures are square face crops already: no detection, PNG out at the model's "
+        "size",
+    )
+
+
+def _help(option: str, default: object) -> str:
+    # argparse reads % as the beginning of a format.
+    return f"{HELP[option]} (default: {default})".replace("%", "%%")

@@ -1,0 +1,86 @@
+"""What a device can do."""
+
+import pytest
+import torch
+
+from gpen_core import devices
+from gpen_core.devices import choose_device, dtype_for, half_dtype, is_out_of_memory
+from gpen_core.errors import OptionError
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ({"cuda", "mps", "cpu"}, "cuda"),
+        ({"xpu", "mps", "cpu"}, "xpu"),
+        ({"mps", "cpu"}, "mps"),
+        ({"cpu"}, "cpu"),
+    ],
+)
+def test_auto_takes_the_first_that_is_there(monkeypatch, there, taken):
+    monkeypatch.setattr(devices, "_is_there", lambda kind: kind in there)
+    assert choose_device() == torch.device(taken)
+
+
+def test_a_device_may_be_given_as_it_is():
+    assert choose_device(torch.device("cuda:7")) == torch.device("cuda:7")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cpu cpu"])
+def test_an_unknown_device_is_named(name):
+    with pytest.raises(OptionError, match=f"the device '{name}' is unknown"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps", "meta"])
+def test_a_device_that_is_not_there_is_named(monkeypatch, name):
+    monkeypatch.setattr(devices, "_is_there", lambda kind: kind == "cpu")
+    with pytest.raises(OptionError, match=f"the device '{name}' is not available here"):
+        choose_device(name)
+
+
+def test_precisions():
+    assert dtype_for("auto") == dtype_for("fp32") == torch.float32
+    assert (dtype_for("fp16"), dtype_for("bf16")) == (torch.float16, torch.bfloat16)
+    with pytest.raises(OptionError, match="'int8' is unknown"):
+        dtype_for("int8")
+
+
+def test_half_precision_is_for_accelerators():
+    assert half_dtype(torch.device("cpu")) is None
+    assert half_dtype(torch.device("cuda")) == torch.float16
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"),
+    ],
+)
+def test_memory_that_ran_out_is_recognised(error):
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shape mismatch"), ValueError("out of memory")])
+def test_other_errors_are_not_taken_for_it(error):
+    assert not is_out_of_memory(error)
+
+
+def test_this_machine_says_so_when_memory_runs_out():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+
+
+def test_frames_of_a_cpu_are_never_ample():
+    assert not devices.has_ample_memory(torch.device("cpu"))
+
+
+def test_warps_stay_where_torch_has_them():
+    assert devices.warp_device(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert devices.warp_device(torch.device("mps")) == torch.device("cpu")
