@@ -191,7 +191,9 @@ class Restorer:
                 "close other programs or use a smaller GPEN model"
             )
         self._way = following
-        if failed.device != following.device:
+        if self._network is not None and failed.device != following.device:
+            # A host may hold on to the network for a while, but need not hold the device's memory.
+            self._network.to("cpu")
             self._network = None
         release_memory(failed.device)
         note = f"{reason}; going on {following.describe()}"

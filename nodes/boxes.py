@@ -15,16 +15,18 @@ def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
     Raises:
         OptionError: the value is no BOUNDING_BOX.
     """
+    entries = _list(value)
+    if entries and not any(isinstance(entry, Mapping) for entry in entries):
+        entries = _list(entries[min(index, len(entries) - 1)])
+    return tuple(_box(entry) for entry in entries)
+
+
+def _list(value: Any) -> Sequence[Any]:
     if isinstance(value, Mapping):
-        value = [value]
+        return [value]
     if not isinstance(value, Sequence):
         raise OptionError(f"bboxes must be a list of boxes, not {type(value).__name__}")
-    if any(isinstance(entry, Mapping) for entry in value):
-        entries: Sequence[Any] = value
-    else:
-        entries = value[min(index, len(value) - 1)] if value else ()
-        entries = [entries] if isinstance(entries, Mapping) else entries
-    return tuple(_box(entry) for entry in entries)
+    return value
 
 
 def _box(entry: Any) -> Box:

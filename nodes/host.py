@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import comfy.model_management as management
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..gpen_core.errors import Cancelled
 from ..gpen_core.images.picture import to_dtype
+from ..gpen_core.restorer import Restorer
 from .values import GpenModel
 
 _PREVIEW_SIDE = 512
@@ -25,30 +26,58 @@ def device() -> torch.device:
     return management.get_torch_device()
 
 
-def patcher_for(network: torch.nn.Module) -> ModelPatcher:
-    """Puts a network under the host's memory management."""
-    return ModelPatcher(network, device(), management.unet_offload_device())
+def manage(restorer: Restorer) -> GpenModel:
+    """Puts a restorer's network under the host's memory management."""
+    return GpenModel(restorer, _patcher_for(restorer))
+
+
+def _patcher_for(restorer: Restorer) -> ModelPatcher:
+    place = restorer.way.device
+    offload = place if place.type == "cpu" else management.unet_offload_device()
+    return ModelPatcher(restorer.network, place, offload)
 
 
 def load(model: GpenModel) -> None:
-    """Has the host make room for a model and for what it needs to run, and load it whole."""
+    """Has the host make room for a model and for what it needs to run, and load it whole.
+
+    To be called before each picture; it costs nothing while the model is loaded.
+    """
+    restorer, patcher = model.restorer, model.patcher
+    # Out of memory, a restorer goes on with another network or on the CPU. Held by the old patcher,
+    # the old network would keep its memory.
+    if patcher.model is not restorer.network or patcher.load_device != restorer.way.device:
+        model.patcher = _patcher_for(restorer)
     # Loaded in part, the tensors of a StyleGAN network would be on two devices.
     management.load_models_gpu(
         [model.patcher],
-        memory_required=model.restorer.working_memory(),
+        memory_required=restorer.working_memory(),
         force_full_load=True,
     )
 
 
 def as_output(picture: Tensor) -> Tensor:
     """A picture or mask where, and in the type in which, the host wants results."""
-    dtype = getattr(management, "intermediate_dtype", lambda: torch.float32)()
-    return picture.to(device=management.intermediate_device(), dtype=dtype)
+    return picture.to(device=management.intermediate_device(), dtype=_output_dtype())
+
+
+def empty_output(shape: Sequence[int]) -> Tensor:
+    """Memory for a result, where and in the type in which the host wants it."""
+    return torch.empty(*shape, device=management.intermediate_device(), dtype=_output_dtype())
+
+
+def _output_dtype() -> torch.dtype:
+    # Older hosts know float32 alone.
+    return getattr(management, "intermediate_dtype", lambda: torch.float32)()
 
 
 def cancelled() -> bool:
     """Whether the user has pressed Cancel."""
     return management.processing_interrupted()
+
+
+def stop_if_cancelled() -> None:
+    """Raises the host's own exception if the user has pressed Cancel."""
+    management.throw_exception_if_processing_interrupted()
 
 
 @contextmanager

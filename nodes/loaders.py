@@ -13,7 +13,7 @@ from ..gpen_core.restorer import Restorer
 from . import host
 from .inputs import CATEGORY
 from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
-from .values import DetectorSocket, GpenModel, ModelSocket
+from .values import DetectorSocket, ModelSocket
 
 
 class LoadGpenModel(io.ComfyNode):
@@ -49,16 +49,23 @@ class LoadGpenModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name: str = "", precision: str = "auto") -> bool | str:
-        """Refuses a file that is not listed, before anything runs."""
-        if precision not in PRECISIONS:
+    def validate_inputs(
+        cls, model_name: str | None = None, precision: str | None = None
+    ) -> bool | str:
+        """Refuses a file that is not there, before anything runs.
+
+        What comes over a link is not known yet, None, and left to `execute`.
+        """
+        if precision is not None and precision not in PRECISIONS:
             return f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}"
-        return True if find_model(model_name) is not None else missing_model(model_name)
+        if model_name is None or find_model(model_name) is not None:
+            return True
+        return missing_model(model_name)
 
     @classmethod
-    def fingerprint_inputs(cls, model_name: str = "", precision: str = "auto") -> str:
-        """Another file of the same name is loaded again."""
-        return f"{fingerprint(find_model(model_name))}-{precision}"
+    def fingerprint_inputs(cls, model_name: str | None = None, precision: str | None = None) -> str:
+        """Another file of the same name is loaded again. What comes over a link is None."""
+        return f"{fingerprint(find_model(model_name or ''))}-{precision}"
 
     @classmethod
     def execute(cls, model_name: str, precision: Any) -> io.NodeOutput:
@@ -67,7 +74,7 @@ class LoadGpenModel(io.ComfyNode):
         if path is None:
             raise CheckpointError(missing_model(model_name))
         restorer = Restorer.load(path, host.device(), precision)
-        return io.NodeOutput(GpenModel(restorer, host.patcher_for(restorer.network)))
+        return io.NodeOutput(host.manage(restorer))
 
 
 class LoadFaceDetector(io.ComfyNode):
@@ -100,9 +107,9 @@ class LoadFaceDetector(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, detector_name: str = "auto") -> bool | str:
-        """Refuses a name that is none."""
-        if detector_name in DETECTOR_NAMES:
+    def validate_inputs(cls, detector_name: str | None = None) -> bool | str:
+        """Refuses a name that is none; None is not known yet."""
+        if detector_name is None or detector_name in DETECTOR_NAMES:
             return True
         return f"the detector {detector_name!r} is unknown; use {', '.join(DETECTOR_NAMES)}"
 

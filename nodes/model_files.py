@@ -14,6 +14,9 @@ import folder_paths
 
 from ..gpen_core.folders import serves
 
+NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
+"""What the list of models shows while it is empty."""
+
 RESTORATION = "gpen_restoration"
 DETECTION = "gpen_detection"
 
@@ -26,11 +29,6 @@ _PUBLIC = {
     DETECTION: ("facedetection", "facedetection_models", "detection"),
 }
 _DEFAULT = {RESTORATION: "facerestore_models", DETECTION: "facedetection"}
-
-
-def nothing_installed() -> str:
-    """What the list of models shows while it is empty."""
-    return "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 
 
 def ensure_folders() -> None:
@@ -58,7 +56,7 @@ def list_models() -> list[str]:
     ensure_folders()
     names = [name for name in _list(RESTORATION) if serves(Path(name).name, "restoration")]
     names.sort(key=lambda name: ("gpen" not in name.lower(), "2048" not in name, name.lower()))
-    return names or [nothing_installed()]
+    return names or [NOTHING_INSTALLED]
 
 
 def find_model(name: str) -> Path | None:
@@ -72,7 +70,7 @@ def missing_model(name: str) -> str:
     """The sentence that says what to do about a model that is not there."""
     ensure_folders()
     places = ", ".join(folder_paths.folder_names_and_paths[RESTORATION][0])
-    if name == nothing_installed():
+    if name == NOTHING_INSTALLED:
         return f"no GPEN model is installed: put GPEN-BFR-2048.pth into one of {places}"
     return f"the model file {name!r} is not there; put it into one of {places}"
 
@@ -102,6 +100,4 @@ def _list(key: str) -> list[str]:
     except FileNotFoundError:
         # The host's cache still names a folder that has been deleted since.
         folder_paths.filename_list_cache.pop(key, None)
-        existing = [p for p in folder_paths.folder_names_and_paths[key][0] if Path(p).is_dir()]
-        folder_paths.folder_names_and_paths[key] = (existing, set(_EXTENSIONS[key]))
         return list(folder_paths.get_filename_list(key))

@@ -5,8 +5,6 @@ IMAGE is (B, H, W, 3), or 4 with alpha, floating, RGB, 0..1; MASK is (B, H, W) o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,9 +22,14 @@ def frame_of(images: Tensor, index: int) -> Frame:
 
 def within_range(frame: Frame) -> Frame:
     """The picture with values clipped to 0..1; some nodes leave a little more."""
-    if np.isnan(frame).any():
-        raise OptionError("the image holds values that are not numbers (NaN); check what made it")
+    refuse_nan(frame)
     return np.clip(frame, 0, 1)
+
+
+def refuse_nan(frame: Frame) -> None:
+    """Raises OptionError if a picture holds NaN."""
+    if np.isnan(frame.min(initial=0)):
+        raise OptionError("the image holds values that are not numbers (NaN); check what made it")
 
 
 def copy_of(images: Tensor) -> Tensor:
@@ -43,11 +46,18 @@ def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame 
     """A batch's mask for one picture, (H, W), float32; None without a mask.
 
     A mask of another size is resized, and of a shorter batch the last mask serves the rest.
+
+    Raises:
+        OptionError: it is no mask.
     """
     if mask is None:
         return None
     if mask.ndim == 2:
         mask = mask.unsqueeze(0)
+    if mask.ndim == 4 and mask.shape[1] == 1:  # what some nodes give
+        mask = mask.squeeze(1)
+    if mask.ndim != 3 or not mask.numel():
+        raise OptionError(f"a mask must be (batch, height, width), not {tuple(mask.shape)}")
     part = mask[min(index, mask.shape[0] - 1)].float().cpu()
     if tuple(part.shape) != (height, width):
         resized = torch.nn.functional.interpolate(
@@ -55,28 +65,3 @@ def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame 
         )
         part = resized[0, 0]
     return np.ascontiguousarray(part.clamp(0, 1).numpy())
-
-
-def crops_to_image(crops: Sequence[Tensor]) -> Tensor:
-    """Crops (3, S, S) as an IMAGE batch; a small black picture stands for none.
-
-    Nodes that show pictures fail on an empty batch.
-    """
-    if not crops:
-        return torch.zeros(1, 64, 64, 3)
-    return torch.stack([crop.permute(1, 2, 0).float().cpu() for crop in crops])
-
-
-def image_to_crop(images: Tensor, index: int) -> Tensor:
-    """One picture of an IMAGE batch as a crop (3, S, S), float32.
-
-    Raises:
-        OptionError: it is not square.
-    """
-    height, width = images.shape[1:3]
-    if height != width:
-        raise OptionError(
-            f"face crops are square, but these images are {width}×{height}; "
-            "cut faces out with Crop Faces (GPEN) first"
-        )
-    return images[index, :, :, :3].permute(2, 0, 1).float().contiguous().clamp(0, 1)

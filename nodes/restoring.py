@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.changes import DEFAULT_THRESHOLD
-from ..gpen_core.detection import Detector, load_detector
-from ..gpen_core.errors import OptionError
+from ..gpen_core.detection import DetectionOptions, Detector, load_detector
 from ..gpen_core.options import RestorationOptions
-from ..gpen_core.pipeline import restore_picture
-from ..gpen_core.results import Progress
+from ..gpen_core.selection import select_faces
 from . import host
+from .crops import CropBatch
 from .detecting import detection_options, find_faces
 from .inputs import (
     CATEGORY,
@@ -29,8 +25,8 @@ from .inputs import (
     strength,
     template,
 )
+from .job import Job
 from .model_files import detection_folders
-from .pictures import copy_of, crops_to_image, frame_of, mask_for, put, within_range
 from .selecting import faces_changed_in
 from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
 
@@ -110,14 +106,15 @@ class RestoreImage(io.ComfyNode):
         options = RestorationOptions(
             strength, template, feather, colour=colour_match, faces=face_numbers
         )
+        name = None
         if faces is None:
             detector = detector or default_detector()
             wanted = detection_options(confidence, minimum_size, maximum_count)
-            faces = find_faces(image, detector, wanted)
-        job = Job(model, options, None if detector is None else detector.name)
+            faces, name = find_faces(image, detector, wanted), detector.name
+        crops = CropBatch(sum(len(select_faces(found, face_numbers)) for found in faces.pictures))
+        job = Job(model, options, name, crops.add)
         result, covered = job.run(image, faces, image if background is None else background, mask)
-        crops = host.as_output(crops_to_image(job.crops))
-        return io.NodeOutput(result, covered, crops, job.report())
+        return io.NodeOutput(result, covered, crops.image(), job.report())
 
 
 class RestoreAfterSwap(io.ComfyNode):
@@ -181,7 +178,7 @@ class RestoreAfterSwap(io.ComfyNode):
         """Finds faces after the swap, keeps the changed ones, restores them."""
         options = RestorationOptions(strength, template, feather, colour=colour_match)
         detector = detector or default_detector()
-        found = find_faces(swapped_image, detector, detection_options(0.0, 0, 0))
+        found = find_faces(swapped_image, detector, DetectionOptions())
         changed = tuple(
             faces_changed_in(faces, swapped_image, original_image, index, change_from)
             for index, faces in enumerate(found.pictures)
@@ -194,72 +191,3 @@ class RestoreAfterSwap(io.ComfyNode):
 def default_detector() -> Detector:
     """What is taken when no detector is connected."""
     return load_detector("auto", detection_folders(), host.device())
-
-
-@dataclass
-class Job:
-    """One run over a batch."""
-
-    model: GpenModel
-    options: RestorationOptions
-    detector: str | None
-    crops: list[Tensor] = field(default_factory=list[Tensor])
-    reports: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    def run(
-        self, images: Tensor, faces: Faces, background: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Restores picture by picture.
-
-        Returns:
-            The pictures and what was pasted, as outputs.
-        """
-        faces.check_batch(images.shape[0])
-        if background.shape[0] != images.shape[0]:
-            raise OptionError(
-                f"the background holds {background.shape[0]} images, but there are "
-                f"{images.shape[0]} images to restore; both batches must be equally long"
-            )
-        result, covered = copy_of(background), torch.zeros(background.shape[:3])
-        bar = host.Bar(faces.count)
-        if faces.count:
-            host.load(self.model)
-        with host.interruptible():
-            for index in range(images.shape[0]):
-                self._restore(index, images, faces, background, mask, result, covered, bar)
-        return host.as_output(result), host.as_output(covered)
-
-    def _restore(
-        self,
-        index: int,
-        images: Tensor,
-        faces: Faces,
-        background: Tensor,
-        mask: Tensor | None,
-        result: Tensor,
-        covered: Tensor,
-        bar: host.Bar,
-    ) -> None:
-        def show(progress: Progress) -> None:
-            if progress.crop is not None:
-                bar.advance(progress.crop)
-
-        height, width = background.shape[1:3]
-        restored = restore_picture(
-            within_range(frame_of(images, index)),
-            self.model.restorer,
-            options=self.options,
-            faces=faces.pictures[index],
-            background=frame_of(background, index),
-            limit=mask_for(mask, index, height, width),
-            progress=show,
-            cancelled=host.cancelled,
-        )
-        put(result, index, restored.pixels)
-        covered[index] = torch.from_numpy(restored.mask)
-        self.crops += [crop.restored for crop in restored.crops]
-        self.reports.append(restored.report.to_dict() | {"detector": self.detector})
-
-    def report(self) -> str:
-        """What was done, picture by picture, as JSON."""
-        return json.dumps(self.reports, indent=2)

@@ -105,6 +105,8 @@ class SelectFaces(io.ComfyNode):
         """Applies the conditions picture by picture."""
         if (original_image is None) != (swapped_image is None):
             raise OptionError("to keep changed faces, connect the original and the swapped image")
+        if original_image is not None and swapped_image is not None:
+            faces.check_images(swapped_image)
         pictures: list[tuple[Face, ...]] = []
         for index, found in enumerate(faces.pictures):
             kept = select_faces(found, face_numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,20 +15,14 @@ from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
+from ..gpen_core.options import RestorationOptions
 from . import host
+from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, strength, template
-from .pictures import (
-    copy_of,
-    crops_to_image,
-    frame_of,
-    image_to_crop,
-    mask_for,
-    put,
-    within_range,
-)
+from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
 from .values import Faces, FacesSocket, GpenModel, ModelSocket
 
-SIZES = [256, 512, 1024, 2048]
+SIZES = ["256", "512", "1024", "2048"]
 
 
 class CropFaces(io.ComfyNode):
@@ -49,7 +44,7 @@ class CropFaces(io.ComfyNode):
                 FacesSocket.Input("faces", tooltip="from Detect Faces or Select Faces (GPEN)"),
                 io.Combo.Input(
                     "size",
-                    options=[str(size) for size in SIZES],
+                    options=SIZES,
                     default="2048",
                     tooltip="side of the crops in pixels: that of the GPEN model",
                 ),
@@ -68,15 +63,20 @@ class CropFaces(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
-        faces.check_batch(image.shape[0])
-        cut = Faces(faces.pictures, faces.height, faces.width, template)
-        crops: list[Tensor] = []
-        with host.interruptible():
-            for index, places in enumerate(alignments(cut, int(size))):
-                if places:
-                    frame = within_range(frame_of(image, index))
-                    crops += [extract_crop(frame, place, host.device()) for place in places]
-        return io.NodeOutput(host.as_output(crops_to_image(crops)), cut)
+        RestorationOptions(template=template)  # refuses another name
+        if size not in SIZES:
+            raise OptionError(f"the size is {size!r}, but must be one of {', '.join(SIZES)}")
+        faces.check_images(image)
+        cut = replace(faces, template=template)
+        crops = CropBatch(cut.count)
+        for index, places in enumerate(alignments(cut, int(size))):
+            if not places:
+                continue
+            host.stop_if_cancelled()
+            frame = within_range(frame_of(image, index))
+            for place in places:
+                crops.add(extract_crop(frame, place, host.device()))
+        return io.NodeOutput(crops.image(), cut)
 
 
 class RestoreFaces(io.ComfyNode):
@@ -106,15 +106,16 @@ class RestoreFaces(io.ComfyNode):
         """Restores one crop after the other."""
         if is_placeholder(crops):
             return io.NodeOutput(crops)
-        host.load(model)
         bar = host.Bar(crops.shape[0])
-        restored: list[Tensor] = []
+        restored = CropBatch(crops.shape[0])
         with host.interruptible():
             for index in range(crops.shape[0]):
+                host.load(model)
                 crop = resize_crop(image_to_crop(crops, index), model.restorer.size)
-                restored.append(model.restorer.restore(crop, host.cancelled))
-                bar.advance(restored[-1])
-        return io.NodeOutput(host.as_output(crops_to_image(restored)))
+                crop = model.restorer.restore(crop, host.cancelled)
+                restored.add(crop)
+                bar.advance(crop)
+        return io.NodeOutput(restored.image())
 
 
 class PasteFacesBack(io.ComfyNode):
@@ -159,7 +160,8 @@ class PasteFacesBack(io.ComfyNode):
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
         """Pastes picture by picture."""
-        faces.check_batch(image.shape[0])
+        RestorationOptions(strength, feather=feather, colour=colour_match)  # refuses other values
+        faces.check_length(image)
         if faces.count and restored.shape[0] != faces.count:
             raise OptionError(
                 f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "
@@ -172,24 +174,20 @@ class PasteFacesBack(io.ComfyNode):
         for index, found in enumerate(alignments(faces, restored.shape[1])):
             if not found:
                 continue
+            host.stop_if_cancelled()
             frame = frame_of(image, index)
+            refuse_nan(frame)
             places = [place.for_resized(factor) for place in found]
             limit = mask_for(mask, index, height, width)
             canvas = Canvas(frame, places, strength, feather, limit)
-            around = within_range(frame) if colour_match == "lowfreq" else None
             for number, place in enumerate(places):
                 crop = image_to_crop(restored, next(crops))
-                if around is not None:
-                    crop = match_low_frequencies(crop, extract_crop(around, place))
+                if colour_match == "lowfreq":
+                    crop = match_low_frequencies(crop, extract_crop(frame, place, crop.device))
                 canvas.paste(number, crop)
             put(result, index, canvas.pixels)
             covered[index] = torch.from_numpy(canvas.mask)
         return io.NodeOutput(host.as_output(result), host.as_output(covered))
-
-
-def is_placeholder(crops: Tensor) -> bool:
-    """Whether the crops are what Crop Faces gives when there is no face."""
-    return tuple(crops.shape) == (1, 64, 64, 3) and not bool(crops.any())
 
 
 def alignments(faces: Faces, size: int) -> list[list[Alignment]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces import Face
@@ -22,12 +23,13 @@ FacesSocket = io.Custom("GPEN_FACES")
 BoxesSocket = io.Custom("BOUNDING_BOX")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class GpenModel:
     """A loaded model and the host's hold on its memory."""
 
     restorer: Restorer
     patcher: ModelPatcher
+    """Of the network that the restorer runs; see `host.load`."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,22 @@ class Faces:
         """Other faces of the same pictures."""
         return replace(self, pictures=pictures)
 
-    def check_batch(self, pictures: int) -> None:
+    def check_length(self, images: Tensor) -> None:
         """Raises OptionError if the faces belong to a batch of another length."""
-        if pictures != len(self.pictures):
+        if images.shape[0] != len(self.pictures):
             raise OptionError(
                 f"the faces were found in {len(self.pictures)} pictures, but the image batch "
-                f"holds {pictures}; connect the same images to both nodes"
+                f"holds {images.shape[0]}; connect the same images to both nodes"
+            )
+
+    def check_images(self, images: Tensor) -> None:
+        """Raises OptionError if the faces belong to a batch of another length or size."""
+        self.check_length(images)
+        height, width = images.shape[1:3]
+        if (height, width) != (self.height, self.width):
+            raise OptionError(
+                f"the faces were found in pictures of {self.width}×{self.height} pixels, but these "
+                f"images are {width}×{height}; connect the same images to both nodes"
             )
 
 

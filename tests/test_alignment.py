@@ -155,9 +155,9 @@ def test_estimate_agrees_with_umeyama_by_singular_values():
         assert np.abs(estimate_similarity(source, target) - theirs).max() < 1e-8
 
 
-def test_mirrored_face_is_turned_but_never_mirrored():
-    points = template("gpen", 512) * (-1, 1)
-    found = align(face_at(points), 512).image_to_crop
+def test_mirrored_points_are_turned_but_never_mirrored():
+    target = template("gpen", 512)
+    found = estimate_similarity(target * (-1, 1), target)
     assert np.linalg.det(found[:, :2]) > 0
 
 
@@ -255,3 +255,15 @@ def test_shared_pixels_of_two_regions():
     assert shared.within(other) == (slice(0, 2), slice(0, 5))
     assert region.shared(Region(10, 0, 20, 10)).empty
     assert region.shared(Region(30, 40, 50, 60)).width == 0
+
+
+def test_landmarks_with_left_and_right_exchanged_are_refused():
+    eye_l, eye_r, nose, mouth_l, mouth_r = template("gpen", 512)
+    exchanged = np.array([eye_r, eye_l, nose, mouth_r, mouth_l])
+    with pytest.raises(DetectionError, match="order"):
+        align(face_at(exchanged), 512)
+
+
+@pytest.mark.parametrize("squeeze", [0.35, 0.6])
+def test_a_face_turned_to_the_side_still_fits(squeeze):
+    assert align(face_at(template("gpen", 512) * (squeeze, 1.0)), 512).size == 512

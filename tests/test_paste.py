@@ -416,7 +416,7 @@ def test_nothing_waits_longer_than_its_neighbours():
     assert canvas.mask[130, 230] == 0
     canvas.paste(2, crops[2])
     assert canvas.mask[130, 230] == 1
-    assert not canvas._patches
+    assert not canvas._layers
 
 
 def face_width(alignment):

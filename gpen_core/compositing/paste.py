@@ -1,7 +1,8 @@
 """Pasting restored crops back into a picture.
 
 Only the rectangle that a crop covers is computed, in float32, and rounded once. A pixel whose mask
-is 0 is never written, so it keeps its value bit for bit.
+is 0 is never written, so it keeps its value bit for bit. Work goes tile by tile along a fixed grid:
+memory does not grow with a face's size.
 
 Where crops overlap, the face whose middle is nearer lies over the other, and in between they mix.
 With m the mask and n = exp(-40 d²) the nearness, d being the distance from the crop's middle in
@@ -12,9 +13,9 @@ soft over another face, and the result does not depend on the order of the faces
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,8 +25,8 @@ from torch import Tensor
 from ..devices import warp_device
 from ..errors import ImageError, OptionError
 from ..geometry.alignment import Alignment
-from ..geometry.regions import Region
-from ..geometry.sampling import sample
+from ..geometry.regions import Region, grid_tiles
+from ..geometry.sampling import prefilter, warp_region
 from ..geometry.similarity import Matrix
 from ..images.picture import to_dtype, to_float
 from .masks import area_mask, covered_region, crop_coordinates
@@ -35,9 +36,22 @@ _SHARPNESS = 40.0
 Pixels = NDArray[Any]
 
 
+_TILE = 1024
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One face's crop, filtered for the size at which it will be seen."""
+
+    colour: Tensor
+    to_colour: Matrix
+    mask: Tensor | None
+    to_mask: Matrix | None
+
+
 @dataclass(frozen=True)
 class _Patch:
-    """One face warped into the picture: colour (3, h, w), mask and nearness (h, w)."""
+    """One face warped into a region of the picture: colour (3, h, w), mask and nearness (h, w)."""
 
     region: Region
     colour: Tensor
@@ -45,12 +59,19 @@ class _Patch:
     nearness: Tensor
 
 
+class _Piece(NamedTuple):
+    """What of a face lies in one tile of the picture, and all faces that reach into it."""
+
+    region: Region
+    tile: Region
+    faces: tuple[int, ...]
+
+
 class Canvas:
     """A picture into which faces are pasted one by one; `pixels` and `mask` are the result.
 
-    Which faces will come is told first: a face that overlaps none is pasted and forgotten at once,
-    others wait until all that overlap them are there. Each face is computed in its own rectangle
-    alone, so that memory does not grow with a crowd's extent.
+    Which faces will come is told first: a tile of a face is written as soon as all faces that it
+    touches there have come, and a face is forgotten when all its tiles are written.
     """
 
     def __init__(
@@ -89,9 +110,8 @@ class Canvas:
         self._strength, self._feather, self._limit = strength, feather, limit
         height, width = background.shape[:2]
         self._regions = [covered_region(a, height, width) for a in self._alignments]
-        self._neighbours = _neighbours(self._alignments, self._regions)
-        self._patches: dict[int, _Patch] = {}
-        self._unwritten = set(range(len(self._alignments)))
+        self._pieces = _pieces(self._alignments, self._regions)
+        self._layers: dict[int, _Layer] = {}
 
     def paste(self, index: int, crop: Tensor, crop_mask: Tensor | None = None) -> None:
         """Pastes the face of `alignments[index]`.
@@ -107,56 +127,66 @@ class Canvas:
         size = self._alignments[index].size
         if tuple(crop.shape) != (3, size, size):
             raise OptionError(f"the crop must be (3, {size}, {size}), not {tuple(crop.shape)}")
-        if self._regions[index].empty:
-            return
-        self._patches[index] = self._patch(index, crop, crop_mask)
-        for face in self._neighbours[index]:
-            if all(other in self._patches for other in self._neighbours[face]):
-                self._write(self._regions[face], *self._blend(face))
-                self._unwritten.discard(face)
-        self._patches = {
-            face: patch
-            for face, patch in self._patches.items()
-            if not self._unwritten.isdisjoint(self._neighbours[face])
-        }
+        self._layers[index] = self._layer(index, crop, crop_mask)
+        waiting: list[_Piece] = []
+        known: dict[tuple[int, Region], _Patch] = {}
+        for piece in self._pieces:
+            if all(face in self._layers for face in piece.faces):
+                # The pieces of a tile stand together and look at the same patches.
+                known = {key: patch for key, patch in known.items() if key[1] == piece.tile}
+                self._write_piece(piece, known)
+            else:
+                waiting.append(piece)
+        self._pieces = waiting
+        needed = {face for piece in waiting for face in piece.faces}
+        self._layers = {face: layer for face, layer in self._layers.items() if face in needed}
 
-    def _patch(self, index: int, crop: Tensor, crop_mask: Tensor | None) -> _Patch:
-        alignment, region = self._alignments[index], self._regions[index]
-        device = warp_device(crop.device)
-        matrix = _to_crop(alignment, region)
-        colour = sample(crop.to(device), matrix, region.height, region.width)
-        x, y = crop_coordinates(alignment, region, device)
+    def _layer(self, index: int, crop: Tensor, crop_mask: Tensor | None) -> _Layer:
+        device, matrix = warp_device(crop.device), self._alignments[index].image_to_crop
+        colour, to_colour = prefilter(crop.to(device), matrix)
+        if crop_mask is None:
+            return _Layer(colour, to_colour, None, None)
+        return _Layer(colour, to_colour, *prefilter(crop_mask.to(device).unsqueeze(0), matrix))
+
+    def _patch(self, index: int, tile: Region) -> _Patch:
+        """A face in the part of a tile that it covers."""
+        alignment, layer = self._alignments[index], self._layers[index]
+        region = self._regions[index].shared(tile)
+        colour = warp_region(layer.colour, layer.to_colour, region)
+        x, y = crop_coordinates(alignment, region, colour.device)
         mask = area_mask(x, y, alignment, self._feather)
-        if crop_mask is not None:
-            part = sample(crop_mask.to(device).unsqueeze(0), matrix, region.height, region.width)
+        if layer.mask is not None and layer.to_mask is not None:
+            part = warp_region(layer.mask, layer.to_mask, region)
             mask = mask * part[0].clamp_(0, 1)
         if self._limit is not None:
             part = torch.from_numpy(_part(self._limit, region).astype(np.float32))
-            mask = mask * part.to(device).clamp(0, 1)
+            mask = mask * part.to(mask.device).clamp(0, 1)
         middle = (alignment.size - 1) / 2
         distance = ((x - middle).square() + (y - middle).square()) / alignment.size**2
         return _Patch(region, colour, mask, torch.exp(-_SHARPNESS * distance))
 
-    def _blend(self, face: int) -> tuple[Tensor, Tensor]:
-        """Colour (3, h, w) and mask (h, w) in a face's region, with all faces that reach into it.
-
-        Where two regions overlap both come to the same values bit for bit.
-        """
-        patches = [self._patches[other] for other in self._neighbours[face]]
+    def _write_piece(self, piece: _Piece, known: dict[tuple[int, Region], _Patch]) -> None:
+        """Writes a piece; where two overlap both come to the same values bit for bit."""
+        for face in piece.faces:
+            if (face, piece.tile) not in known:
+                # In the whole tile, so that rounding is the same for every face that asks.
+                known[face, piece.tile] = self._patch(face, piece.tile)
+        patches = [known[face, piece.tile] for face in piece.faces]
         if len(patches) == 1:
-            return patches[0].colour, patches[0].mask
-        region = self._regions[face]
-        colour = torch.zeros_like(self._patches[face].colour)
+            self._write(piece.region, patches[0].colour, patches[0].mask)
+            return
+        height, width = piece.region.height, piece.region.width
+        colour = torch.zeros(3, height, width, device=patches[0].colour.device)
         weight, mask = torch.zeros_like(colour[0]), torch.zeros_like(colour[0])
         for patch in patches:
-            shared = region.shared(patch.region)
-            rows, columns = shared.within(region)
-            own = shared.within(patch.region)
+            shared = piece.region.shared(patch.region)
+            (rows, columns), own = shared.within(piece.region), shared.within(patch.region)
             part = _weight(patch, patches, shared)
             colour[:, rows, columns] += patch.colour[:, own[0], own[1]] * part
             weight[rows, columns] += part
             mask[rows, columns] = torch.maximum(mask[rows, columns], patch.mask[own])
-        return colour / weight.clamp_min(torch.finfo(weight.dtype).tiny), mask
+        colour /= weight.clamp_min(torch.finfo(weight.dtype).tiny)
+        self._write(piece.region, colour, mask)
 
     def _write(self, region: Region, colour: Tensor, mask: Tensor) -> None:
         alpha = (mask * self._strength).cpu().numpy()
@@ -168,6 +198,36 @@ class Canvas:
             blended = to_dtype(blended, target.dtype)
         np.copyto(target, blended, where=(alpha > 0)[:, :, None])
         np.copyto(_part(self.mask, region), alpha, where=alpha > 0)
+
+
+def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:
+    return picture[region.top : region.bottom, region.left : region.right]
+
+
+def _pieces(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[_Piece]:
+    """The work: each face in each tile of the picture's grid, with the faces it touches there.
+
+    These stand in the order of their places, so that sums do not depend on who came first.
+    """
+    places = [alignment.image_to_crop.ravel().tolist() for alignment in alignments]
+    order = sorted(range(len(regions)), key=places.__getitem__)
+    faces_of: dict[Region, list[int]] = {}
+    for face in order:
+        for tile in grid_tiles(regions[face], _TILE):
+            faces_of.setdefault(tile, []).append(face)
+    return [
+        _Piece(tile.shared(regions[face]), tile, tuple(_touching(face, faces, regions, tile)))
+        for tile, faces in faces_of.items()
+        for face in faces
+    ]
+
+
+def _touching(
+    face: int, faces: Sequence[int], regions: Sequence[Region], tile: Region
+) -> Iterator[int]:
+    """The faces that share pixels with a face within a tile, itself included."""
+    region = regions[face].shared(tile)
+    return (other for other in faces if not region.shared(regions[other]).empty)
 
 
 def _weight(patch: _Patch, patches: Sequence[_Patch], region: Region) -> Tensor:
@@ -182,27 +242,3 @@ def _weight(patch: _Patch, patches: Sequence[_Patch], region: Region) -> Tensor:
         share = other.nearness[there] / (other.nearness[there] + nearness[here])
         weight[here] *= 1 - other.mask[there] * share
     return weight
-
-
-def _to_crop(alignment: Alignment, region: Region) -> Matrix:
-    """From pixels counted from the region's corner to pixels of the crop."""
-    matrix = alignment.image_to_crop.copy()
-    matrix[:, 2] += matrix[:, :2] @ (region.left, region.top)
-    return matrix
-
-
-def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:
-    return picture[region.top : region.bottom, region.left : region.right]
-
-
-def _neighbours(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[list[int]]:
-    """For each face all whose regions share pixels with its own, itself included.
-
-    They stand in the order of their places, so that sums do not depend on who came first.
-    """
-    places = [alignment.image_to_crop.ravel().tolist() for alignment in alignments]
-    ordered = sorted(range(len(regions)), key=places.__getitem__)
-    return [
-        [other for other in ordered if not region.shared(regions[other]).empty]
-        for region in regions
-    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import DetectionError
 from ..faces import Face
 from ..options import TemplateName
 from .resizing import Enlargement
@@ -19,6 +20,8 @@ from .similarity import (
     scale_of,
 )
 from .templates import template
+
+_LEAST_FIT = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,17 @@ def align(face: Face, size: int, name: TemplateName = "gpen") -> Alignment:
         name: the template.
 
     Raises:
-        DetectionError: the landmarks are no face (all in one place, or not numbers).
+        DetectionError: the landmarks are no face (all in one place, not numbers, or in an order
+            that fits in no position).
     """
-    return Alignment(estimate_similarity(face.points(), template(name, size)), size)
+    points, target = face.points(), template(name, size)
+    matrix = estimate_similarity(points, target)
+    missed = ((apply(matrix, points) - target) ** 2).sum()
+    # The correlation with the template: 1 for the same shape, about 0.8 for a profile.
+    fit = np.sqrt(max(1 - missed / ((target - target.mean(axis=0)) ** 2).sum(), 0))
+    if fit < _LEAST_FIT:
+        raise DetectionError(
+            "the landmarks fit a face in no position; their order must be eye, eye, nose, mouth "
+            "corner, mouth corner, of each pair the one first that is left in the upright face"
+        )
+    return Alignment(matrix, size)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from .similarity import Points
 
@@ -62,3 +65,18 @@ def region_around(points: Points, margin: int) -> Region:
         math.ceil(right) + margin + 1,
         math.ceil(bottom) + margin + 1,
     )
+
+
+def outline(region: Region) -> Points:
+    """The corners (4, 2) of a region, the outer edges of its pixels included."""
+    left, top, right, bottom = (value - 0.5 for value in region)
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def grid_tiles(region: Region, side: int) -> Iterator[Region]:
+    """The squares that a region touches of the grid at multiples of `side` pixels."""
+    if region.empty:
+        return
+    for top in range(region.top // side * side, region.bottom, side):
+        for left in range(region.left // side * side, region.right, side):
+            yield Region(left, top, left + side, top + side)

@@ -9,6 +9,7 @@ that nothing changes abruptly with the face's size. Then follows cubic interpola
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,16 @@ from torch import Tensor
 from ..devices import warp_device
 from ..images.picture import to_float
 from .alignment import Alignment
-from .regions import Region, region_around
-from .similarity import Matrix, scale_of
+from .regions import Region, grid_tiles, outline, region_around
+from .similarity import Matrix, apply, scale_of
 from .warping import blur, warp
 
 _SIGMA = 0.30
 _BLOCKS_FROM = 6.0
+_REACH = 3
+"""Source pixels around a point that interpolation looks at."""
+_TILE = 2048
+"""Side, in pixels of the picture, of what is read at once."""
 
 
 def extract_crop(
@@ -41,15 +46,30 @@ def extract_crop(
     Returns:
         RGB (3, size, size), float32, 0..1.
     """
-    step = 1 / alignment.scale
-    region = region_around(alignment.corners(), _margin(step)).clipped(*pixels.shape[:2])
-    region = _not_empty(region, *pixels.shape[:2])
-    part = to_float(pixels[region.top : region.bottom, region.left : region.right])
-    source = torch.from_numpy(np.ascontiguousarray(part)).to(warp_device(torch.device(device)))
-    matrix = _from_corner(alignment.crop_to_image, region)
-    crop = sample(source.permute(2, 0, 1), matrix, alignment.size, alignment.size)
+    on = warp_device(torch.device(device))
+    whole = Region(0, 0, alignment.size, alignment.size)
+    # In tiles, so that a face of any size in the picture takes the same memory.
+    side = max(int(_TILE * min(alignment.scale, 1.0)), 1)
+    if side >= alignment.size:
+        crop = _extract(pixels, alignment, whole, on)
+    else:
+        crop = torch.empty(3, alignment.size, alignment.size, device=on)
+        for tile in (whole.shared(square) for square in grid_tiles(whole, side)):
+            rows, columns = tile.within(whole)
+            crop[:, rows, columns] = _extract(pixels, alignment, tile, on)
     # Cubic interpolation overshoots at edges, into values that no picture has.
     return crop.clamp_(0, 1).to(device)
+
+
+def _extract(
+    pixels: NDArray[Any], alignment: Alignment, tile: Region, device: torch.device
+) -> Tensor:
+    """A part of a crop."""
+    matrix, step = alignment.crop_to_image, 1 / alignment.scale
+    region = _to_read(tile, matrix, pixels.shape[:2], _margin(step), _block(step))
+    part = to_float(pixels[region.top : region.bottom, region.left : region.right])
+    source = torch.from_numpy(np.ascontiguousarray(part)).to(device).permute(2, 0, 1)
+    return sample(source, _counted_from(region, tile, matrix), tile.height, tile.width)
 
 
 def resize_crop(crop: Tensor, size: int) -> Tensor:
@@ -74,17 +94,43 @@ def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) ->
     Returns:
         (C, height, width), float32, on the source's device.
     """
+    return warp(*prefilter(source, result_to_source), height, width)
+
+
+def prefilter(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]:
+    """Makes a picture so coarse that `warp` can sample it without aliasing.
+
+    Args:
+        source: (C, h, w), floating.
+        result_to_source: (2, 3), from pixels of the result to pixels of `source`.
+
+    Returns:
+        The filtered picture (C, h', w'), float32, and the matrix to its pixels.
+    """
     # Half precision cannot hold a coordinate beyond 2048, so a host's autocast is kept out.
     with torch.autocast(source.device.type, enabled=False):
         source = source.float()
         step = scale_of(result_to_source)
-        block = int(step / 3) if step >= _BLOCKS_FROM else 1
+        block = _block(step)
         if block > 1:
             source = _block_means(source, block)
             result_to_source = result_to_source / block
             result_to_source[:, 2] += (1 / block - 1) / 2
         sigma = _SIGMA * math.sqrt(max((step / block) ** 2 - 1, 0.0))
-        return warp(blur(source, sigma), result_to_source, height, width)
+        return blur(source, sigma), result_to_source
+
+
+def warp_region(source: Tensor, result_to_source: Matrix, region: Region) -> Tensor:
+    """`warp` for a region of the result alone, looking only at what it needs of the source."""
+    needed = _to_read(region, result_to_source, source.shape[1:], _REACH)
+    rows, columns = slice(needed.top, needed.bottom), slice(needed.left, needed.right)
+    matrix = _counted_from(needed, region, result_to_source)
+    return warp(source[:, rows, columns], matrix, region.height, region.width)
+
+
+def _block(step: float) -> int:
+    """Side of the blocks of source pixels that are averaged first."""
+    return int(step / 3) if step >= _BLOCKS_FROM else 1
 
 
 def _block_means(source: Tensor, block: int) -> Tensor:
@@ -96,17 +142,31 @@ def _block_means(source: Tensor, block: int) -> Tensor:
 
 def _margin(step: float) -> int:
     """Source pixels that filter and interpolation look at beyond a point."""
-    return math.ceil(3 + max(step, 1.0) * 3)
+    return math.ceil(_REACH + max(step, 1.0) * 3)
 
 
-def _from_corner(matrix: Matrix, region: Region) -> Matrix:
-    """The same transform with points of the source counted from the region's corner."""
-    moved = matrix.copy()
-    moved[:, 2] -= (region.left, region.top)
+def _counted_from(source: Region, result: Region, result_to_source: Matrix) -> Matrix:
+    """The same transform with the points of each side counted from a region's corner."""
+    moved = result_to_source.copy()
+    moved[:, 2] += moved[:, :2] @ (result.left, result.top) - (source.left, source.top)
     return moved
 
 
-def _not_empty(region: Region, height: int, width: int) -> Region:
-    """A crop that lies wholly beyond the picture shows the nearest of its pixels."""
-    left, top = min(region.left, width - 1), min(region.top, height - 1)
-    return Region(left, top, max(region.right, left + 1), max(region.bottom, top + 1))
+def _to_read(
+    result: Region, to_source: Matrix, shape: Sequence[int], margin: int, block: int = 1
+) -> Region:
+    """The pixels of a source (height, width) that a region of the result looks at.
+
+    It begins and ends on whole blocks counted from the source's corner, and holds `margin` pixels
+    from the border even if the result lies wholly beyond it: all tiles come to the same values.
+    """
+    around = region_around(apply(to_source, outline(result)), margin)
+    left, right = _span(around.left, around.right, shape[1], margin, block)
+    top, bottom = _span(around.top, around.bottom, shape[0], margin, block)
+    return Region(left, top, right, bottom)
+
+
+def _span(low: int, high: int, length: int, margin: int, block: int) -> tuple[int, int]:
+    low = max(min(low, length - margin), 0)
+    high = max(high, margin)
+    return low - low % block, min(high + -high % block, length)

@@ -1,0 +1,26 @@
+"""The host's hold on a network."""
+
+from __future__ import annotations
+
+import torch
+
+
+class ModelPatcher:
+    """A network and where it runs and waits."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        load_device: torch.device,
+        offload_device: torch.device,
+        size: int = 0,
+        weight_inplace_update: bool = False,
+    ) -> None:
+        self.model = model
+        self.load_device = load_device
+        self.offload_device = offload_device
+        self.size = size
+        self.weight_inplace_update = weight_inplace_update
+        if getattr(model, "device", None) is None:
+            # As the host does: a network must not have a read-only `device`.
+            model.device = offload_device  # pyright: ignore[reportArgumentType]

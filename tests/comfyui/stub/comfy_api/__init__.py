@@ -1,0 +1,1 @@
+"""What this pack uses of ComfyUI's `comfy_api`."""

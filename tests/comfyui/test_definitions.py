@@ -1,0 +1,78 @@
+"""What the host shows of the nodes, and what saved workflows rely on."""
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+RELEASED = json.loads((Path(__file__).parent / "released_inputs.json").read_text())
+NODES = list(RELEASED)
+
+
+def schema_of(pack, node_id):
+    return pack.nodes[node_id].GET_SCHEMA()
+
+
+def test_every_node_is_released_and_no_released_node_is_gone(pack):
+    assert sorted(pack.nodes) == sorted(RELEASED), "add new nodes to released_inputs.json"
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_workflows_saved_with_an_older_release_keep_loading(pack, node_id):
+    """Saved workflows hold widgets' values by place, programs inputs by name.
+
+    What is released is never renamed, reordered or removed. What is new stands after the released
+    inputs of its list and is optional; then it is added to released_inputs.json.
+    """
+    schema, released = schema_of(pack, node_id), RELEASED[node_id]
+    for optional, key in ((False, "required"), (True, "optional")):
+        now = [[entry.id, entry.io_type] for entry in schema.inputs if entry.optional is optional]
+        assert now[: len(released[key])] == released[key]
+        assert optional or now == released[key], "a new input must be optional"
+    outputs = [[entry.id, entry.io_type] for entry in schema.outputs]
+    assert outputs[: len(released["outputs"])] == released["outputs"]
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_everything_is_explained(pack, node_id):
+    schema = schema_of(pack, node_id)
+    assert schema.node_id == node_id
+    assert "GPEN" in schema.display_name
+    assert schema.category == "image/faces"
+    assert schema.description.endswith(".")
+    for socket in [*schema.inputs, *schema.outputs]:
+        assert socket.tooltip, socket.id
+        assert not socket.tooltip.endswith("."), "tooltips are phrases"
+    for output in schema.outputs:
+        assert output.display_name, output.id
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_execute_takes_exactly_the_inputs(pack, node_id):
+    schema = schema_of(pack, node_id)
+    parameters = inspect.signature(pack.nodes[node_id].execute).parameters
+    assert list(parameters) == [entry.id for entry in schema.inputs]
+    optional = [name for name, p in parameters.items() if p.default is not p.empty]
+    assert optional == [entry.id for entry in schema.inputs if entry.optional]
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_required_widgets_have_a_default_that_is_allowed(pack, node_id):
+    for entry in schema_of(pack, node_id).inputs:
+        options = getattr(entry, "options", None)
+        if options is not None and entry.default is not None:
+            assert entry.default in options
+        if getattr(entry, "min", None) is not None:
+            assert entry.min <= entry.default <= entry.max
+
+
+@pytest.mark.parametrize(
+    "name", ["feather", "change_from"], ids=["feather", "threshold of changes"]
+)
+def test_small_numbers_are_not_rounded_by_the_widget(pack, name):
+    found = [
+        entry for node_id in NODES for entry in schema_of(pack, node_id).inputs if entry.id == name
+    ]
+    assert found
+    assert all(entry.round is False for entry in found)

@@ -1,0 +1,218 @@
+"""Memory, progress and cancelling, as the host wants them."""
+
+import gc
+import weakref
+
+import PIL.Image
+import pytest
+import torch
+
+
+@pytest.fixture
+def run_all(pack, detector, load_model, couple):
+    """Every node that takes time, by id, on two frames; a model may be given."""
+
+    def run(node_id, model=None, frames=None):
+        frames = torch.cat([couple, couple]) if frames is None else frames
+        model = model or load_model("random", 256)
+        faces = pack.run("GPENDetectFaces", image=frames, detector=detector)[0]
+        crops, cut = pack.run("GPENCropFaces", image=frames, faces=faces, size="256")
+        inputs = {
+            "GPENDetectFaces": {"image": frames, "detector": detector},
+            "GPENRestoreImage": {"image": frames, "model": model, "detector": detector},
+            "GPENRestoreAfterSwap": {
+                **{"swapped_image": frames, "original_image": 1 - frames},
+                **{"model": model, "detector": detector},
+            },
+            "GPENCropFaces": {"image": frames, "faces": faces, "size": "256"},
+            "GPENRestoreFaces": {"model": model, "crops": crops},
+            "GPENPasteFacesBack": {"image": frames, "faces": cut, "restored": crops},
+        }[node_id]
+        return lambda: pack.run(node_id, **inputs)
+
+    return run
+
+
+RESTORING = ["GPENRestoreImage", "GPENRestoreAfterSwap", "GPENRestoreFaces"]
+
+
+@pytest.mark.parametrize("node_id", RESTORING)
+def test_the_host_makes_room_and_loads_the_model_whole(run_all, load_model, loads, node_id):
+    model = load_model("random", 256)
+    run_all(node_id, model)()
+    assert loads
+    for patchers, options in loads:
+        assert patchers == [model.patcher]
+        assert options == {
+            "force_full_load": True,
+            "memory_required": model.restorer.working_memory(),
+        }
+        assert options["memory_required"] > 0
+
+
+@pytest.mark.parametrize("node_id", RESTORING)
+def test_a_network_given_up_for_lack_of_memory_is_let_go(
+    run_all, load_model, node_id, monkeypatch, caplog
+):
+    model = load_model("random", 256, precision="bf16")
+    patcher, network = model.patcher, weakref.ref(model.restorer.network)
+    failures = [MemoryError("out of memory")]
+    forward = type(network()).forward
+
+    def fail_once(self, *args):
+        if failures:
+            raise failures.pop()
+        return forward(self, *args)
+
+    job = run_all(node_id, model)
+    monkeypatch.setattr(type(network()), "forward", fail_once)
+    assert torch.isfinite(job()[0]).all()
+    assert len(model.restorer.notes) == 1
+    assert model.patcher is not patcher
+    assert model.patcher.model is model.restorer.network
+    assert model.restorer.network.dtype == torch.float32
+    del patcher
+    gc.collect()
+    assert network() is None, "something still holds the old network"
+
+
+def test_a_model_that_goes_on_elsewhere_is_managed_there(pack, load_model, photo, loads, detector):
+    """As after the last step when memory runs out: from the graphics card to the CPU."""
+    model = load_model("random", 256)
+    model.patcher.load_device = torch.device("meta")
+    pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)
+    assert model.patcher.load_device == model.restorer.way.device == torch.device("cpu")
+    assert model.patcher.offload_device == torch.device("cpu")
+    assert [patchers for patchers, _ in loads] == [[model.patcher]]
+
+
+def test_a_model_that_the_host_has_moved_away_works(pack, load_model, photo, detector, monkeypatch):
+    """Where the host never loads models whole, they stay where they wait."""
+    model = load_model("random", 256)
+    first = pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)[0]
+    management = pack.host.model_management
+    monkeypatch.setattr(management, "load_models_gpu", lambda *_args, **_options: None)
+    model.restorer.network.to("cpu")
+    again = pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)[0]
+    assert torch.equal(first, again)
+
+
+def test_the_same_in_and_out_of_inference_mode(pack, load_model, photo, detector):
+    model = load_model("random", 256)
+    inside = pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)[0]
+    (crops, _) = pack.run(
+        "GPENCropFaces",
+        image=photo,
+        faces=pack.run("GPENDetectFaces", image=photo, detector=detector)[0],
+        size="256",
+    )
+    outside = pack.nodes["GPENRestoreFaces"].execute(model=model, crops=crops.clone()).result[0]
+    assert outside.shape == crops.shape
+    assert inside.is_inference()
+
+
+@pytest.mark.parametrize("node_id", RESTORING)
+def test_progress_counts_faces_and_shows_each(run_all, node_id, progress):
+    job = run_all(node_id)
+    progress.clear()
+    job()
+    shown = [(value, total, preview) for value, total, preview in progress if preview]
+    assert [entry[:2] for entry in shown] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    for _, _, (kind, picture, side) in shown:
+        assert kind == "JPEG"
+        assert isinstance(picture, PIL.Image.Image)
+        assert picture.mode == "RGB"
+        assert max(picture.size) <= side == 512
+    assert progress[-1][:2] == (4, 4)
+
+
+def test_progress_of_detection_counts_pictures(run_all, progress):
+    job = run_all("GPENDetectFaces")
+    progress.clear()
+    job()
+    assert progress == [(1, 2, None), (2, 2, None)]
+
+
+def test_a_preview_of_a_large_crop_is_small(pack, progress):
+    bar = pack.part("nodes.host").Bar(1)
+    bar.advance(torch.linspace(-0.1, 1.1, 1024).expand(3, 1024, 1024))
+    picture = progress[0][2][1]
+    assert picture.size == (512, 512)
+    assert picture.getpixel((0, 0)) == (0, 0, 0)
+    assert picture.getpixel((511, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("node_id", "asked"),
+    [
+        ("GPENDetectFaces", 2),
+        ("GPENRestoreImage", 2),
+        ("GPENRestoreImage", 40),
+        ("GPENRestoreAfterSwap", 2),
+        ("GPENRestoreAfterSwap", 40),
+        ("GPENRestoreFaces", 1),
+        ("GPENRestoreFaces", 8),
+    ],
+)
+def test_cancel_stops_in_the_middle_with_the_host_s_exception(
+    pack, run_all, monkeypatch, node_id, asked, progress
+):
+    """The user presses Cancel just before the node asks for the `asked`th time."""
+    job, management = run_all(node_id), pack.host.model_management
+    original, times = management.processing_interrupted, []
+
+    def press():
+        times.append(1)
+        if len(times) == asked:
+            management.interrupt_current_processing(True)
+        return original()
+
+    monkeypatch.setattr(management, "processing_interrupted", press)
+    progress.clear()
+    with pytest.raises(management.InterruptProcessingException) as caught:
+        job()
+    assert not isinstance(caught.value, pack.part("gpen_core.errors").GpenError)
+    assert len(times) == asked, "it went on after Cancel"
+    assert not original(), "the next run must not be stopped"
+    assert [entry[:2] for entry in progress][-1:] != [(4, 4)]
+
+
+@pytest.mark.parametrize("node_id", ["GPENCropFaces", "GPENPasteFacesBack"])
+def test_cancel_stops_the_quick_nodes_between_pictures(pack, run_all, node_id):
+    job, management = run_all(node_id), pack.host.model_management
+    management.interrupt_current_processing(True)
+    with pytest.raises(management.InterruptProcessingException):
+        job()
+    assert not management.processing_interrupted()
+
+
+def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(pack, run_all, progress):
+    """The host itself asks for Cancel whenever a bar advances."""
+    management, job = pack.host.model_management, run_all("GPENRestoreImage")
+
+    def hook(value, total, preview=None, node_id=None):
+        if preview:
+            raise management.InterruptProcessingException
+
+    pack.host.utils.set_progress_bar_global_hook(hook)
+    with pytest.raises(management.InterruptProcessingException):
+        job()
+
+
+def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch):
+    crops = pack.part("nodes.crops").CropBatch(3)
+    with torch.inference_mode():
+        crops.add(torch.full((3, 8, 8), 0.25))
+        crops.add(torch.full((3, 8, 8), 1.5))
+        first, second = crops.image(), crops.image()
+    assert first.shape == (2, 8, 8, 3), "a face that was left out leaves no gap"
+    assert first.data_ptr() == second.data_ptr()
+    assert first[0].unique() == 0.25
+    assert first[1].unique() == 1
+    monkeypatch.setattr(
+        pack.host.model_management, "intermediate_dtype", lambda: torch.float16, raising=False
+    )
+    half = pack.part("nodes.crops").CropBatch(1)
+    half.add(torch.rand(3, 8, 8))
+    assert half.image().dtype == torch.float16
+    assert pack.part("nodes.crops").CropBatch(1).image().dtype == torch.float16

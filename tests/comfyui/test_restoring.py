@@ -1,0 +1,382 @@
+"""Restore Image, the same in steps, and Restore After Swap."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture
+def restore(pack, detector):
+    """Restore Image: image, mask, crops, report."""
+
+    def run(image, model, **inputs):
+        return pack.run("GPENRestoreImage", image=image, model=model, detector=detector, **inputs)
+
+    return run
+
+
+@pytest.fixture
+def steps(pack, detector):
+    """The same in steps: image, mask, crops."""
+
+    def run(image, model, background=None, mask=None, template="gpen", size="256", **inputs):
+        faces = pack.run("GPENDetectFaces", image=image, detector=detector)[0]
+        crops, faces = pack.run(
+            "GPENCropFaces", image=image, faces=faces, size=size, template=template
+        )
+        (restored,) = pack.run("GPENRestoreFaces", model=model, crops=crops)
+        base = image if background is None else background
+        pasted, covered = pack.run(
+            "GPENPasteFacesBack", image=base, faces=faces, restored=restored, mask=mask, **inputs
+        )
+        return pasted, covered, restored
+
+    return run
+
+
+def enlarged(images, factor=2):
+    channels_first = images.permute(0, 3, 1, 2)
+    large = torch.nn.functional.interpolate(channels_first, scale_factor=factor, mode="bicubic")
+    return large.permute(0, 2, 3, 1).clamp(0, 1)
+
+
+def unchanged_outside(before, after, mask):
+    outside = mask == 0
+    return torch.equal(after[outside], before[outside])
+
+
+def test_restores_the_face_and_nothing_else(restore, load_model, photo):
+    before = photo.clone()
+    image, mask, crops, report = restore(photo, load_model("random", 256))
+    assert image.shape == photo.shape
+    assert mask.shape == (1, 256, 256)
+    assert crops.shape == (1, 256, 256, 3)
+    assert image.dtype == mask.dtype == crops.dtype == torch.float32
+    assert (image - photo).abs()[0, 90:150, 100:150].mean() > 0.1
+    assert 0.2 < (mask == 0).float().mean() < 0.9
+    assert unchanged_outside(photo, image, mask)
+    assert torch.equal(photo, before), "inputs belong to other nodes"
+    (entry,) = json.loads(report)
+    assert entry["detector"] == "embedded"
+    assert len(entry["faces"]) == 1
+
+
+def test_a_network_that_changes_nothing_leaves_the_picture(restore, load_model, photo):
+    image, mask, *_ = restore(photo, load_model("passthrough", 256))
+    assert mask.max() == 1
+    assert (image - photo).abs().max() < 0.2
+    assert (image - photo).abs().mean() < 0.002
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"colour_match": "lowfreq"},
+        {"template": "ffhq", "strength": 0.6, "feather": 0.1},
+        {"colour_match": "lowfreq", "background": True},
+        {"background": True},
+        {"mask": True, "background": True},
+        {"mask": True},
+        {"alpha": True, "colour_match": "lowfreq"},
+        {"shift": 0.05, "colour_match": "lowfreq"},
+    ],
+    ids=lambda options: "+".join(options) or "plain",
+)
+def test_the_steps_give_the_same_pixels_as_restore_image(
+    restore, steps, load_model, couple, options
+):
+    options = dict(options)
+    images = torch.cat([couple, torch.zeros_like(couple), couple.flip(2) * 0.8])
+    if options.pop("alpha", False):
+        images = torch.cat([images, torch.rand(3, 256, 512, 1)], 3)
+    images += options.pop("shift", 0)
+    if options.pop("background", False):
+        options["background"] = enlarged(images)
+    if options.pop("mask", False):
+        options["mask"] = torch.linspace(0, 1, 512).expand(1, 256, 512)
+    model = load_model("random", 256)
+    whole = restore(images, model, **options)
+    parts = steps(images, model, **options)
+    assert whole[1].max() > 0.5
+    assert torch.equal(parts[0], whole[0])
+    assert torch.equal(parts[1], whole[1])
+    if "colour_match" not in options:
+        assert torch.equal(parts[2], whole[2])
+
+
+def test_a_model_of_another_size_than_the_crops_restores_them_resized(
+    pack, steps, restore, load_model, photo
+):
+    model = load_model("passthrough", 64)
+    pasted, _, restored = steps(photo, model)
+    assert restored.shape == (1, 64, 64, 3)
+    assert (pasted - restore(photo, model)[0]).abs().mean() < 0.02
+
+
+def test_batches_keep_length_and_order_and_frames_without_a_face_are_untouched(
+    restore, steps, load_model, photo
+):
+    noise = torch.rand(photo.shape, generator=torch.Generator().manual_seed(1))
+    black, white = torch.zeros_like(photo), torch.ones_like(photo)
+    frames = torch.cat([black, photo, noise, photo.flip(2), white])
+    model = load_model("random", 256)
+    for run in (restore, steps):
+        image, mask, crops = run(frames, model)[:3]
+        assert image.shape == frames.shape
+        assert crops.shape[0] == 2
+        for index in (0, 2, 4):
+            assert torch.equal(image[index], frames[index])
+            assert not mask[index].any()
+        for index in (1, 3):
+            assert (image[index] - frames[index]).abs().mean() > 0.02
+            assert torch.equal(image[index], run(frames[index : index + 1], model)[0][0])
+
+
+def test_without_a_face_a_small_black_picture_stands_for_the_crops(
+    pack, restore, steps, load_model, photo, loads
+):
+    empty = torch.full_like(photo, 0.3)
+    model = load_model("random", 256)
+    for run in (restore, steps):
+        image, mask, crops = run(empty, model)[:3]
+        assert torch.equal(image, empty)
+        assert not mask.any()
+        assert crops.shape == (1, 64, 64, 3)
+        assert not crops.any()
+    assert not loads, "a model that is not needed is not loaded"
+
+
+def test_alpha_is_kept(restore, load_model, photo):
+    rgba = torch.cat([photo, torch.rand(1, 256, 256, 1)], 3)
+    image, mask, crops, _ = restore(rgba, load_model("random", 256))
+    assert image.shape == rgba.shape
+    assert torch.equal(image[..., 3], rgba[..., 3])
+    assert unchanged_outside(rgba, image, mask)
+    assert crops.shape[-1] == 3
+
+
+def test_values_a_little_outside_the_range_pass_through(restore, load_model, photo):
+    wide = photo * 1.1 - 0.05
+    before = wide.clone()
+    image, mask, *_ = restore(wide, load_model("random", 256))
+    assert wide.min() < 0
+    assert unchanged_outside(wide, image, mask)
+    assert torch.equal(wide, before)
+
+
+@pytest.mark.parametrize("place", ["image", "background", "crops", "pasted"])
+def test_nan_is_one_clear_error(pack, restore, load_model, photo, detector, place):
+    model = load_model("random", 256)
+    bad = photo.clone()
+    bad[0, 120, 120, 0] = float("nan")
+    faces = pack.run("GPENDetectFaces", image=photo, detector=detector)[0]
+    runs = {
+        "image": lambda: restore(bad, model),
+        "background": lambda: restore(photo, model, background=bad),
+        "crops": lambda: pack.run("GPENRestoreFaces", model=model, crops=bad),
+        "pasted": lambda: pack.run("GPENPasteFacesBack", image=bad, faces=faces, restored=photo),
+    }
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="NaN") as caught:
+        runs[place]()
+    assert "\n" not in str(caught.value)
+    assert model.restorer.notes == [], "the network was not run with it"
+
+
+@pytest.mark.parametrize("run", ["restore", "steps"])
+def test_half_precision_images_in_and_out(pack, request, load_model, photo, monkeypatch, run):
+    monkeypatch.setattr(
+        pack.host.model_management, "intermediate_dtype", lambda: torch.float16, raising=False
+    )
+    half = photo.half()
+    image, mask, crops = request.getfixturevalue(run)(half, load_model("random", 256))[:3]
+    assert image.dtype == mask.dtype == crops.dtype == torch.float16
+    assert unchanged_outside(half, image, mask)
+    assert mask.max() == 1
+
+
+def test_the_mask_limits_what_is_restored(restore, load_model, couple):
+    mask = torch.zeros(1, 64, 128)
+    mask[:, :, :64] = 1
+    image, covered, *_ = restore(couple, load_model("random", 256), mask=mask)
+    assert covered[0, :, :250].max() == 1
+    assert not covered[0, :, 262:].any()
+    assert torch.equal(image[:, :, 262:], couple[:, :, 262:])
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (2, 256, 256)])
+def test_an_empty_mask_allows_nothing(restore, load_model, photo, shape):
+    image, mask, *_ = restore(photo, load_model("random", 256), mask=torch.zeros(shape))
+    assert torch.equal(image, photo)
+    assert not mask.any()
+
+
+def test_the_background_gives_size_and_pixels(restore, load_model, photo):
+    background = enlarged(photo).flip(3)
+    image, mask, *_ = restore(photo, load_model("passthrough", 256), background=background)
+    assert image.shape == background.shape
+    assert mask.shape == (1, 512, 512)
+    assert unchanged_outside(background, image, mask)
+    inside = mask[0] == 1
+    assert (image[0][inside] - enlarged(photo)[0][inside]).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("background", [torch.zeros(1, 512, 300, 3), torch.zeros(2, 512, 512, 3)])
+def test_a_background_that_is_another_picture_is_refused(
+    pack, restore, load_model, photo, background
+):
+    with pytest.raises(pack.part("gpen_core.errors").OptionError) as caught:
+        restore(photo, load_model("random", 256), background=background)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_the_faces_chosen_by_number_are_restored(restore, load_model, couple, progress):
+    image, mask, crops, report = restore(couple, load_model("random", 256), face_numbers="1")
+    assert torch.equal(image[:, :, :250], couple[:, :, :250])
+    assert mask[0, :, 262:].max() == 1
+    assert crops.shape[0] == 1
+    assert [face.get("skipped") for face in json.loads(report)[0]["faces"]] == [
+        "not selected",
+        None,
+    ]
+    assert progress[-1][:2] == (1, 1)
+
+
+def test_faces_found_before_are_taken_as_they_are(pack, restore, load_model, couple, detector):
+    model = load_model("random", 256)
+    faces = pack.run("GPENDetectFaces", image=couple, detector=detector)[0]
+    (left, _) = pack.run("GPENSelectFaces", faces=faces, face_numbers="0")
+    image, mask, _, report = restore(couple, model, faces=left)
+    assert torch.equal(image[:, :, 262:], couple[:, :, 262:])
+    assert mask[0, :, :250].max() == 1
+    assert json.loads(report)[0]["detector"] is None, "no detector was used"
+    none, _ = pack.run("GPENSelectFaces", faces=faces, face_numbers="9")
+    assert torch.equal(restore(couple, model, faces=none)[0], couple)
+
+
+def test_faces_of_other_images_are_refused(pack, restore, load_model, couple, photo, detector):
+    error = pack.part("gpen_core.errors").OptionError
+    model = load_model("random", 256)
+    faces = pack.run("GPENDetectFaces", image=couple, detector=detector)[0]
+    for image in (photo, enlarged(couple), torch.cat([couple, couple])):
+        with pytest.raises(error, match="connect the same images"):
+            restore(image, model, faces=faces)
+        with pytest.raises(error, match="connect the same images"):
+            pack.run("GPENCropFaces", image=image, faces=faces, size="256")
+
+
+def test_without_a_detector_one_is_chosen(pack, load_model, photo):
+    image, *_, report = pack.run("GPENRestoreImage", image=photo, model=load_model("random", 256))
+    assert (image - photo).abs().max() > 0.1
+    assert json.loads(report)[0]["detector"] == "embedded"
+
+
+def test_crops_and_faces_that_do_not_belong_together_are_refused(
+    pack, load_model, couple, detector
+):
+    error = pack.part("gpen_core.errors").OptionError
+    faces = pack.run("GPENDetectFaces", image=couple, detector=detector)[0]
+    crops, cut = pack.run("GPENCropFaces", image=couple, faces=faces, size="256")
+    assert crops.shape == (2, 256, 256, 3)
+    paste = {"image": couple, "faces": cut}
+    with pytest.raises(error, match="2 faces but 1 restored"):
+        pack.run("GPENPasteFacesBack", restored=crops[:1], **paste)
+    with pytest.raises(error, match="square"):
+        pack.run("GPENPasteFacesBack", restored=crops[:, :, :200], **paste)
+    with pytest.raises(error, match="square"):
+        pack.run("GPENRestoreFaces", model=load_model("random", 64), crops=couple)
+    with pytest.raises(error, match="resized evenly"):
+        pack.run("GPENPasteFacesBack", restored=crops, image=couple[:, :, :300], faces=cut)
+
+
+@pytest.mark.parametrize(
+    ("node_id", "name", "value"),
+    [
+        ("GPENCropFaces", "size", "../../etc"),
+        ("GPENCropFaces", "size", "1000000"),
+        ("GPENCropFaces", "template", "other"),
+        ("GPENPasteFacesBack", "colour_match", "other"),
+        ("GPENPasteFacesBack", "strength", 2.0),
+        ("GPENPasteFacesBack", "feather", -1.0),
+        ("GPENRestoreImage", "template", "other"),
+        ("GPENRestoreImage", "colour_match", "other"),
+        ("GPENRestoreImage", "face_numbers", "some"),
+        ("GPENRestoreAfterSwap", "template", "other"),
+    ],
+)
+def test_values_that_a_widget_does_not_offer_are_refused(
+    pack, load_model, photo, detector, node_id, name, value
+):
+    """Programs send what they like, and older hosts do not check it."""
+    faces = pack.run("GPENDetectFaces", image=photo, detector=detector)[0]
+    crops, cut = pack.run("GPENCropFaces", image=photo, faces=faces, size="256")
+    inputs = {
+        "GPENCropFaces": {"image": photo, "faces": faces},
+        "GPENPasteFacesBack": {"image": photo, "faces": cut, "restored": crops},
+        "GPENRestoreImage": {"image": photo, "model": load_model("random", 64)},
+        "GPENRestoreAfterSwap": {
+            **{"swapped_image": photo, "original_image": photo},
+            "model": load_model("random", 64),
+        },
+    }[node_id]
+    with pytest.raises(pack.part("gpen_core.errors").OptionError) as caught:
+        pack.run(node_id, **inputs, **{name: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def after_swap(pack, detector):
+    def run(swapped, original, model, **inputs):
+        images = {"swapped_image": swapped, "original_image": original}
+        return pack.run("GPENRestoreAfterSwap", model=model, detector=detector, **images, **inputs)
+
+    return run
+
+
+@pytest.fixture
+def swapped(couple):
+    """Another face in place of the right one."""
+    image = couple.clone()
+    image[:, 55:175, 355:465] = couple[:, 55:175, 355:465].flip(3) * 0.7 + 0.2
+    return image
+
+
+def test_only_the_swapped_face_is_restored(after_swap, load_model, couple, swapped):
+    frames = torch.cat([couple, swapped])
+    before = frames.clone()
+    image, mask, report = after_swap(frames, torch.cat([couple, couple]), load_model("random", 256))
+    assert torch.equal(image[0], couple[0])
+    assert torch.equal(image[1, :, :250], swapped[0, :, :250])
+    assert (image[1] - swapped[0]).abs()[90:150, 380:440].mean() > 0.1
+    assert unchanged_outside(frames, image, mask)
+    assert not mask[0].any()
+    assert [len(entry["faces"]) for entry in json.loads(report)] == [0, 1]
+    assert torch.equal(frames, before)
+
+
+def test_after_no_swap_nothing_is_done(after_swap, load_model, couple, loads):
+    image, mask, _ = after_swap(couple, couple, load_model("random", 256))
+    assert torch.equal(image, couple)
+    assert not mask.any()
+    assert not loads
+
+
+def test_the_threshold_and_the_mask_decide_after_a_swap(after_swap, load_model, couple, swapped):
+    model = load_model("random", 256)
+    assert torch.equal(after_swap(swapped, couple, model, change_from=0.9)[0], swapped)
+    assert torch.equal(after_swap(swapped, couple, model, mask=torch.zeros(64, 64))[0], swapped)
+
+
+def test_originals_must_match_the_swapped_frames(pack, after_swap, load_model, couple, swapped):
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="1 swapped but 3 original"):
+        after_swap(swapped, torch.cat([couple] * 3), load_model("random", 64))
+
+
+def test_the_crops_are_those_that_were_pasted(restore, load_model, photo):
+    image, mask, crops, _ = restore(photo, load_model("random", 256), colour_match="lowfreq")
+    assert crops.min() >= 0
+    assert crops.max() <= 1
+    inside = mask[0] == 1
+    assert np.isclose(crops[0].mean(), image[0][inside].mean(), atol=0.1)
