@@ -71,6 +71,8 @@ class TestLookAround:
         for name in ("cv2", "torchvision"):
             (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
         monkeypatch.setattr(sys, "path", [str(tmp_path)])
+        for name in install.MODULES:
+            monkeypatch.delitem(sys.modules, name, raising=False)
         assert install.look_around().modules == {"cv2", "torchvision"}
 
     @pytest.mark.parametrize(
