@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import torch
 
@@ -22,29 +23,29 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
     Raises:
         OptionError: torch knows no such device or it is not there.
     """
-    if isinstance(name, torch.device):
-        return name
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "xpu", "mps", "cpu") if _is_there(kind)))
+        kinds = ("cuda", "xpu", "mps", "cpu")
+        return torch.device(next(kind for kind in kinds if _is_there(torch.device(kind))))
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise OptionError(
             f"the device {name!r} is unknown; use auto, cpu, cuda, cuda:1 or mps"
         ) from error
-    if not _is_there(device.type):
-        raise OptionError(f"the device {name!r} is not available here; use auto or cpu")
+    if not _is_there(device):
+        raise OptionError(f"the device '{device}' is not available here; use auto or cpu")
     return device
 
 
-def _is_there(kind: str) -> bool:
-    if kind == "cuda":
-        return torch.cuda.is_available()
-    if kind == "mps":
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if device.type == "mps":
         return torch.backends.mps.is_available()
-    if kind == "xpu":
+    if device.type == "xpu":
         return hasattr(torch, "xpu") and torch.xpu.is_available()
-    return kind == "cpu"
+    # Hosts bring kinds of their own, such as DirectML's; only the host can tell.
+    return device.type != "meta"
 
 
 def dtype_for(precision: Precision) -> torch.dtype:
@@ -81,9 +82,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     # The CPU's and MPS's allocators raise plain RuntimeErrors that differ in their text alone.
-    text = str(error).lower()
-    signs = ("out of memory", "can't allocate memory", "not enough memory")
+    text = str(error).lower().replace("_", " ")
+    signs = (
+        "out of memory",
+        "out of device memory",
+        "can't allocate memory",
+        "not enough memory",
+        "alloc failed",
+    )
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Keeps a host's autocast out, which would compute in half precision what must not be."""
+    try:
+        return torch.autocast(device.type, enabled=False)
+    except RuntimeError:
+        # Older torch has no autocast for other devices, so there is none to keep out.
+        return nullcontext()
 
 
 def release_memory(device: torch.device) -> None:

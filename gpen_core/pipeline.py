@@ -3,68 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .compositing.colour import match_low_frequencies
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
 from .detection import DetectionOptions, Detector, detect_faces
 from .detection.detector import check_picture
 from .devices import precision_name
-from .errors import Cancelled, DetectionError, OptionError
+from .errors import OptionError
+from .face_work import FaceWork
 from .faces import Face
-from .geometry.alignment import Alignment, align
 from .geometry.resizing import enlargement
-from .geometry.sampling import extract_crop, resize_crop
+from .geometry.sampling import resize_crop
 from .images.picture import to_dtype, to_float
 from .options import RestorationOptions
+from .placing import align_faces
 from .report import FaceReport, Report
 from .restorer import Restorer
 from .results import Progress, RestoredCrop, RestoredPicture
-from .selection import select_faces
-
-CancelCheck = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class _Watch:
-    """The caller's two callbacks, either of which may be missing."""
-
-    progress: Callable[[Progress], None] | None
-    cancelled: CancelCheck | None
-
-    def tell(self, progress: Progress) -> None:
-        """Reports progress."""
-        if self.progress is not None:
-            self.progress(progress)
-
-    def check(self) -> None:
-        """Raises `Cancelled` if the caller asked to stop."""
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("the restoration was cancelled")
-
-
-@dataclass
-class _Clock:
-    """Milliseconds by stage."""
-
-    spent: dict[str, float] = field(default_factory=dict[str, float])
-
-    @contextmanager
-    def __call__(self, stage: str) -> Generator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            passed = (time.perf_counter() - began) * 1000
-            self.spent[stage] = self.spent.get(stage, 0.0) + passed
+from .watching import CancelCheck, Clock, Watch
 
 
 def restore_picture(
@@ -112,31 +74,23 @@ def restore_picture(
     check_picture(pixels)
     if options.mask == "parse" and parser is None:
         raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
-    watch, clock, known_notes = _Watch(progress, cancelled), _Clock(), len(restorer.notes)
+    watch, clock, known_notes = Watch(progress, cancelled), Clock(), len(restorer.notes)
+    searched_by = None
     if faces is None:
-        faces = _find(pixels, detector, detection, watch, clock)
-    aligned, reports = align_faces(faces, restorer.size, options)
+        faces, searched_by = _find(pixels, detector, detection, watch, clock)
+    faces = tuple(faces)
+    aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
     base = pixels if background is None else background
     factor = enlargement(pixels.shape[:2], base.shape[:2])
     places = [alignment.for_resized(factor) for _, alignment in aligned]
     canvas = Canvas(base, places, options.strength, options.feather, limit)
+    work = FaceWork(pixels, base, restorer, options, parser, canvas, watch, clock)
     crops: list[RestoredCrop] = []
     watch.tell(Progress("restoring faces", 0, len(aligned)))
     for index, (face, alignment) in enumerate(aligned):
         watch.check()
         began = time.perf_counter()
-        with clock("crop"):
-            crop = extract_crop(pixels, alignment, restorer.way.device)
-        with clock("restore"):
-            restored = restorer.restore(crop, cancelled)
-        with clock("paste"):
-            if options.colour == "lowfreq":
-                around = (
-                    crop if background is None else extract_crop(base, places[index], crop.device)
-                )
-                restored = match_low_frequencies(restored, around)
-            mask = parser.mask(restored) if options.mask == "parse" and parser else None
-            canvas.paste(index, restored, mask)
+        crop, restored = work.restore(index, alignment, places[index])
         passed = (time.perf_counter() - began) * 1000
         reports[face.index] = FaceReport(face, alignment.scale, passed)
         if keep_crops:
@@ -150,42 +104,14 @@ def restore_picture(
         model_size=restorer.size,
         device=str(restorer.way.device),
         precision=precision_name(restorer.way.dtype),
-        detector=None if detector is None else detector.name,
+        detector=searched_by,
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        notes=tuple(restorer.notes[known_notes:]),
+        notes=(*restorer.notes[known_notes:], *work.notes),
         milliseconds=clock.spent,
     )
-    return RestoredPicture(canvas.pixels, canvas.mask, tuple(faces), tuple(crops), report)
-
-
-def align_faces(
-    faces: Sequence[Face], size: int, options: RestorationOptions
-) -> tuple[list[tuple[Face, Alignment]], dict[int, FaceReport]]:
-    """Aligns the faces that the options choose.
-
-    Returns:
-        The faces to restore with their alignments, and a report, by the face's number, for each
-        face that is left out.
-
-    Raises:
-        OptionError: two faces have the same number, or the choice is not understood.
-    """
-    if len({face.index for face in faces}) != len(faces):
-        raise OptionError("the faces need numbers of their own; see faces.number_faces")
-    chosen = {face.index for face in select_faces(faces, options.faces)}
-    aligned: list[tuple[Face, Alignment]] = []
-    left_out: dict[int, FaceReport] = {}
-    for face in faces:
-        if face.index not in chosen:
-            left_out[face.index] = FaceReport(face, skipped="not selected")
-            continue
-        try:
-            aligned.append((face, align(face, size, options.template)))
-        except DetectionError as error:
-            left_out[face.index] = FaceReport(face, skipped=str(error))
-    return aligned, left_out
+    return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(crops), report)
 
 
 def restore_aligned(
@@ -213,9 +139,9 @@ def restore_aligned(
             f"an aligned crop must be square, but the picture is {width}×{height}; "
             "restore it without saying that it is aligned"
         )
-    source = torch.from_numpy(np.ascontiguousarray(to_float(pixels))).permute(2, 0, 1)
+    source = torch.from_numpy(np.array(to_float(pixels), order="C")).permute(2, 0, 1)
     crop = resize_crop(source, restorer.size)
-    restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().numpy()
+    restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().contiguous().numpy()
     return restored if pixels.dtype == np.float32 else to_dtype(restored, pixels.dtype)
 
 
@@ -223,11 +149,12 @@ def _find(
     pixels: NDArray[Any],
     detector: Detector | None,
     detection: DetectionOptions | None,
-    watch: _Watch,
-    clock: _Clock,
-) -> tuple[Face, ...]:
+    watch: Watch,
+    clock: Clock,
+) -> tuple[tuple[Face, ...], str]:
+    """The faces, and the name of the detector."""
     if detector is None:
         raise OptionError("restore_picture needs a detector, or the faces themselves")
     watch.tell(Progress("detecting faces", 0, 0))
     with clock("detect"):
-        return detect_faces(detector, pixels, detection, watch.cancelled)
+        return detect_faces(detector, pixels, detection, watch.cancelled), detector.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,9 @@ from .devices import (
     is_out_of_memory,
     precision_name,
     release_memory,
+    without_autocast,
 )
-from .errors import GpenError, OptionError
+from .errors import CheckpointError, GpenError, OptionError
 from .network.config import GpenConfig, read_config
 from .network.generator import GpenNetwork, StripPlan, lean
 from .network.memory import working_memory
@@ -76,6 +78,8 @@ class Restorer:
         self._ways = _ways(config, device, dtype)
         self._way = next(self._ways)
         self._network: GpenNetwork | None = None
+        # Calls from several threads take turns: they share the memory that may run out.
+        self._lock = threading.RLock()
 
     @classmethod
     def load(
@@ -96,7 +100,10 @@ class Restorer:
             network = GpenNetwork(state, config, dtype)
 
         def build(wanted: torch.dtype) -> GpenNetwork:
-            return GpenNetwork(read_state_dict(path), config, wanted)
+            state = read_state_dict(path)
+            if read_config(state, path.name) != config:
+                raise CheckpointError(f"{path} has changed since it was loaded; load it again")
+            return GpenNetwork(state, config, wanted)
 
         restorer = cls(config, path.name, build, place, dtype)
         restorer._network = network
@@ -148,6 +155,11 @@ class Restorer:
             )
         # Convolutions round differently in another layout of memory.
         image = crop.to(torch.float32).contiguous().unsqueeze(0) * 2 - 1
+        with self._lock:
+            return self._restore(image, cancelled).to(crop.device)
+
+    def _restore(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
+        """Tries one way after the other; returns RGB (3, size, size) in 0..1."""
         while True:
             try:
                 result = self._run(image, cancelled)
@@ -158,14 +170,15 @@ class Restorer:
             else:
                 reason = f"the result was not finite ({self._way.describe()})"
             if result is not None and bool(torch.isfinite(result).all()):
-                return result[0].to(crop.device).add_(1).div_(2).clamp_(0, 1)
+                return result[0].add_(1).div_(2).clamp_(0, 1)
             # Outside the except block: the exception holds on to the tensors of its frames.
             self._step_down(reason)
 
     def unload(self) -> None:
         """Frees the weights; the next call builds the network again."""
-        self._network = None
-        release_memory(self._way.device)
+        with self._lock:
+            self._network = None
+            release_memory(self._way.device)
 
     def _run(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
         way = self._way
@@ -174,7 +187,7 @@ class Restorer:
         with (
             torch.inference_mode(False),
             torch.no_grad(),
-            torch.autocast(way.device.type, enabled=False),
+            without_autocast(way.device),
         ):
             network = self.network.to(way.device)
             return network(image.to(way.device), way.plan, cancelled)

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from gpen_core import devices
-from gpen_core.devices import choose_device, dtype_for, half_dtype, is_out_of_memory
+from gpen_core.devices import (
+    choose_device,
+    dtype_for,
+    half_dtype,
+    is_out_of_memory,
+    without_autocast,
+)
 from gpen_core.errors import OptionError
 
 
@@ -18,13 +24,36 @@ from gpen_core.errors import OptionError
     ],
 )
 def test_auto_takes_the_first_that_is_there(monkeypatch, there, taken):
-    monkeypatch.setattr(devices, "_is_there", lambda kind: kind in there)
+    monkeypatch.setattr(devices, "_is_there", lambda device: device.type in there)
     assert choose_device() == torch.device(taken)
 
 
-def test_a_device_may_be_given_as_it_is():
-    assert choose_device(torch.device("cuda:7")) == torch.device("cuda:7")
-    assert choose_device("cpu") == torch.device("cpu")
+def test_a_device_may_be_given_as_it_is(monkeypatch):
+    assert choose_device(torch.device("cpu")) == choose_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device(torch.device("cuda:0")) == torch.device("cuda:0")
+    with pytest.raises(OptionError, match="cuda:7"):
+        choose_device(torch.device("cuda:7"))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps", "xpu"])
+def test_autocast_is_kept_out_wherever_torch_has_one(kind):
+    with without_autocast(torch.device(kind)):
+        assert not torch.is_autocast_enabled()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDNN_STATUS_ALLOC_FAILED",
+        "UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
+        "MPS backend out of memory",
+    ],
+)
+def test_lack_of_memory_is_known_by_every_name(text):
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:x", "cpu cpu"])
@@ -35,7 +64,7 @@ def test_an_unknown_device_is_named(name):
 
 @pytest.mark.parametrize("name", ["cuda", "mps", "meta"])
 def test_a_device_that_is_not_there_is_named(monkeypatch, name):
-    monkeypatch.setattr(devices, "_is_there", lambda kind: kind == "cpu")
+    monkeypatch.setattr(devices, "_is_there", lambda device: device.type == "cpu")
     with pytest.raises(OptionError, match=f"the device '{name}' is not available here"):
         choose_device(name)
 

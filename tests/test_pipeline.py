@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 import torch
 
+from gpen_core import face_work
 from gpen_core.detection import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
 from gpen_core.faces import Face, number_faces
@@ -254,3 +255,92 @@ def test_an_aligned_picture_of_the_models_size_is_not_resampled(passthrough):
 def test_an_aligned_picture_must_be_square(passthrough):
     with pytest.raises(OptionError, match="square"):
         restore_aligned(np.zeros((20, 30, 3), np.uint8), passthrough)
+
+
+def scaled(face, factor):
+    points = tuple((220 + (x - 220) * factor, 120 + (y - 120) * factor) for x, y in face.landmarks)
+    return Face(face.box, points, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda face: moved(face, 5000, 0), "outside the picture"),
+        (lambda face: scaled(face, 0.001), "too small"),
+        (lambda face: scaled(face, 1e4), "far apart"),
+    ],
+)
+def test_a_face_of_which_nothing_can_be_seen_is_not_called_restored(
+    photo, face, passthrough, change, reason
+):
+    result = restore_picture(photo, passthrough, faces=[change(face)])
+    assert reason in result.report.faces[0].skipped
+    assert result.report.restored == 0
+    assert np.array_equal(result.pixels, photo)
+
+
+def test_given_faces_are_not_said_to_be_found_by_the_detector(photo, face, passthrough):
+    result = restore_picture(photo, passthrough, load_detector("embedded"), faces=iter([face]))
+    assert result.report.detector is None
+    assert result.report.restored == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32])
+def test_a_background_of_another_type_is_refused_before_any_work(photo, passthrough, dtype):
+    with pytest.raises(ImageError, match="background"):
+        restore_picture(photo, passthrough, faces=[], background=photo.astype(dtype))
+
+
+@pytest.mark.parametrize("limit", [np.full((512, 512), np.nan), np.full((512, 512), 255.0)])
+def test_a_mask_with_other_values_is_refused(photo, face, passthrough, limit):
+    with pytest.raises(OptionError, match="mask"):
+        restore_picture(photo, passthrough, faces=[face], limit=limit.astype(np.float32))
+
+
+@pytest.mark.parametrize("picture", [[[1, 2, 3]], None, "photo.png"])
+def test_what_is_no_array_is_refused(passthrough, picture):
+    with pytest.raises(ImageError, match="NumPy"):
+        restore_picture(picture, passthrough, faces=[])
+
+
+def test_a_host_may_change_torchs_defaults(photo, face, passthrough):
+    expected = restore_picture(photo, passthrough, load_detector("embedded")).pixels
+    torch.set_default_dtype(torch.float64)
+    try:
+        result = restore_picture(photo, passthrough, load_detector("embedded"))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.array_equal(result.pixels, expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
+        result = restore_picture(photo, passthrough, load_detector("embedded"))
+    assert np.array_equal(result.pixels, expected)
+
+
+@pytest.mark.parametrize("step", ["extract_crop", "match_low_frequencies"])
+def test_steps_beside_the_network_go_on_when_memory_runs_out(
+    photo, face, passthrough, monkeypatch, step
+):
+    options = RestorationOptions(colour="lowfreq")
+    expected = restore_picture(photo, passthrough, options=options, faces=[face]).pixels
+    original, tried = getattr(face_work, step), []
+
+    def failing(*args):
+        tried.append(True)
+        if len(tried) == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return original(*args)
+
+    monkeypatch.setattr(face_work, step, failing)
+    work = face_work.FaceWork._on_cpu_if_need_be
+    # As if the step had been on a graphics card, which there is none of here.
+    monkeypatch.setattr(
+        face_work.FaceWork,
+        "_on_cpu_if_need_be",
+        lambda self, doing, do, _: work(
+            self, doing, lambda device: do(torch.device("cpu")), torch.device("xpu")
+        ),
+    )
+    monkeypatch.setattr(face_work, "release_memory", lambda device: None)
+    result = restore_picture(photo, passthrough, options=options, faces=[face])
+    assert np.array_equal(result.pixels, expected)
+    assert any("memory ran out on xpu" in note for note in result.report.notes)

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -180,3 +182,34 @@ def test_a_host_may_mix_inference_mode_and_none(tmp_path):
     second = loaded.restore(crop())
     assert torch.equal(first, second)
     assert not any(buffer.is_inference() for buffer in loaded.network.buffers())
+
+
+def test_a_file_that_changed_since_is_named(tmp_path):
+    path = tmp_path / "face.pth"
+    torch.save(passthrough_state(TINY), path)
+    loaded = Restorer.load(path, device="cpu")
+    loaded.unload()
+    torch.save(passthrough_state(GpenConfig(32, 1, 0.125)), path)
+    with pytest.raises(CheckpointError, match="has changed"):
+        loaded.restore(crop())
+
+
+def test_threads_take_turns_and_share_one_step_down():
+    calls = []
+
+    class Half(GpenNetwork):
+        def forward(self, image, plan=None, cancelled=None):
+            calls.append(self.dtype)
+            if self.dtype == torch.float16:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return super().forward(image, plan, cancelled)
+
+    strips = module.lean(TINY)
+    ways = [Way(CPU, torch.float16, strips), Way(CPU, torch.float32, strips)]
+    made = restorer_with(ways, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
+    picture = crop()
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: made.restore(picture), range(8)))
+    assert all((result - picture).abs().max() < 1e-6 for result in results)
+    assert len(made.notes) == 1
+    assert calls.count(torch.float16) == 1

@@ -28,7 +28,7 @@ _PACKAGES = {
     "opencv-python": "optional: 16-bit pictures, YuNet",
     "facexlib": "optional: RetinaFace, ParseNet",
     "torchvision": "optional: what facexlib needs",
-    "onnxruntime-gpu": "optional: ONNX models",
+    "onnxruntime-gpu": "optional: not used by this version",
 }
 _SAME = {
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),

@@ -121,7 +121,7 @@ class _Photos:
         )
         make_folder(target.output.parent)
         self._write(target, picture.with_pixels(result.pixels), result.report, crops)
-        return result.report.summary()
+        return f"{result.report.summary()}; detector: {result.report.detector}"
 
     def _write(
         self, target: Target, restored: Picture, report: Report, crops: list[NDArray[Any]]

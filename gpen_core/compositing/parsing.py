@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from ..checkpoints import read_state_dict
+from ..devices import without_autocast
 from ..errors import CheckpointError
 from ..geometry.warping import blur
 from ..packages import require
@@ -33,7 +34,7 @@ class FaceParser:
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         """Usually called through `load_parser`."""
-        self._network = network.to(device).eval()
+        self._network = network.to(device, torch.float32).eval()
         self._device = device
 
     def mask(self, crop: Tensor) -> Tensor:
@@ -48,10 +49,10 @@ class FaceParser:
         # Averaging would only repeat the pixels of a smaller crop.
         mode = "area" if crop.shape[-1] >= _SIDE else "bilinear"
         image = F.interpolate(crop.float().unsqueeze(0), (_SIDE, _SIDE), mode=mode)
-        with torch.no_grad(), torch.autocast(self._device.type, enabled=False):
+        with torch.no_grad(), without_autocast(self._device):
             scores: Any = self._network((image * 2 - 1).to(self._device))
         classes = scores[0].argmax(1)
-        kept = torch.zeros(_CLASSES, device=self._device)
+        kept = torch.zeros(_CLASSES, dtype=torch.float32, device=self._device)
         kept[list(_KEPT)] = 1
         soft = blur(kept[classes].float(), _SIGMA).to(crop.device)
         side = crop.shape[-1]

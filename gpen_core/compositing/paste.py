@@ -98,11 +98,12 @@ class Canvas:
         """
         if background.ndim != 3 or background.shape[2] != 3 or background.size == 0:
             raise ImageError(f"the background must be RGB (H, W, 3), not {background.shape}")
-        if limit is not None and limit.shape != background.shape[:2]:
-            raise OptionError(
-                f"the mask is of {limit.shape[1]}×{limit.shape[0]} pixels, the picture of "
-                f"{background.shape[1]}×{background.shape[0]}; they must be equal"
+        if str(background.dtype) not in ("uint8", "uint16", "float32"):
+            raise ImageError(
+                f"the background must be uint8, uint16 or float32, not {background.dtype}"
             )
+        if limit is not None:
+            _check_limit(limit, background)
         self.pixels: Pixels = background.copy()
         self.mask: NDArray[np.float32] = np.zeros(background.shape[:2], dtype=np.float32)
         self._background = background
@@ -176,7 +177,7 @@ class Canvas:
             self._write(piece.region, patches[0].colour, patches[0].mask)
             return
         height, width = piece.region.height, piece.region.width
-        colour = torch.zeros(3, height, width, device=patches[0].colour.device)
+        colour = patches[0].colour.new_zeros((3, height, width))
         weight, mask = torch.zeros_like(colour[0]), torch.zeros_like(colour[0])
         for patch in patches:
             shared = piece.region.shared(patch.region)
@@ -198,6 +199,18 @@ class Canvas:
             blended = to_dtype(blended, target.dtype)
         np.copyto(target, blended, where=(alpha > 0)[:, :, None])
         np.copyto(_part(self.mask, region), alpha, where=alpha > 0)
+
+
+def _check_limit(limit: NDArray[Any], background: Pixels) -> None:
+    if limit.ndim != 2:
+        raise OptionError(f"the mask must be (H, W), not {limit.shape}")
+    if limit.shape != background.shape[:2]:
+        raise OptionError(
+            f"the mask is of {limit.shape[1]}×{limit.shape[0]} pixels, the picture of "
+            f"{background.shape[1]}×{background.shape[0]}; they must be equal"
+        )
+    if not (limit.min() >= 0 and limit.max() <= 1):  # also true of NaN
+        raise OptionError("the mask must hold values of 0..1")
 
 
 def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import Cancelled, ImageError, OptionError
@@ -132,19 +130,14 @@ def stop_if_cancelled(cancelled: CancelCheck) -> None:
         raise Cancelled("the face detection was cancelled")
 
 
-def full_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Keeps a caller's autocast out: coordinates and scores are computed in float32."""
-    if device.type not in ("cpu", "cuda"):
-        return nullcontext()  # older torch refuses to name other devices here
-    return torch.autocast(device.type, enabled=False)
-
-
 def check_picture(pixels: NDArray[Any]) -> None:
     """Refuses what is not an RGB picture that a detector can look at.
 
     Raises:
         ImageError: see `detect_faces`.
     """
+    if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(f"a picture must be a NumPy array, not {type(pixels).__name__}")
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
             "faces are searched in RGB pictures of shape (height, width, 3), "

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..devices import without_autocast
 from ..faces import Face, landmarks_from_array
 from .aligned_pass import refine_aligned
-from .detector import CancelCheck, DetectionOptions, Pixels, full_precision
+from .detector import CancelCheck, DetectionOptions, Pixels
 from .mtcnn_cascade import Candidates, run_cascade
 from .mtcnn_network import load_mtcnn
 from .pyramid import build_pyramid
@@ -43,7 +44,7 @@ class EmbeddedDetector:
         self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
-        with torch.no_grad(), full_precision(self._device):
+        with torch.no_grad(), without_autocast(self._device):
             pyramid = build_pyramid(pixels, self._device)
             smallest = max(options.minimum_size / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)

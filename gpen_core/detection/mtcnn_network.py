@@ -110,7 +110,7 @@ def load_mtcnn(device: torch.device) -> Mtcnn:
     network.load_state_dict(
         {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}, strict=True
     )
-    return network.eval().requires_grad_(False).to(device)
+    return network.eval().requires_grad_(False).to(device, torch.float32)
 
 
 def _flatten_columns(features: Tensor) -> Tensor:

@@ -99,7 +99,9 @@ def _base_level(pixels: NDArray[Any], reduction: int, device: torch.device) -> T
     height, width = pixels.shape[:2]
     rows = max(1, _STRIP_PIXELS // (width * reduction)) * reduction
     base = torch.empty(
-        (1, 3, math.ceil(height / reduction), math.ceil(width / reduction)), device=device
+        (1, 3, math.ceil(height / reduction), math.ceil(width / reduction)),
+        dtype=torch.float32,
+        device=device,
     )
     for top in range(0, height, rows):
         strip = _normalised(pixels[top : top + rows], device)
@@ -122,6 +124,6 @@ def _at_points(level: Tensor, points: Tensor) -> Tensor:
     extent = points.new_tensor([level.shape[3], level.shape[2]])
     grid = (points * (2.0 / extent) - 1.0).reshape(1, count * rows, columns, 2)
     samples = functional.grid_sample(
-        level, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        level, grid.to(level.dtype), mode="bilinear", padding_mode="zeros", align_corners=False
     )
     return samples.reshape(3, count, rows, columns).transpose(0, 1)

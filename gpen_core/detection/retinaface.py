@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import read_state_dict
+from ..devices import without_autocast
 from ..errors import CheckpointError
 from ..faces import Face, landmarks_from_array
 from ..packages import require
 from .boxes import suppress
-from .detector import CancelCheck, DetectionOptions, Pixels, full_precision, stop_if_cancelled
+from .detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
 from .retinaface_boxes import anchors, decode_boxes, decode_landmarks
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
 
@@ -91,7 +92,7 @@ class RetinaFaceDetector:
     def _look(self, pixels: Pixels, tile: Tile, least: float) -> Iterator[Face]:
         """The faces of one tile, in pixels of the scaled tile."""
         picture = tile_pixels(pixels, tile).to(self._device)
-        with torch.no_grad(), full_precision(self._device):
+        with torch.no_grad(), without_autocast(self._device):
             mean = picture.new_tensor(_MEAN_BGR)[:, None, None]
             boxes, scores, landmarks = self._network(picture.flip(1) - mean)
             best = scores[0, :, 1].topk(min(_MOST_ANSWERS, scores.shape[1]))

@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..devices import warp_device
+from ..devices import warp_device, without_autocast
 from ..images.picture import to_float
 from .alignment import Alignment
 from .regions import Region, grid_tiles, outline, region_around
@@ -49,11 +49,12 @@ def extract_crop(
     on = warp_device(torch.device(device))
     whole = Region(0, 0, alignment.size, alignment.size)
     # In tiles, so that a face of any size in the picture takes the same memory.
-    side = max(int(_TILE * min(alignment.scale, 1.0)), 1)
+    side = max(int(_TILE * min(alignment.scale, 1.0)), alignment.size // 16, 1)
     if side >= alignment.size:
         crop = _extract(pixels, alignment, whole, on)
     else:
-        crop = torch.empty(3, alignment.size, alignment.size, device=on)
+        shape = (3, alignment.size, alignment.size)
+        crop = torch.empty(shape, dtype=torch.float32, device=on)
         for tile in (whole.shared(square) for square in grid_tiles(whole, side)):
             rows, columns = tile.within(whole)
             crop[:, rows, columns] = _extract(pixels, alignment, tile, on)
@@ -108,7 +109,7 @@ def prefilter(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]
         The filtered picture (C, h', w'), float32, and the matrix to its pixels.
     """
     # Half precision cannot hold a coordinate beyond 2048, so a host's autocast is kept out.
-    with torch.autocast(source.device.type, enabled=False):
+    with without_autocast(source.device):
         source = source.float()
         step = scale_of(result_to_source)
         block = _block(step)

@@ -7,7 +7,7 @@ about six times faster than torch; the results agree to rounding.
 from __future__ import annotations
 
 import functools
-import importlib
+import logging
 import math
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,11 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import MissingPackageError
+from ..packages import require
 from .similarity import Matrix
+
+_log = logging.getLogger("gpen")
 
 _RADIUS = 4.0
 """Width of a Gaussian's window on each side, in standard deviations."""
@@ -119,8 +123,9 @@ def _opencv_for(source: Tensor) -> Any:  # noqa: ANN401 - the module is optional
 def _exact_opencv() -> Any:  # noqa: ANN401 - the module is optional
     """OpenCV if it is installed in a version that warps exactly, else None."""
     try:
-        opencv: ModuleType = importlib.import_module("cv2")
-    except ImportError:
+        opencv: ModuleType = require("cv2", "fast warping")
+    except MissingPackageError as error:
+        _log.info("warping in torch: %s", error)
         return None
     major = str(getattr(opencv, "__version__", "0")).partition(".")[0]
     return opencv if major.isdigit() and int(major) >= 5 else None
