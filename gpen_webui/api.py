@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import secrets
 from collections.abc import Callable
@@ -28,8 +27,9 @@ from .api_models import (
     RestoreRequest,
     RestoreResponse,
 )
+from .defaults import BEST
 from .entry_options import detection_options, restoration_options
-from .service import SERVICE, list_models
+from .service import SERVICE, list_models, show_as_job
 
 MAX_BYTES = 64 << 20
 MAX_PIXELS = 100_000_000
@@ -101,7 +101,7 @@ def detect(request: DetectRequest) -> DetectResponse:
 
 def restore(request: RestoreRequest) -> RestoreResponse:
     """Restores the faces of a picture."""
-    if request.model is not None and request.model not in list_models():
+    if request.model not in (None, BEST, *list_models()):
         raise HTTPException(404, f"there is no model {request.model!r}; see /gpen/v1/models")
     picture = pictures.read(decode(request.image))
     options = _checked(
@@ -115,7 +115,14 @@ def restore(request: RestoreRequest) -> RestoreResponse:
     detection = _checked(detection_options, request.confidence, request.minimum_size, count)
     with host.queued("gpen"):
         result = _answered(
-            lambda: SERVICE.restore(picture.pixels, options, detection, request.model)
+            lambda: SERVICE.restore(
+                picture.pixels,
+                options,
+                detection,
+                request.model,
+                request.detector,
+                tell=show_as_job,
+            )
         )
     mask = Image.fromarray(to_dtype(result.mask, np.uint8)) if request.return_mask else None
     return RestoreResponse(
@@ -138,7 +145,9 @@ def decode(text: str) -> Image.Image:
     try:
         data = base64.b64decode(text, validate=True)
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except (binascii.Error, ValueError, OSError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise HTTPException(422, f"image has more than {MAX_PIXELS:,} pixels") from error
+    except Exception as error:
         known = ", ".join(_FORMATS)
         raise HTTPException(
             422, f"image is no picture in base64 ({known}); paths and addresses are not accepted"
@@ -149,9 +158,9 @@ def decode(text: str) -> Image.Image:
         )
     try:
         image.load()
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:
         raise HTTPException(422, "image is damaged or incomplete") from error
-    return ImageOps.exif_transpose(image)
 
 
 def encode(image: Image.Image) -> str:

@@ -33,6 +33,7 @@ class RestoreRequest(BaseModel):
 
     image: str = Field(..., description=_IMAGE)
     model: str | None = Field(None, description="name of a model that /gpen/v1/models lists")
+    detector: str | None = Field(None, description="auto, retinaface, yunet or embedded")
     strength: float | None = Field(None, ge=0, le=1, description="how much is restored")
     template: str | None = Field(None, description="gpen or ffhq")
     colour_match: str | None = Field(None, description="none or lowfreq")

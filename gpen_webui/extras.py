@@ -8,7 +8,7 @@ import gradio as gr
 from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
-from gpen_core.errors import Cancelled, GpenError
+from gpen_core.errors import Cancelled
 
 from . import host, pictures
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
@@ -61,8 +61,7 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:
             return
-        except GpenError as error:
-            # The pictures already made, and those after this one, must not be lost to it.
+        except Exception as error:  # noqa: BLE001 - the other pictures of the batch must survive
             pp.info["GPEN"] = host.report_failure(error, "restoring a picture")
             return
         pp.info["GPEN model"] = result.report.model

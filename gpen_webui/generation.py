@@ -9,7 +9,7 @@ import gradio as gr
 from modules import images, scripts, shared
 from modules.ui_components import InputAccordion
 
-from gpen_core.errors import Cancelled, GpenError
+from gpen_core.errors import Cancelled, OptionError
 
 from . import face_restorer, host, pictures
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
@@ -59,8 +59,13 @@ class GpenScript(scripts.Script):
         """Writes the settings into every infotext of the job."""
         wishes = _wishes(args, p)
         if _wanted(wishes, p):
-            options = restoration_options(*_option_values(wishes))
-            p.extra_generation_params |= {
+            try:
+                options = restoration_options(*_option_values(wishes))
+            except OptionError:  # told when the first picture is to be restored
+                return
+            # A new dict: jobs of the X/Y/Z plot are copies that share one.
+            p.extra_generation_params = {
+                **p.extra_generation_params,
                 "GPEN strength": options.strength,
                 "GPEN model": wishes["model"] or host.setting("gpen_model"),
                 "GPEN template": options.template,
@@ -96,7 +101,7 @@ class GpenScript(scripts.Script):
         except Exception as error:  # noqa: BLE001 - the generated picture must survive
             comment = getattr(p, "comment", None)
             sentence = host.report_failure(error, "face restoration")
-            if comment is not None and isinstance(error, GpenError):
+            if comment is not None:
                 comment(sentence)
             return image
         if result.report.restored and host.setting("gpen_save_before") and index is not None:
@@ -134,12 +139,20 @@ def _added_by_reactor(p: Any, processed: Any) -> list[int]:
     It does so in `postprocess`, past every hook for single pictures.
     """
     runner = getattr(p, "scripts", None)
-    names = [str(getattr(s, "title", str)()) for s in getattr(runner, "alwayson_scripts", [])]
-    if not any("reactor" in name.lower() for name in names):
+    if not any(_saves_original(script) for script in getattr(runner, "alwayson_scripts", [])):
         return []
     first = getattr(processed, "index_of_first_image", 0)
     expected = first + len(getattr(processed, "all_seeds", []))
     return list(range(expected, len(processed.images)))
+
+
+def _saves_original(script: Any) -> bool:
+    """Whether this is ReActor, switched on and in that mode."""
+    return (
+        "reactor" in str(script.title()).lower()
+        and getattr(script, "enable", True)
+        and getattr(script, "save_original", True)
+    )
 
 
 def _save_before(p: Any, image: Any, index: int) -> None:
@@ -150,6 +163,22 @@ def _save_before(p: Any, image: Any, index: int) -> None:
         p.seeds[index] if index < len(p.seeds) else p.seed,
         p.prompts[index] if index < len(p.prompts) else p.prompt,
         shared.opts.samples_format,
+        info=_infotext(p, index),
         p=p,
         suffix="-before-gpen",
+    )
+
+
+def _infotext(p: Any, index: int) -> str | None:
+    """What the host writes into the picture of that place in the batch."""
+    processing = host.optional("modules.processing")
+    if processing is None:
+        return None
+    return processing.create_infotext(
+        p,
+        p.all_prompts,
+        p.all_seeds,
+        p.all_subseeds,
+        iteration=getattr(p, "iteration", 0),
+        position_in_batch=index,
     )

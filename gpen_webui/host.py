@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -33,11 +34,24 @@ def setting(name: str) -> Any:
     return getattr(shared.opts, name, DEFAULTS[name])
 
 
+def accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
+    """Of the arguments those that a function of the host knows; WebUIs differ in them."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in arguments.items() if name in known}
+
+
 def folders() -> ModelFolders:
-    """Where models are looked for: as the user says, then in the host's folders."""
+    """Where GPEN's models are looked for: as the user says, then in the host's folders."""
+    return _folders(paths.models_path)
+
+
+def detector_folders() -> ModelFolders:
+    """The same for detectors; hosts keep their weights beside GFPGAN's."""
+    return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))
+
+
+def _folders(*hosts: str | None) -> ModelFolders:
     explicit = [getattr(shared.cmd_opts, "gpen_models_path", None), setting("gpen_model_folder")]
-    # Hosts keep the detector's and the parser's weights beside GFPGAN's.
-    hosts = [paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None)]
     return model_folders([p for p in explicit if p], [Path(p) for p in hosts if p])
 
 
@@ -78,17 +92,25 @@ def unload_after_use() -> bool:
 
 
 def interrupted() -> bool:
-    """Whether the user has pressed Interrupt or Skip."""
-    state = shared.state
-    return bool(state.interrupted or state.skipped or getattr(state, "stopping_generation", False))
+    """Whether the user wants the picture in work given up."""
+    return bool(shared.state.interrupted or shared.state.skipped)
 
 
-def show_progress(text: str, done: int, total: int, preview: Image.Image | None = None) -> None:
-    """Tells the host's progress bar."""
-    state = shared.state
-    state.textinfo, state.job_no, state.job_count = text, done, max(total, 1)
+def stopping() -> bool:
+    """Whether no further picture is wanted; the one in work may be finished."""
+    return interrupted() or bool(getattr(shared.state, "stopping_generation", False))
+
+
+def show_progress(text: str | None, preview: Image.Image | None = None) -> None:
+    """Tells the text and the live preview of the host's progress bar."""
+    shared.state.textinfo = text
     if preview is not None:
-        state.assign_current_image(preview)
+        shared.state.assign_current_image(preview)
+
+
+def show_steps(done: int, total: int) -> None:
+    """Moves the host's progress bar; only for jobs that are GPEN's alone."""
+    shared.state.job_no, shared.state.job_count = done, max(total, 1)
 
 
 @contextmanager

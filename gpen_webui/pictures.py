@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpen_core.errors import ImageError
+from gpen_core.images import to_dtype, to_float
 
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+_GREY = (*_DEEP, "1", "L", "LA", "La")
+_LUMA = np.array([0.299, 0.587, 0.114])
+_OTHER_COLOURS = ("CMYK", "YCbCr", "LAB", "HSV")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +40,14 @@ class HostPicture:
         picture.info = dict(self.info)
         return picture
 
+    def shown(self) -> Image.Image:
+        """The pixels alone, in RGB of 8 bit."""
+        return Image.fromarray(to_dtype(to_float(self.pixels), np.uint8))
+
     def _coloured(self, pixels: NDArray[Any]) -> Image.Image:
-        grey = bool((pixels == pixels[:, :, :1]).all())
-        if pixels.dtype == np.uint16:
-            return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
-        if grey and self.mode in ("1", "L", "LA"):
-            return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0]))
+        if self.mode in _GREY:
+            # A network that knows colours gives a grey face some.
+            return Image.fromarray(np.rint(pixels @ _LUMA).astype(pixels.dtype))
         return Image.fromarray(np.ascontiguousarray(pixels))
 
 
@@ -59,5 +65,7 @@ def read(image: Image.Image) -> HostPicture:
     alpha = None
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         alpha = image.convert("RGBA").getchannel("A")
-    info = {key: value for key, value in image.info.items() if key != "transparency"}
+    # A profile for inks says nothing about the RGB that is given back.
+    lost = {"transparency"} | ({"icc_profile"} if image.mode in _OTHER_COLOURS else set())
+    info = {key: value for key, value in image.info.items() if key not in lost}
     return HostPicture(np.array(image.convert("RGB")), alpha, image.mode, info)

@@ -40,11 +40,19 @@ def apply() -> None:
         setattr(module, _FUNCTION, _wrapped(original))
 
 
+def remove() -> None:
+    """Gives ReActor its own function back."""
+    for name, module in list(sys.modules.items()):
+        if name.endswith("reactor_swapper"):
+            function = getattr(module, _FUNCTION, None)
+            setattr(module, _FUNCTION, getattr(function, "gpen_wraps", function))
+
+
 def _wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
-    def restore_face(image: Image.Image, enhancement_options: Any, *more: Any) -> Any:
+    def restore_face(image: Image.Image, enhancement_options: Any, *more: Any, **named: Any) -> Any:
         chosen = getattr(enhancement_options, "face_restorer", None)
         if chosen is None or chosen.name() != face_restorer.NAME:
-            return original(image, enhancement_options, *more)
+            return original(image, enhancement_options, *more, **named)
         restored = Image.fromarray(face_restorer.restore(np.array(image.convert("RGB"))))
         visibility = float(getattr(enhancement_options, "restorer_visibility", 1.0))
         return Image.blend(image.convert("RGB"), restored, visibility)

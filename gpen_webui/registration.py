@@ -25,4 +25,5 @@ def _when_all_scripts_are_loaded() -> None:
 
 def _unregister() -> None:
     face_restorer.unregister()
+    reactor.remove()
     SERVICE.unload()

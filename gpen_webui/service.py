@@ -69,7 +69,7 @@ class Service:
         options: RestorationOptions,
         detection: DetectionOptions | None = None,
         model: str | None = None,
-        faces: tuple[Face, ...] | None = None,
+        detector: str | None = None,
         background: NDArray[Any] | None = None,
         tell: Callable[[Progress], None] | None = None,
     ) -> RestoredPicture:
@@ -80,27 +80,24 @@ class Service:
             options: how.
             detection: which faces.
             model: name of a listed model; the setting's by default.
-            faces: found before.
+            detector: name of a detector; the setting's by default.
             background: the picture enlarged.
-            tell: called with progress; the host's progress bar by default.
+            tell: called with progress; shows it as text by default.
 
         Raises:
             GpenError: something is wrong; the message says what to do.
         """
         with self._lock:
             restorer = self._find_restorer(model or host.setting("gpen_model"))
-            detector = None
-            if faces is None:
-                detector = self._find_detector(host.setting("gpen_detector"))
+            finder = self._find_detector(detector or host.setting("gpen_detector"))
             host.make_room(_needs(restorer), restorer.way.device)
             try:
                 return restore_picture(
                     pixels,
                     restorer,
-                    detector,
+                    finder,
                     options,
                     detection,
-                    faces=faces,
                     background=background,
                     progress=tell or show,
                     cancelled=host.interrupted,
@@ -128,7 +125,7 @@ class Service:
     def _find_detector(self, name: str) -> Detector:
         key = (name, str(host.device()))
         if self._detector is None or self._detector[0] != key:
-            searched = host.folders().searched("detection")
+            searched = host.detector_folders().searched("detection")
             self._detector = key, load_detector(name, searched, host.device())
         return self._detector[1]
 
@@ -139,7 +136,7 @@ SERVICE = Service()
 
 def list_models() -> list[str]:
     """Names of the installed models, those of GPEN first."""
-    found = [p.name for p in host.folders().find("restoration") if p.suffix in _READABLE]
+    found = [p.name for p in host.folders().find("restoration") if p.suffix.lower() in _READABLE]
     return sorted(found, key=lambda name: "gpen" not in name.lower())
 
 
@@ -161,8 +158,14 @@ def find_model(name: str) -> Path:
     )
 
 
+def show_as_job(progress: Progress) -> None:
+    """Shows progress on the host's bar too, for jobs that do nothing else."""
+    host.show_steps(progress.done, progress.total)
+    show(progress)
+
+
 def show(progress: Progress) -> None:
-    """Shows progress on the host's bar, with the last face as live preview."""
+    """Shows progress as the text of the host's bar, with the last face as live preview."""
     preview = None
     if progress.crop is not None:
         side = min(_PREVIEW, progress.crop.shape[-1])
@@ -172,7 +175,7 @@ def show(progress: Progress) -> None:
     text = "GPEN: looking for faces"
     if progress.stage != "detecting faces":
         text = f"GPEN: face {min(progress.done + 1, progress.total)} of {progress.total}"
-    host.show_progress(text, progress.done, progress.total, preview)
+    host.show_progress(None if progress.stage == "done" else text, preview)
 
 
 def _needs(restorer: Restorer) -> int:

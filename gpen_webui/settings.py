@@ -11,6 +11,7 @@ from gpen_core.detection import DETECTOR_NAMES
 from gpen_core.devices import PRECISIONS
 from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
 
+from . import host
 from .defaults import BEST, DEFAULTS, DEVICES
 from .service import list_models
 
@@ -75,7 +76,7 @@ def _add(
         arguments,
         section=_SECTION,
         category_id="postprocessing",
-        **({"restrict_api": True} if restrict_api else {}),
+        **host.accepted(shared.OptionInfo, restrict_api=restrict_api),
     )
     if info:
         option.info(info)

@@ -135,7 +135,7 @@ def _output_controls() -> dict[str, Any]:
     """What comes out."""
     compare = gr.HTML(elem_id="gpen_compare")
     gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **image_format())
-    crops = gr.Gallery(label="Faces", elem_id="gpen_crops", columns=4, **image_format())
+    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **image_format())
     with gr.Row(elem_id="gpen_send_row"):
         from .send_to import send_buttons
 

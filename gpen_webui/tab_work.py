@@ -13,17 +13,18 @@ import numpy as np
 from modules import images, shared
 from PIL import Image
 
-from gpen_core.errors import Cancelled, GpenError, ImageError
+from gpen_core.errors import Cancelled, DetectionError, GpenError, ImageError, OptionError
 from gpen_core.faces import Face
 from gpen_core.images import Picture, list_pictures, read_picture, to_dtype, to_float
 from gpen_core.overlay import draw_faces
-from gpen_core.results import RestoredPicture
+from gpen_core.report import Report
+from gpen_core.selection import select_faces
 
 from . import host, pictures
 from .compare import before_after
 from .entry_options import detection_options, restoration_options
 from .report_table import report_table
-from .service import SERVICE
+from .service import SERVICE, show_as_job
 
 WISHES = (
     "faces",
@@ -33,6 +34,7 @@ WISHES = (
     "strength",
     "template",
     "colour",
+    "detector",
     "confidence",
     "minimum",
     "maximum",
@@ -46,6 +48,16 @@ class _Source:
 
     name: str
     picture: pictures.HostPicture
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A restored picture, as far as the page shows it; no more, as a folder may hold many."""
+
+    name: str
+    image: Image.Image
+    crops: list[Image.Image]
+    report: Report
 
 
 def find(
@@ -67,7 +79,7 @@ def find(
         return None, [], _note("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         return None, [], _failure(error, "looking for faces")
-    overlay = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), faces)
+    overlay = draw_faces(np.asarray(picture.shown()), faces)
     text = f"{len(faces)} face{'s'[: len(faces) != 1]} found by the {name} detector"
     return Image.fromarray(overlay), list(faces), _note(text)
 
@@ -78,48 +90,53 @@ def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
     hit = [f for f in faces if f.box[0] <= x <= f.box[2] and f.box[1] <= y <= f.box[3]]
     if not hit:
         return chosen
-    number = str(min(hit, key=lambda face: face.size).index)
-    numbers = [part.strip() for part in chosen.split(",") if part.strip().isdigit()]
-    numbers = [n for n in numbers if n != number] if number in numbers else [*numbers, number]
-    return ",".join(sorted(numbers, key=int)) or "all"
+    numbers = _chosen_numbers(faces, chosen) ^ {min(hit, key=lambda face: face.size).index}
+    return ",".join(str(number) for number in sorted(numbers)) or "all"
+
+
+def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:
+    """The numbers chosen so far: none by "all", so that the first click chooses one face."""
+    if chosen.strip() == "all":
+        return set()
+    try:
+        return {face.index for face in select_faces(faces, chosen)}
+    except OptionError:  # half-typed text; the click replaces it
+        return set()
 
 
 def restore(
     _task: str, photo: Image.Image | None, files: Any, folder: str, *values: Any
 ) -> tuple[str, list[Any], list[Any], str, str]:
     """Restores everything given: comparison, pictures, crops, report and a line about it."""
-    wishes = dict(zip(WISHES, values, strict=True))
-    done: list[tuple[str, RestoredPicture, Image.Image]] = []
+    wishes: dict[str, Any] = dict(zip(WISHES, values, strict=True))
+    done: list[_Done] = []
     problems: list[str] = []
-    first: Image.Image | None = None
+    comparison = ""
     try:
         for source in _sources(photo, files, folder, problems):
-            if host.interrupted():
-                problems.append("interrupted")
-                break
-            result, image = _restore_one(source, wishes)
-            first = first or Image.fromarray(to_dtype(to_float(source.picture.pixels), np.uint8))
-            _save(image, source)
-            done.append((source.name, result, image))
+            if host.stopping():
+                raise Cancelled("interrupted")
+            try:
+                done.append(_restore_one(source, wishes))
+            except (ImageError, DetectionError) as error:
+                problems.append(f"{source.name}: {error}")
+                continue
+            comparison = comparison or before_after(source.picture.shown(), done[0].image)
     except Cancelled:
         problems.append("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         problems.append(host.report_failure(error, "restoring"))
     if not done:
         return "", [], [], "", _error("; ".join(problems) or "drop a photo first")
-    crops = [
-        Image.fromarray(to_dtype(crop.restored.permute(1, 2, 0).numpy(), np.uint8))
-        for _, result, _ in done
-        for crop in result.crops
-    ]
-    table = report_table([(name, result.report) for name, result, _ in done])
-    text = "; ".join([f"{name}: {result.report.summary()}" for name, result, _ in done])
-    log = _note(text) + (_error("; ".join(problems)) if problems else "")
-    comparison = before_after(first, done[0][2]) if first is not None else ""
-    return comparison, [image for _, _, image in done], crops, table, log
+    crops = [crop for one in done for crop in one.crops]
+    table = report_table([(one.name, one.report) for one in done])
+    log = _note("; ".join(f"{one.name}: {one.report.summary()}" for one in done))
+    log += _error("; ".join(problems)) if problems else ""
+    return comparison, [one.image for one in done], crops, table, log
 
 
-def _restore_one(source: _Source, wishes: dict[str, Any]) -> tuple[RestoredPicture, Image.Image]:
+def _restore_one(source: _Source, wishes: dict[str, Any]) -> _Done:
+    """Restores and saves one picture."""
     pixels = source.picture.pixels
     options = restoration_options(
         wishes["strength"],
@@ -128,18 +145,30 @@ def _restore_one(source: _Source, wishes: dict[str, Any]) -> tuple[RestoredPictu
         wishes["faces"],
         wishes["feather"],
     )
-    detection = detection_options(wishes["confidence"], wishes["minimum"], wishes["maximum"])
-    background = _enlarged(pixels, wishes["upscaler"], wishes["scale"])
-    result = SERVICE.restore(pixels, options, detection, wishes["model"], background=background)
-    return result, source.picture.with_pixels(result.pixels)
+    result = SERVICE.restore(
+        pixels,
+        options,
+        detection_options(wishes["confidence"], wishes["minimum"], wishes["maximum"]),
+        wishes["model"],
+        wishes["detector"],
+        background=_enlarged(source.picture, wishes["upscaler"], wishes["scale"]),
+        tell=show_as_job,
+    )
+    image = source.picture.with_pixels(result.pixels)
+    _save(image, result.report)
+    crops = [
+        Image.fromarray(to_dtype(crop.restored.permute(1, 2, 0).numpy(), np.uint8))
+        for crop in result.crops
+    ]
+    return _Done(source.name, image, crops, result.report)
 
 
-def _enlarged(pixels: Any, upscaler: str, scale: float) -> Any:
+def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Any:
     """The picture enlarged by one of the host's upscalers; None for "None"."""
     found = [u for u in shared.sd_upscalers if u.name == upscaler]
     if upscaler == "None" or not found or scale == 1:
         return None
-    image = Image.fromarray(to_dtype(to_float(pixels), np.uint8))
+    image = picture.shown()
     larger = found[0].scaler.upscale(image, scale, found[0].data_path)
     size = (round(image.width * scale), round(image.height * scale))
     if larger.size != size:
@@ -164,13 +193,7 @@ def _sources(
         except GpenError as error:
             problems.append(f"{path.name}: {error}")
             continue
-        alpha = (
-            None
-            if picture.alpha is None
-            else Image.fromarray(to_dtype(to_float(picture.alpha), np.uint8))
-        )
-        pixels = to_dtype(to_float(picture.pixels), np.uint8)
-        yield _Source(path.stem, pictures.HostPicture(pixels, alpha, "RGB", {}))
+        yield _Source(path.stem, _of_8_bit(picture))
 
 
 def _of_8_bit(picture: Picture) -> pictures.HostPicture:
@@ -182,20 +205,26 @@ def _of_8_bit(picture: Picture) -> pictures.HostPicture:
     return pictures.HostPicture(pixels, alpha, "L" if picture.grey else "RGB", {})
 
 
-def _save(image: Image.Image, source: _Source) -> None:
-    folder = shared.opts.outdir_samples or shared.opts.outdir_extras_samples
+def _save(image: Image.Image, report: Report) -> None:
+    facts = (
+        f"GPEN model: {report.model}, GPEN strength: {report.strength:g}, "
+        f"GPEN faces: {report.restored}"
+    )
     images.save_image(
         image,
-        path=folder,
-        basename="",
-        extension=shared.opts.samples_format,
-        short_filename=True,
-        no_prompt=True,
-        grid=False,
-        pnginfo_section_name="extras",
-        info=source.picture.info.get("parameters"),
-        existing_info=source.picture.info,
-        suffix="-gpen",
+        **host.accepted(
+            images.save_image,
+            path=shared.opts.outdir_samples or shared.opts.outdir_extras_samples,
+            basename="",
+            extension=shared.opts.samples_format,
+            info=facts,
+            short_filename=True,
+            no_prompt=True,
+            grid=False,
+            pnginfo_section_name="extras",
+            existing_info=dict(image.info),
+            suffix="-gpen",
+        ),
     )
 
 

@@ -17,7 +17,7 @@ function gpen_submit_find() {
 }
 
 function gpen_submit_restore() {
-    return gpenSubmit(arguments, 15);
+    return gpenSubmit(arguments, 16);
 }
 
 document.addEventListener("input", function (event) {

@@ -1,0 +1,9 @@
+"""The base of face restorers. SD.Next has none any more."""
+
+
+class FaceRestoration:
+    def name(self):
+        return "None"
+
+    def restore(self, np_image):
+        return np_image

@@ -1,0 +1,3 @@
+"""Where the WebUI keeps things."""
+
+models_path = "models"

@@ -1,0 +1,183 @@
+"""Devices, precision, model folders, the patched torch.load, and the one model in memory."""
+
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture
+def host(webui):
+    return webui.part("host")
+
+
+@pytest.fixture
+def service(webui):
+    return webui.part("service")
+
+
+@pytest.fixture
+def restore(webui, service, face):
+    """Restores through the service: restore(**arguments)."""
+    options = webui.part("entry_options").restoration_options()
+    return lambda **arguments: service.SERVICE.restore(np.asarray(face), options, **arguments)
+
+
+class TestDevice:
+    @pytest.fixture(autouse=True)
+    def _card(self, webui):
+        webui.devices.device = torch.device("meta")
+
+    def test_the_hosts_choice(self, webui, host):
+        assert host.device() == torch.device("meta")
+        assert webui.devices.asked == ["gpen"]
+
+    def test_of_a_host_that_has_one_device(self, webui, host):
+        del webui.devices.get_device_for
+        assert host.device() == torch.device("meta")
+
+    @pytest.mark.parametrize("tasks", [["gpen"], ["all"], ["GPEN", "sd"]])
+    def test_the_flag_for_the_processor(self, webui, host, tasks):
+        webui.flags.use_cpu = tasks
+        assert host.device() == torch.device("cpu")
+
+    @pytest.mark.parametrize("tasks", [None, [], ["interrogate"]])
+    def test_the_flag_for_others(self, webui, host, tasks):
+        webui.flags.use_cpu = tasks
+        assert host.device() == torch.device("meta")
+
+    def test_the_setting(self, webui, host):
+        webui.opts.gpen_device = "cpu"
+        assert host.device() == torch.device("cpu")
+
+    def test_memory_is_asked_for_only_where_it_is_short(self, webui, host, monkeypatch):
+        host.make_room(5, torch.device("cpu"))
+        assert webui.devices.collections == 0
+        host.make_room(5, torch.device("meta"))
+        assert webui.devices.collections == 1
+        asked = []
+        management = ModuleType("backend.memory_management")
+        management.free_memory = lambda size, device: asked.append((size, device))
+        monkeypatch.setitem(sys.modules, "backend", ModuleType("backend"))
+        monkeypatch.setitem(sys.modules, "backend.memory_management", management)
+        host.make_room(5, torch.device("meta"))
+        assert asked == [(5, torch.device("meta"))]
+
+
+def test_precision(webui, host):
+    webui.opts.gpen_precision = "bf16"
+    assert host.precision() == "bf16"
+    webui.flags.no_half = True
+    assert host.precision() == "fp32"
+
+
+class TestMemory:
+    def test_one_model_stays(self, service, restore):
+        first = restore().report
+        kept = service.SERVICE._loaded
+        assert restore().report.model == first.model
+        assert service.SERVICE._loaded is kept
+
+    @pytest.mark.parametrize("name", ["gpen_unload", "face_restoration_unload"])
+    def test_unloaded_after_use(self, webui, service, restore, name):
+        setattr(webui.opts, name, True)
+        restore()
+        assert service.SERVICE.loaded is None
+
+    def test_another_model_takes_its_place(self, service, restore, install_model):
+        install_model("passthrough", "GPEN-other.pth")
+        restore(model="GPEN-tiny.pth")
+        restore(model="GPEN-other.pth")
+        assert service.SERVICE.loaded == "GPEN-other.pth"
+
+    def test_another_precision_is_loaded_again(self, webui, service, restore):
+        restore()
+        webui.opts.gpen_precision = "bf16"
+        assert restore().report.precision == "bfloat16"
+
+    def test_unloaded_with_the_extension(self, webui, service, restore):
+        restore()
+        webui.tell("script_unloaded")
+        assert service.SERVICE.loaded is None
+
+    def test_loaded_in_inference_mode_and_used_outside(self, service, restore):
+        with torch.inference_mode():
+            inside = restore().pixels
+        weights = list(service.SERVICE._loaded.restorer.network.buffers())
+        assert weights
+        assert not any(weight.is_inference() for weight in weights)
+        assert np.array_equal(restore().pixels, inside)
+
+    def test_threads_wait_for_each_other(self, restore):
+        expected, results = restore().pixels, []
+        threads = [
+            threading.Thread(target=lambda: results.append(restore().pixels)) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(np.array_equal(result, expected) for result in results)
+        assert len(results) == 3
+
+
+class TestFolders:
+    def test_setting_and_flag(self, webui, service, install_model, tmp_path):
+        install_model(name="GPEN-a.pth", folder=tmp_path / "set")
+        install_model(name="GPEN-b.pth", folder=tmp_path / "flag")
+        assert service.list_models() == ["GPEN-tiny.pth"]
+        webui.opts.gpen_model_folder = str(tmp_path / "set")
+        webui.flags.gpen_models_path = str(tmp_path / "flag")
+        assert service.list_models() == ["GPEN-a.pth", "GPEN-b.pth", "GPEN-tiny.pth"]
+        assert service.find_model("GPEN-b.pth") == tmp_path / "flag" / "GPEN-b.pth"
+
+    def test_the_folder_of_other_restorers(self, webui, service, install_model):
+        install_model(
+            name="GPEN-z.PTH", folder=Path(webui.paths.models_path) / "facerestore_models"
+        )
+        assert "GPEN-z.PTH" in service.list_models()
+
+    def test_other_networks_are_not_the_best(self, webui, service, install_model, tmp_path):
+        other = install_model(name="GFPGANv1.4.pth", folder=tmp_path / "GFPGAN")
+        webui.flags.gfpgan_models_path = str(other.parent)
+        assert service.list_models() == ["GPEN-tiny.pth"]
+        assert other.parent in webui.part("host").detector_folders().searched("detection")
+
+    @pytest.mark.parametrize(
+        "name", ["../GPEN/GPEN-tiny.pth", "/etc/passwd", "GPEN-tiny.pth\0", ".", "gpen-TINY.pth"]
+    )
+    def test_names_never_leave_the_folders(self, service, name):
+        with pytest.raises(service.CheckpointError, match="no restoration model named"):
+            service.find_model(name)
+
+    def test_no_model_at_all(self, service):
+        service.find_model("GPEN-tiny.pth").unlink()
+        with pytest.raises(service.CheckpointError, match=r"no GPEN model is installed.*GPEN"):
+            service.find_model("best installed")
+
+
+class TestReplacedTorchLoad:
+    """A1111 scans what torch.load reads, and returns None for files of recent torch."""
+
+    def test_the_original_is_used_safely(self, service, restore, monkeypatch):
+        original, calls = torch.load, []
+
+        def unsafe_torch_load(*args, **kwargs):
+            calls.append(kwargs)
+            return original(*args, **kwargs)
+
+        safe = ModuleType("modules.safe")
+        safe.unsafe_torch_load = unsafe_torch_load
+        monkeypatch.setitem(sys.modules, "modules.safe", safe)
+        monkeypatch.setattr(torch, "load", lambda *_, **__: None)
+        assert restore().report.restored == 1
+        assert calls == [{"map_location": "cpu", "weights_only": True}]
+
+    def test_without_the_original_it_is_told(self, service, restore, monkeypatch):
+        monkeypatch.setattr(torch, "load", lambda *_, **__: None)
+        with pytest.raises(service.CheckpointError, match="refused by a replacement"):
+            restore()

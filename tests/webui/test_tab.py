@@ -1,0 +1,288 @@
+"""The tab: its controls in both versions of gradio, and what its buttons do."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+JAVASCRIPT = Path(__file__).parents[2] / "javascript" / "gpen.js"
+
+
+@pytest.fixture
+def work(webui):
+    return webui.part("tab_work")
+
+
+@pytest.fixture
+def restore(webui, work):
+    """Presses Restore: restore(photo, files, folder, **wishes)."""
+    wishes = {
+        "faces": "all",
+        "model": "best installed",
+        "upscaler": "None",
+        "scale": 2.0,
+        "strength": 1.0,
+        "template": "gpen",
+        "colour": "none",
+        "detector": "embedded",
+        "confidence": 0,
+        "minimum": 20,
+        "maximum": 0,
+        "feather": 0.011,
+    }
+    assert set(wishes) == set(work.WISHES)
+    press = webui.call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""])
+
+    def run(photo=None, files=None, folder="", **other):
+        values = {**wishes, **other}
+        return press("task(1)", photo, files, folder, *(values[name] for name in work.WISHES))
+
+    return run
+
+
+@pytest.fixture
+def couple(face):
+    pixels = np.asarray(face)
+    return Image.fromarray(np.concatenate([pixels, pixels[:, ::-1]], 1))
+
+
+class TestControls:
+    @pytest.fixture(params=["3.41.2", "4.40.0"])
+    def tab(self, bare, install_model, request):
+        bare.gradio.__version__ = request.param
+        install_model()
+        bare.load()
+        bare.gradio.made.clear()
+        ((entry,),) = bare.tell("ui_tabs")
+        assert entry[1:] == ("GPEN", "gpen")
+        return bare
+
+    def by_id(self, tab):
+        return {c.kwargs["elem_id"]: c for c in tab.gradio.made if "elem_id" in c.kwargs}
+
+    def test_pictures_are_lossless(self, tab):
+        for name in ("gpen_overlay", "gpen_gallery", "gpen_crops"):
+            expected = None if tab.gradio.__version__.startswith("3") else "png"
+            assert self.by_id(tab)[name].kwargs.get("format") == expected
+
+    def test_javascript_gives_back_as_many_inputs_as_there_are(self, tab):
+        source = JAVASCRIPT.read_text("utf-8")
+        key = "_js" if tab.gradio.__version__.startswith("3") else "js"
+        for name in ("find", "restore"):
+            call = self.by_id(tab)[f"gpen_{name}"].calls["click"]
+            assert call[key] == f"gpen_submit_{name}"
+            found = re.search(
+                rf"gpen_submit_{name}\(\) {{\s+return gpenSubmit\(arguments, (\d+)", source
+            )
+            assert int(found.group(1)) == len(call["inputs"])
+            assert len(call["fn"].extra_outputs) == len(call["outputs"]) - 1
+
+    def test_labels_are_unique_as_the_hosts_saved_defaults_need(self, tab):
+        labels = [c.kwargs["label"] for c in tab.gradio.made if c.kwargs.get("label")]
+        assert len(labels) == len(set(labels))
+
+    def test_what_changes_is_not_saved_among_the_defaults(self, tab):
+        made = self.by_id(tab)
+        assert made["gpen_model"].do_not_save_to_config
+        assert made["gpen_task"].do_not_save_to_config
+
+    def test_the_host_can_hide_folders(self, bare):
+        bare.load()
+        bare.shared.hide_dirs = {"visible": False}
+        bare.tell("ui_tabs")
+        assert self.by_id(bare)["gpen_folder"].kwargs["visible"] is False
+
+    def test_send_buttons(self, tab):
+        bindings = tab.infotext_utils.bindings
+        assert [binding.tabname for binding in bindings] == ["img2img", "inpaint", "extras"]
+        gallery = self.by_id(tab)["gpen_gallery"]
+        assert all(binding.source_image_component is gallery for binding in bindings)
+
+    def test_interrupt(self, tab):
+        self.by_id(tab)["gpen_interrupt"].calls["click"]["fn"]()
+        assert tab.state.interrupted
+
+
+class TestFind:
+    def test_numbers_the_faces(self, work, couple):
+        overlay, faces, log = work.find("task", couple, "embedded", 0, 20, 0)
+        assert overlay.size == couple.size
+        assert overlay.tobytes() != couple.tobytes()
+        assert [face.index for face in faces] == [0, 1]
+        assert "2 faces found by the embedded detector" in log
+
+    def test_transparent_photo(self, work, face):
+        face.putalpha(9)
+        overlay, faces, _ = work.find("task", face, "embedded", 0, 20, 0)
+        assert (overlay.mode, len(faces)) == ("RGB", 1)
+
+    def test_without_a_photo(self, work):
+        assert work.find("task", None, "auto", 0, 20, 0)[:2] == (None, [])
+
+    def test_failure_is_one_escaped_sentence(self, work, face):
+        overlay, faces, log = work.find("task", face, "<b>none</b>", 0, 20, 0)
+        assert (overlay, faces) == (None, [])
+        assert "&lt;b&gt;none&lt;/b&gt;" in log
+        assert "<b>" not in log
+
+
+class TestClick:
+    @pytest.fixture
+    def click(self, webui, work, couple):
+        _, faces, _ = work.find("task", couple, "embedded", 0, 20, 0)
+
+        def at(number, chosen):
+            left, top, right, bottom = faces[number].box if number is not None else (0, 0, 1, 1)
+            event = webui.gradio.SelectData([(left + right) / 2, (top + bottom) / 2])
+            return work.toggle(faces, chosen, event)
+
+        return at
+
+    @pytest.mark.parametrize(
+        ("number", "chosen", "after"),
+        [
+            (1, "all", "1"),
+            (0, "1", "0,1"),
+            (1, "0,1", "0"),
+            (0, "0", "all"),
+            (0, "0-1", "1"),
+            (1, "", "1"),
+            (1, "0,", "1"),
+            (None, "0-1", "0-1"),
+        ],
+    )
+    def test_adds_and_removes(self, click, number, chosen, after):
+        assert click(number, chosen) == after
+
+
+class TestRestore:
+    def test_one_photo(self, webui, restore, face):
+        comparison, pictures, crops, table, log = restore(face)
+        assert comparison.count("data:image/jpeg;base64,") == 2
+        (picture,) = pictures
+        assert picture.size == face.size
+        assert picture.tobytes() != face.tobytes()
+        assert crops[0].size == (64, 64)
+        assert "GPEN-tiny.pth" in table
+        assert "photo: restored 1 of 1 face" in log
+        (saved,) = webui.images.saved
+        assert saved["image"] is picture
+        assert saved["path"] == "outputs/extras-images"
+        assert saved["suffix"] == "-gpen"
+        assert saved["info"] == "GPEN model: GPEN-tiny.pth, GPEN strength: 1, GPEN faces: 1"
+        assert (webui.state.job_no, webui.state.job) == (1, "")
+
+    def test_numbers_mean_the_same_faces_as_the_search(self, restore, work, webui, couple):
+        webui.opts.gpen_detector = "yunet"
+        _, faces, _ = work.find("task", couple, "embedded", 0, 20, 0)
+        _, (picture,), crops, _, _ = restore(couple, faces=str(faces[1].index))
+        changed = (np.asarray(picture) != np.asarray(couple)).any(axis=2)
+        x, y = (round(v) for v in faces[1].landmarks[2])
+        assert changed[y, x]
+        x, y = (round(v) for v in faces[0].landmarks[2])
+        assert not changed[y, x]
+        assert len(crops) == 1
+
+    def test_files_and_a_folder(self, restore, face, blank, tmp_path):
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        face.convert("L").save(folder / "b.png")
+        blank.save(tmp_path / "a.png")
+        file = SimpleNamespace(name=str(tmp_path / "a.png"))
+        _, pictures, _, _, log = restore(None, [file], f" {folder} ")
+        assert [picture.mode for picture in pictures] == ["RGB", "L"]
+        assert "a: no face found" in log
+        assert "b: restored 1 of 1 face" in log
+
+    def test_a_bad_file_is_named_and_the_others_are_done(self, restore, face, tmp_path):
+        (tmp_path / "<bad>.png").write_bytes(b"nothing")
+        face.save(tmp_path / "good.png")
+        files = [str(tmp_path / "<bad>.png"), str(tmp_path / "good.png")]
+        _, pictures, _, _, log = restore(None, files)
+        assert len(pictures) == 1
+        assert "&lt;bad&gt;.png" in log
+        assert "<bad>" not in log
+
+    def test_a_picture_that_cannot_be_used_does_not_stop_the_others(
+        self, webui, restore, face, tmp_path, monkeypatch
+    ):
+        service, work = webui.part("service").SERVICE, webui.part("tab_work")
+        original = service.restore
+
+        def fail_once(*args, **kwargs):
+            monkeypatch.setattr(service, "restore", original)
+            raise work.ImageError("too small")
+
+        monkeypatch.setattr(service, "restore", fail_once)
+        for name in ("a.png", "b.png"):
+            face.save(tmp_path / name)
+        _, pictures, _, _, log = restore(None, [str(tmp_path / "a.png"), str(tmp_path / "b.png")])
+        assert len(pictures) == 1
+        assert "a: too small" in log
+
+    def test_hidden_folders_are_refused(self, webui, restore, tmp_path):
+        webui.flags.hide_ui_dir_config = True
+        _, pictures, _, _, log = restore(None, None, str(tmp_path))
+        assert pictures == []
+        assert "does not let the page name folders" in log
+
+    def test_a_missing_folder(self, restore, tmp_path):
+        assert "cannot be listed" in restore(None, None, str(tmp_path / "none"))[-1]
+
+    def test_nothing_given(self, restore):
+        assert "drop a photo first" in restore()[-1]
+
+    def test_no_model(self, restore, face):
+        *nothing, log = restore(face, model="<i>.pth")
+        assert nothing == ["", [], [], ""]
+        assert "&lt;i&gt;.pth" in log
+
+    @pytest.mark.parametrize("flag", ["interrupted", "stopping_generation"])
+    def test_interrupt(self, webui, restore, face, flag, monkeypatch):
+        state = webui.state
+        begin = state.begin
+        monkeypatch.setattr(
+            state, "begin", lambda job: (begin(job), setattr(state, flag, True)), raising=False
+        )
+        *_, log = restore(face)
+        assert "interrupted" in log
+        assert webui.images.saved == []
+
+    def test_background_by_the_hosts_upscaler(self, webui, restore, face):
+        calls = []
+
+        def upscale(image, scale, path):
+            calls.append((scale, path))
+            return image.resize((image.width * 4, image.height * 4))
+
+        upscaler = SimpleNamespace(upscale=upscale)
+        entry = SimpleNamespace(name="Real", scaler=upscaler, data_path="real.pth")
+        webui.shared.sd_upscalers.append(entry)
+        face.putalpha(200)
+        _, (picture,), _, _, _ = restore(face, upscaler="Real", scale=1.5)
+        assert calls == [(1.5, "real.pth")]
+        assert (picture.size, picture.mode) == ((384, 384), "RGBA")
+
+    def test_a_host_that_saves_with_less(self, webui, restore, face, monkeypatch):
+        saved = []
+
+        def save_image(image, path, basename="", extension="png", info=None, suffix=""):
+            saved.append(suffix)
+
+        monkeypatch.setattr(webui.images, "save_image", save_image)
+        assert len(restore(face)[1]) == 1
+        assert saved == ["-gpen"]
+
+
+def test_the_report_is_escaped(webui, work, face):
+    table = webui.part("report_table").report_table
+    service = webui.part("service").SERVICE
+    options = webui.part("entry_options").restoration_options(faces="7")
+    report = service.restore(np.asarray(face), options).report
+    html = table([("<script>", report)])
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
+    assert html.count("<tr>") == 2
