@@ -83,7 +83,7 @@ class TestRestore:
     def test_only_the_face_changes(self, run, photo):
         status, out, err = run("restore", "photo.png", "-o", "out", model="sharper.pth")
         assert (status, err) == (0, "")
-        assert out == "photo.png -> out/photo.png: restored 1 of 1 face\n"
+        assert out == "photo.png -> out/photo.png: restored 1 of 1 face; detector: embedded\n"
         changed = (pixels("out/photo.png") != photo).any(axis=2)
         assert 8000 < changed.sum() < 34000
         assert not changed[:, :104].any()  # the crop's side is 192 pixels, its middle at x 200
@@ -121,7 +121,7 @@ class TestRestore:
         write_picture("wall.png", Picture(grey()))
         status, out, err = run("restore", "wall.png", "-o", "out")
         assert (status, err) == (0, "")
-        assert out.endswith("no face found; the picture is unchanged\n")
+        assert out.endswith("no face found; the picture is unchanged; detector: embedded\n")
         assert np.array_equal(pixels("out/wall.png"), grey())
 
     def test_bad_files_are_named_and_the_others_are_done(self, run):
@@ -140,7 +140,8 @@ class TestRestore:
         assert lines[2].startswith("in ä/4 cut.png is damaged")
         assert lines[3:] == ["3 of 4 pictures failed"]
         assert (
-            out == "in ä/3 góod.png -> out ö/3 góod.png: no face found; the picture is unchanged\n"
+            out == "in ä/3 góod.png -> out ö/3 góod.png: no face found; the picture is unchanged"
+            "; detector: embedded\n"
         )
 
     def test_a_defect_in_one_picture_does_not_stop_the_others(self, run, monkeypatch):

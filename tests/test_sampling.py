@@ -2,6 +2,7 @@
 
 import functools
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -155,15 +156,16 @@ def test_torch_is_used_where_opencv_is_missing_or_old(monkeypatch):
 )
 def test_only_opencv_from_5_on_is_exact(monkeypatch, version, exact):
     fake = type("cv2", (), {"__version__": version})
-    monkeypatch.setattr(warping.importlib, "import_module", lambda _: fake)
+    monkeypatch.setitem(sys.modules, "cv2", fake)
     assert (warping._exact_opencv.__wrapped__() is fake) is exact
 
 
-def test_missing_opencv_is_no_error(monkeypatch):
-    def missing(name):
-        raise ImportError(name)
+@pytest.mark.parametrize("error", [ImportError("none"), RuntimeError("built for another numpy")])
+def test_missing_or_broken_opencv_is_no_error(monkeypatch, error):
+    def fail(name):
+        raise error
 
-    monkeypatch.setattr(warping.importlib, "import_module", missing)
+    monkeypatch.setattr("importlib.import_module", fail)
     assert warping._exact_opencv.__wrapped__() is None
 
 
