@@ -42,8 +42,9 @@ def measure(method: str, size: int) -> dict[str, float]:
 
 def build(method: str, size: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """The network with seeded random weights, as a function from picture to picture."""
-    from gpen_core.network.generator import GpenNetwork, lean
+    from gpen_core.network.generator import GpenNetwork
     from gpen_core.network.known_answers import PUBLISHED, random_state
+    from gpen_core.network.plan import lean
 
     config = PUBLISHED[size]
     state = random_state(config)

@@ -25,8 +25,9 @@ from .devices import (
 )
 from .errors import CheckpointError, GpenError, OptionError
 from .network.config import GpenConfig, read_config
-from .network.generator import GpenNetwork, StripPlan, lean
+from .network.generator import GpenNetwork
 from .network.memory import working_memory
+from .network.plan import StripPlan, lean
 
 _log = logging.getLogger("gpen")
 

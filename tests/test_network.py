@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.network.config import GpenConfig, read_config
-from gpen_core.network.generator import GpenNetwork, StripPlan, lean, whole_frame
+from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import (
     PUBLISHED,
     detail_state,
@@ -20,6 +20,7 @@ from gpen_core.network.known_answers import (
     random_state,
 )
 from gpen_core.network.memory import working_memory
+from gpen_core.network.plan import StripPlan, lean, whole_frame
 
 DATA = Path(__file__).parent / "data"
 TINY = GpenConfig(64, 1, 0.125)

@@ -13,8 +13,9 @@ from ..errors import GpenError
 from ..faces import Face, landmarks_from_array
 from ..geometry.templates import template
 from ..network.config import GpenConfig
-from ..network.generator import GpenNetwork, lean
+from ..network.generator import GpenNetwork
 from ..network.known_answers import passthrough_state
+from ..network.plan import lean
 from ..pipeline import restore_picture
 from ..restorer import Restorer
 from ..results import RestoredPicture

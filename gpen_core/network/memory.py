@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .config import GpenConfig
-from .generator import StripPlan
+from .plan import StripPlan
 
 _WHOLE = 7.3
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""

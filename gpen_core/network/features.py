@@ -1,0 +1,68 @@
+"""The encoder's features: where they come from and how long they are kept."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .bands import rows_of, zero_outside
+from .config import GpenConfig
+from .layers import Down, Entry
+from .plan import StripPlan
+
+
+class Encoder(Protocol):
+    """What makes features: the network."""
+
+    config: GpenConfig
+    entry: Entry
+
+    def down(self, resolution: int) -> Down:
+        """The layer that makes the feature of `resolution` from the one above it."""
+        ...
+
+
+class Features:
+    """The encoder's features of one picture: held whole up to a size, made by the band above it."""
+
+    def __init__(self, encoder: Encoder, image: Tensor, plan: StripPlan) -> None:
+        self._encoder = encoder
+        self._image = image
+        self._held: dict[int, Tensor] = {}
+        size = encoder.config.size
+        top = min(max(plan.kept, plan.base), size)
+        self._held[top] = self._whole(top, plan.rows)
+        for resolution in reversed([r for r in encoder.config.resolutions if r < top]):
+            down = encoder.down(resolution)
+            self._held[resolution] = down(self._held[2 * resolution], whole=True)
+
+    def _whole(self, resolution: int, rows: int) -> Tensor:
+        size = self._encoder.config.size
+        if resolution == size:
+            return self._encoder.entry(self._image)
+        channels = self._encoder.config.channels(resolution)
+        shape = (1, channels, resolution, resolution)
+        whole = torch.empty(shape, dtype=self._image.dtype, device=self._image.device)
+        whole = whole.contiguous(memory_format=torch.channels_last)
+        step = max(rows * resolution // size, 8)
+        for first in range(0, resolution, step):
+            end = min(first + step, resolution)
+            whole[:, :, first:end] = self.rows(resolution, first, end)
+        return whole
+
+    def rows(self, resolution: int, first: int, end: int) -> Tensor:
+        """Rows [first, end) of the feature of a resolution, zeros outside the level."""
+        if resolution in self._held:
+            return rows_of(self._held[resolution], first, end)
+        if resolution == self._encoder.config.size:
+            made = self._encoder.entry(rows_of(self._image, first, end))
+        else:
+            above = self.rows(2 * resolution, 2 * first - 2, 2 * end + 2)
+            made = self._encoder.down(resolution)(above, whole=False)
+        return zero_outside(made, first, resolution)
+
+    def take(self, resolution: int) -> Tensor:
+        """The whole feature of a resolution, which is then no longer held."""
+        return self._held.pop(resolution)

@@ -1,0 +1,108 @@
+"""The decoder's high levels in strips of rows, all levels of a strip before the next strip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..errors import Cancelled
+from .bands import Window, rows_of, zero_outside
+from .features import Features
+from .layers import double_rgb
+from .levels import Level, LevelKernels
+from .plan import StripPlan
+
+Cancel = Callable[[], bool]
+
+
+def stop_if(cancelled: Cancel | None) -> None:
+    """Raises `Cancelled` if the caller asked to stop."""
+    if cancelled is not None and cancelled():
+        raise Cancelled("the restoration was cancelled")
+
+
+class StripLevel:
+    """One decoder level on strips: new rows of the level below in, new rows of this one out.
+
+    Given rows [p, q) of the level below, it gives rows [2p - 3, 2q - 3) of its own: each of its two
+    convolutions waits for one row of halo.
+    """
+
+    def __init__(
+        self, level: Level, kernels: LevelKernels, features: Features, rows: int, like: Tensor
+    ) -> None:
+        self._level, self._kernels, self._features = level, kernels, features
+        width = level.resolution
+        self._middle = Window(2, level.first.channels, rows, width, like)
+        self.features = Window(2, level.second.channels, rows, width, like)
+        self.rgb = Window(3, 3, rows, width, like.new_empty(0, dtype=level.to_rgb.bias.dtype))
+
+    def advance(self, below: Tensor, rgb_below: Tensor, first: int) -> int:
+        """Moves on by one strip.
+
+        Args:
+            below: rows [first - 2, end) of the level below.
+            rgb_below: rows [first - 3, end) of its RGB.
+            first: the first of the new rows below.
+
+        Returns:
+            The first of this level's new rows, which then stand in `features` and `rgb`.
+        """
+        level, height = self._level, self._level.resolution
+        middle = self._middle.advance()
+        start = 2 * first - 2
+        end = start + middle.shape[2]
+        feature = self._features.rows(height, start - 1, end)
+        level.first(below, feature[:, :, 1:], self._kernels.first, middle, whole=False)
+        zero_outside(middle, start, height)
+        x = self.features.advance()
+        level.second(self._middle.rows, feature[:, :, :-1], self._kernels.second, x, whole=False)
+        doubled = double_rgb(rgb_below)[:, :, 1 : 1 + x.shape[2]]
+        rgb = self.rgb.advance()
+        rgb.copy_(level.to_rgb(x, self._kernels.rgb, doubled))
+        zero_outside(x, start - 1, height)
+        zero_outside(rgb, start - 1, height)
+        return start - 1
+
+
+class Strips:
+    """The levels above the base, all together, one strip of output rows after the other."""
+
+    def __init__(
+        self,
+        levels: list[Level],
+        kernels: dict[int, LevelKernels],
+        features: Features,
+        plan: StripPlan,
+    ) -> None:
+        self._levels, self._kernels, self._features = levels, kernels, features
+        self._rows = plan.rows >> len(levels)
+        if self._rows < 2:
+            raise ValueError(f"{plan} leaves less than 2 rows of the base level per strip")
+
+    def run(self, x: Tensor, rgb: Tensor, cancelled: Cancel | None) -> Tensor:
+        """The output's RGB from the base level's features and RGB, both whole."""
+        stages = [
+            StripLevel(
+                level, self._kernels[level.resolution], self._features, self._rows << i + 1, x
+            )
+            for i, level in enumerate(self._levels)
+        ]
+        size = self._levels[-1].resolution
+        out = torch.empty((1, 3, size, size), dtype=rgb.dtype, device=rgb.device)
+        done, first = 0, 1
+        while done < size:
+            stop_if(cancelled)
+            end = first + self._rows
+            start = first
+            below, rgb_below = rows_of(x, start - 2, end), rows_of(rgb, start - 3, end)
+            for stage in stages:
+                start = stage.advance(below, rgb_below, start)
+                below, rgb_below = stage.features.rows, stage.rgb.rows
+            new = rgb_below[:, :, 3:]
+            inside = new[:, :, max(-start, 0) : size - start]
+            out[:, :, max(start, 0) : max(start, 0) + inside.shape[2]] = inside
+            done, first = start + new.shape[2], end
+        return out
