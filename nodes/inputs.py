@@ -10,6 +10,8 @@ from ..gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES, RestorationOpti
 
 CATEGORY = "image/faces"
 
+KEEP_CROPS = "whether to give out the crops; off saves 50 MB a face at 2048, for long videos"
+
 _DEFAULTS = RestorationOptions()
 
 
@@ -90,6 +92,11 @@ def maximum_count() -> Any:
         max=1000,
         tooltip="at most so many faces per image, the largest; 0 for all",
     )
+
+
+def keep_crops() -> Any:
+    """Whether the restored crops are an output."""
+    return io.Boolean.Input("keep_crops", default=True, tooltip=KEEP_CROPS)
 
 
 def choice_of_faces() -> Any:

@@ -49,15 +49,12 @@ class LoadGpenModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, model_name: str | None = None, precision: str | None = None
-    ) -> bool | str:
+    def validate_inputs(cls, model_name: str | None = None) -> bool | str:
         """Refuses a file that is not there, before anything runs.
 
-        What comes over a link is not known yet, None, and left to `execute`.
+        What comes over a link is not known yet, None, and left to `execute`. The host repeats the
+        message for each argument named here, so precision is left to `execute` too.
         """
-        if precision is not None and precision not in PRECISIONS:
-            return f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}"
         if model_name is None or find_model(model_name) is not None:
             return True
         return missing_model(model_name)

@@ -20,6 +20,7 @@ from .inputs import (
     colour_match,
     confidence,
     feather,
+    keep_crops,
     maximum_count,
     minimum_size,
     strength,
@@ -57,6 +58,7 @@ class RestoreImage(io.ComfyNode):
                 confidence(),
                 minimum_size(),
                 maximum_count(),
+                keep_crops(),
                 DetectorSocket.Input(
                     "detector", optional=True, tooltip="without one, the best installed is taken"
                 ),
@@ -97,6 +99,7 @@ class RestoreImage(io.ComfyNode):
         confidence: float,
         minimum_size: int,
         maximum_count: int,
+        keep_crops: bool,
         detector: Detector | None = None,
         faces: Faces | None = None,
         background: Tensor | None = None,
@@ -112,7 +115,7 @@ class RestoreImage(io.ComfyNode):
             wanted = detection_options(confidence, minimum_size, maximum_count)
             faces, name = find_faces(image, detector, wanted), detector.name
         crops = CropBatch(sum(len(select_faces(found, face_numbers)) for found in faces.pictures))
-        job = Job(model, options, name, crops.add)
+        job = Job(model, options, name, crops.add if keep_crops else None)
         result, covered = job.run(image, faces, image if background is None else background, mask)
         return io.NodeOutput(result, covered, crops.image(), job.report())
 

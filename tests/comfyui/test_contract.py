@@ -38,7 +38,7 @@ CALLABLES = {
         *("io.Schema.validate", "io.ComfyNode.define_schema", "io.ComfyNode.GET_SCHEMA"),
         *("io.Image.Input", "io.Image.Output", "io.Mask.Input", "io.Mask.Output"),
         *("io.Int.Input", "io.Int.Output", "io.Float.Input", "io.String.Input"),
-        *("io.String.Output", "io.Combo.Input"),
+        *("io.String.Output", "io.Combo.Input", "io.Boolean.Input"),
     ],
 }
 
@@ -95,7 +95,7 @@ def test_a_schema_has_no_fields_that_the_real_one_lacks(pack, stub):
 
 
 def test_types_of_sockets_agree(pack, stub):
-    for name in ("Image", "Mask", "Int", "Float", "String", "Combo"):
+    for name in ("Boolean", "Image", "Mask", "Int", "Float", "String", "Combo"):
         ours, real = getattr(stub["latest"].io, name), getattr(pack.host.latest.io, name)
         for socket in ("Input", "Output"):
             if hasattr(ours, socket):

@@ -63,6 +63,8 @@ def test_help_page_tells_choices_defaults_and_types(pack, node_id):
             )
         elif getattr(entry, "min", None) is not None:
             assert told == f"{entry.min:g}–{entry.max:g}, default {entry.default:g}"
+        elif entry.io_type == "BOOLEAN":
+            assert told == f"on or off, default {'on' if entry.default else 'off'}"
         elif hasattr(entry, "default"):
             assert told == f"text, default {entry.default}"
         else:

@@ -31,12 +31,12 @@ def test_precision_is_the_network_s(load_model, precision, dtype):
 
 def test_a_file_that_is_there_is_accepted(node, load_model, folders):
     load_model("passthrough", 64)
-    assert node.validate_inputs(model_name="passthrough64.pth", precision="fp16") is True
+    assert node.validate_inputs(model_name="passthrough64.pth") is True
 
 
 def test_what_comes_over_a_link_or_is_missing_is_not_judged_yet(pack, node, folders):
     assert node.validate_inputs() is True
-    assert node.validate_inputs(model_name=None, precision=None) is True
+    assert node.validate_inputs(model_name=None) is True
     assert node.fingerprint_inputs() == node.fingerprint_inputs(model_name=None, precision=None)
     assert pack.nodes["GPENLoadFaceDetector"].validate_inputs() is True
     assert pack.nodes["GPENLoadFaceDetector"].validate_inputs(detector_name=None) is True
@@ -50,7 +50,8 @@ def test_a_missing_file_is_refused_by_name_before_anything_runs(node, folders):
 
 def test_unknown_choices_are_refused(pack, node, load_model):
     load_model("passthrough", 64)
-    assert "fp8" in node.validate_inputs(model_name="passthrough64.pth", precision="fp8")
+    with pytest.raises(Exception, match="fp8"):
+        load_model(precision="fp8")
     assert "dlib" in pack.nodes["GPENLoadFaceDetector"].validate_inputs(detector_name="dlib")
 
 

@@ -380,3 +380,12 @@ def test_the_crops_are_those_that_were_pasted(restore, load_model, photo):
     assert crops.max() <= 1
     inside = mask[0] == 1
     assert np.isclose(crops[0].mean(), image[0][inside].mean(), atol=0.1)
+
+
+def test_crops_are_kept_only_if_asked_for(restore, load_model, photo):
+    model = load_model("random", 256)
+    image, _, crops, _ = restore(photo, model)
+    assert crops.shape == (1, 256, 256, 3)
+    same, _, none, _ = restore(photo, model, keep_crops=False)
+    assert none.shape == (1, 64, 64, 3)
+    assert torch.equal(same, image)

@@ -84,6 +84,8 @@ def test_widgets_hold_allowed_values_in_the_schemas_order(pack, path):
                 assert value in entry.options
             elif entry.io_type == "STRING":
                 assert isinstance(value, str)
+            elif entry.io_type == "BOOLEAN":
+                assert isinstance(value, bool)
             else:
                 assert entry.min <= value <= entry.max
 

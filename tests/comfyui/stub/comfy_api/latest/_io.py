@@ -70,6 +70,27 @@ class Mask(Custom("MASK")):
     """(B, H, W), 0..1."""
 
 
+class Boolean:
+    """On or off."""
+
+    class Input(Input):
+        """A switch."""
+
+        io_type = "BOOLEAN"
+
+        def __init__(
+            self,
+            id: str,
+            display_name: str | None = None,
+            optional: bool = False,
+            tooltip: str | None = None,
+            lazy: bool | None = None,
+            default: bool | None = None,
+        ) -> None:
+            super().__init__(id, display_name, optional, tooltip, lazy)
+            self.default = default
+
+
 class Int:
     """Whole numbers."""
 
