@@ -1,9 +1,9 @@
 """GPEN face restoration: detect faces, align, restore, paste back without a seam.
 
-    from gpen_core import Restorer, load_detector, read_picture, restore_picture
+    from gpen_core import load_detector, load_restorer, read_picture, restore_picture
 
     picture = read_picture("photo.jpg")
-    restorer = Restorer.load("GPEN-BFR-2048.pth")
+    restorer = load_restorer("GPEN-BFR-2048.pth")
     result = restore_picture(picture.pixels, restorer, load_detector())
     print(result.report.summary())
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .options import RestorationOptions
     from .pipeline import restore_aligned, restore_picture
     from .report import FaceReport, Report
-    from .restorer import Restorer
+    from .restorer import Restorer, load_restorer
     from .results import Progress, RestoredPicture
 
 __version__ = "0.1.0"
@@ -59,6 +59,7 @@ __all__ = [
     "__version__",
     "detect_faces",
     "load_detector",
+    "load_restorer",
     "model_folders",
     "read_picture",
     "restore_aligned",
@@ -83,7 +84,7 @@ _HOMES = {
     "options": ("RestorationOptions",),
     "pipeline": ("restore_aligned", "restore_picture"),
     "report": ("FaceReport", "Report"),
-    "restorer": ("Restorer",),
+    "restorer": ("Restorer", "load_restorer"),
     "results": ("Progress", "RestoredPicture"),
 }
 

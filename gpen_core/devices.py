@@ -89,8 +89,12 @@ def is_out_of_memory(error: BaseException) -> bool:
         "can't allocate memory",
         "not enough memory",
         "alloc failed",
+        "failed to allocate memory",
+        "bad allocation",
     )
-    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
+    # onnxruntime's errors have no base in common but Exception.
+    kinds = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
+    return kinds and any(sign in text for sign in signs)
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:

@@ -52,7 +52,7 @@ class FaceWork:
         def extract(device: torch.device) -> Tensor:
             return extract_crop(pixels, alignment, device)
 
-        return self._on_cpu_if_need_be("cutting out", extract, self.restorer.way.device)
+        return self._on_cpu_if_need_be("cutting out", extract, self.restorer.device)
 
     def _paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
         def paste(device: torch.device) -> Tensor:

@@ -59,6 +59,8 @@ class ModelFolders:
     def find(self, role: Role) -> list[Path]:
         """The model files of a role: 2048-pixel models first, then in natural order of names.
 
+        Of one model in several formats, ONNX comes last: torch's are faster and need less memory.
+
         Of files of the same name the one in the first folder is listed.
         """
         first: dict[str, Path] = {}
@@ -66,7 +68,7 @@ class ModelFolders:
             for path in _files(folder):
                 if serves(path.name, role):
                     first.setdefault(path.name, path)
-        return sorted(first.values(), key=lambda path: ("2048" not in path.name, _natural(path)))
+        return sorted(first.values(), key=_place_in_list)
 
     def find_file(self, role: Role, names: Iterable[str]) -> Path | None:
         """The first of `names` that exists in a folder of the role, None if there is none."""
@@ -188,7 +190,12 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
     return list(first.values())
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def _place_in_list(path: Path) -> tuple[bool, list[tuple[int, str]], bool, str]:
+    name = path.name
+    return "2048" not in name, _natural(path.stem), path.suffix.lower() == ".onnx", name
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
     """Sorts 512 before 1024."""
-    parts = re.split(r"(\d+)", path.name.lower())
+    parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

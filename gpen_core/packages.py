@@ -1,6 +1,7 @@
 """Optional packages, imported only when what they do is asked for."""
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from .errors import MissingPackageError
@@ -11,6 +12,11 @@ _INSTALL = {
     "torchvision": "install the torchvision that belongs to the installed torch",
     "onnxruntime": "pip install onnxruntime-gpu (or onnxruntime, without an NVIDIA card)",
 }
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be found; it is not imported."""
+    return importlib.util.find_spec(module) is not None
 
 
 def require(module: str, purpose: str) -> ModuleType:

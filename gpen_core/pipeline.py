@@ -14,7 +14,6 @@ from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
 from .detection import DetectionOptions, Detector, detect_faces
 from .detection.detector import check_picture
-from .devices import precision_name
 from .errors import OptionError
 from .face_work import FaceWork
 from .faces import Face
@@ -74,7 +73,7 @@ def restore_picture(
     check_picture(pixels)
     if options.mask == "parse" and parser is None:
         raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
-    watch, clock, known_notes = Watch(progress, cancelled), Clock(), len(restorer.notes)
+    watch, clock = Watch(progress, cancelled), Clock()
     searched_by = None
     if faces is None:
         faces, searched_by = _find(pixels, detector, detection, watch, clock)
@@ -102,13 +101,13 @@ def restore_picture(
         height=pixels.shape[0],
         model=restorer.name,
         model_size=restorer.size,
-        device=str(restorer.way.device),
-        precision=precision_name(restorer.way.dtype),
+        device=restorer.place,
+        precision=restorer.precision,
         detector=searched_by,
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        notes=(*restorer.notes[known_notes:], *work.notes),
+        notes=(*restorer.notes, *work.notes),
         milliseconds=clock.spent,
     )
     return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(crops), report)

@@ -42,6 +42,8 @@ class Report:
     model: str
     model_size: int
     device: str
+    """What computed: a device of torch, or an execution provider of onnxruntime."""
+
     precision: str
     detector: str | None
     """The detector that ran; None if the faces were given."""

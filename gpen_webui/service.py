@@ -20,13 +20,12 @@ from gpen_core.faces import Face
 from gpen_core.images.picture import to_dtype
 from gpen_core.options import RestorationOptions
 from gpen_core.pipeline import restore_picture
-from gpen_core.restorer import Restorer
+from gpen_core.restorer import Restorer, load_restorer
 from gpen_core.results import Progress, RestoredPicture
 
 from . import host
 from .defaults import BEST
 
-_READABLE = (".pth", ".pt", ".safetensors")
 _PREVIEW = 512
 
 
@@ -90,7 +89,7 @@ class Service:
         with self._lock:
             restorer = self._find_restorer(model or host.setting("gpen_model"))
             finder = self._find_detector(detector or host.setting("gpen_detector"))
-            host.make_room(_needs(restorer), restorer.way.device)
+            host.make_room(restorer.memory_needed(), restorer.device)
             try:
                 return restore_picture(
                     pixels,
@@ -119,7 +118,7 @@ class Service:
         key = (str(path), str(host.device()), host.precision())
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            self._loaded = _Loaded(key, Restorer.load(path, host.device(), host.precision()))
+            self._loaded = _Loaded(key, load_restorer(path, host.device(), host.precision()))
         return self._loaded.restorer
 
     def _find_detector(self, name: str) -> Detector:
@@ -136,7 +135,7 @@ SERVICE = Service()
 
 def list_models() -> list[str]:
     """Names of the installed models, those of GPEN first."""
-    found = [p.name for p in host.folders().find("restoration") if p.suffix.lower() in _READABLE]
+    found = [path.name for path in host.folders().find("restoration")]
     return sorted(found, key=lambda name: "gpen" not in name.lower())
 
 
@@ -176,8 +175,3 @@ def show(progress: Progress) -> None:
     if progress.stage != "detecting faces":
         text = f"GPEN: face {min(progress.done + 1, progress.total)} of {progress.total}"
     host.show_progress(None if progress.stage == "done" else text, preview)
-
-
-def _needs(restorer: Restorer) -> int:
-    weights = sum(b.numel() * b.element_size() for b in restorer.network.buffers())
-    return weights + restorer.working_memory()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import comfy.model_management as management
 import comfy.utils
@@ -13,9 +14,12 @@ from comfy.model_patcher import ModelPatcher
 from PIL import Image
 from torch import Tensor
 
+from ..gpen_core.checkpoints import FileKind, kind_of_file
+from ..gpen_core.devices import Precision
 from ..gpen_core.errors import Cancelled
 from ..gpen_core.images.picture import to_dtype
-from ..gpen_core.restorer import Restorer
+from ..gpen_core.restorer import Restorer, load_restorer
+from ..gpen_core.torch_restorer import TorchRestorer
 from .values import GpenModel
 
 _PREVIEW_SIDE = 512
@@ -26,13 +30,22 @@ def device() -> torch.device:
     return management.get_torch_device()
 
 
+def open_model(path: Path, precision: Precision) -> GpenModel:
+    """Loads a model file for the host's device, under the host's memory management."""
+    if kind_of_file(path) is FileKind.ONNX:
+        # onnxruntime takes the card's memory at once, and the host does not count it.
+        management.free_memory(path.stat().st_size, device())
+    return manage(load_restorer(path, device(), precision))
+
+
 def manage(restorer: Restorer) -> GpenModel:
-    """Puts a restorer's network under the host's memory management."""
-    return GpenModel(restorer, _patcher_for(restorer))
+    """Puts a restorer's network under the host's memory management, if torch runs it."""
+    torch_runs_it = isinstance(restorer, TorchRestorer)
+    return GpenModel(restorer, _patcher_for(restorer) if torch_runs_it else None)
 
 
-def _patcher_for(restorer: Restorer) -> ModelPatcher:
-    place = restorer.way.device
+def _patcher_for(restorer: TorchRestorer) -> ModelPatcher:
+    place = restorer.device
     offload = place if place.type == "cpu" else management.unet_offload_device()
     return ModelPatcher(restorer.network, place, offload)
 
@@ -43,13 +56,21 @@ def load(model: GpenModel) -> None:
     To be called before each picture; it costs nothing while the model is loaded.
     """
     restorer, patcher = model.restorer, model.patcher
+    if not isinstance(restorer, TorchRestorer):
+        # onnxruntime has its memory to itself: the host can only make room for it.
+        management.free_memory(restorer.memory_needed(), restorer.device)
+        return
     # Out of memory, a restorer goes on with another network or on the CPU. Held by the old patcher,
     # the old network would keep its memory.
-    if patcher.model is not restorer.network or patcher.load_device != restorer.way.device:
-        model.patcher = _patcher_for(restorer)
+    if (
+        patcher is None
+        or patcher.model is not restorer.network
+        or patcher.load_device != restorer.device
+    ):
+        patcher = model.patcher = _patcher_for(restorer)
     # Loaded in part, the tensors of a StyleGAN network would be on two devices.
     management.load_models_gpu(
-        [model.patcher],
+        [patcher],
         memory_required=restorer.working_memory(),
         force_full_load=True,
     )

@@ -9,7 +9,6 @@ from comfy_api.latest import io
 from ..gpen_core.detection import DETECTOR_NAMES, load_detector
 from ..gpen_core.devices import PRECISIONS
 from ..gpen_core.errors import CheckpointError
-from ..gpen_core.restorer import Restorer
 from . import host
 from .inputs import CATEGORY
 from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
@@ -70,8 +69,7 @@ class LoadGpenModel(io.ComfyNode):
         path = find_model(model_name)
         if path is None:
             raise CheckpointError(missing_model(model_name))
-        restorer = Restorer.load(path, host.device(), precision)
-        return io.NodeOutput(host.manage(restorer))
+        return io.NodeOutput(host.open_model(path, precision))
 
 
 class LoadFaceDetector(io.ComfyNode):

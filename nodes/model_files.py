@@ -21,7 +21,7 @@ RESTORATION = "gpen_restoration"
 DETECTION = "gpen_detection"
 
 _EXTENSIONS = {
-    RESTORATION: {".pth", ".pt", ".safetensors"},
+    RESTORATION: {".pth", ".pt", ".safetensors", ".onnx"},
     DETECTION: {".pth", ".onnx"},
 }
 _PUBLIC = {
@@ -55,8 +55,14 @@ def list_models() -> list[str]:
     """Names of the files that may be GPEN models, the 2048 one first; a hint if there is none."""
     ensure_folders()
     names = [name for name in _list(RESTORATION) if serves(Path(name).name, "restoration")]
-    names.sort(key=lambda name: ("gpen" not in name.lower(), "2048" not in name, name.lower()))
+    names.sort(key=_place_in_list)
     return names or [NOTHING_INSTALLED]
+
+
+def _place_in_list(name: str) -> tuple[bool, bool, str, bool]:
+    lower = name.lower()
+    stem, _, suffix = lower.rpartition(".")
+    return "gpen" not in lower, "2048" not in lower, stem, suffix == "onnx"
 
 
 def find_model(name: str) -> Path | None:

@@ -28,8 +28,8 @@ class GpenModel:
     """A loaded model and the host's hold on its memory."""
 
     restorer: Restorer
-    patcher: ModelPatcher
-    """Of the network that the restorer runs; see `host.load`."""
+    patcher: ModelPatcher | None
+    """Of the network that the restorer runs, if torch does; see `host.load`."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from gpen_core import __version__
-from gpen_core.cli import batch, main, restore, self_test
+from gpen_core.cli import batch, main, restore, self_test, setting_up
 from gpen_core.cli.console import Console
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.setting_up import installed_model
@@ -393,6 +393,12 @@ class TestModels:
         _, _, err = run("restore", "photo.png", "-o", "out", model=None)
         assert "Found, but not named like GPEN's: GFPGANv1.4.pth." in err
 
+    def test_an_onnx_file_is_not_taken_without_onnxruntime(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(setting_up, "is_installed", lambda _module: False)
+        for name in ("GPEN-BFR-2048.onnx", "GPEN-BFR-512.pth"):
+            (tmp_path / name).write_bytes(b"x")
+        assert installed_model(ModelFolders((tmp_path,))).name == "GPEN-BFR-512.pth"
+
     @pytest.mark.parametrize(
         ("names", "taken"),
         [
@@ -401,7 +407,8 @@ class TestModels:
             (("GPEN-BFR-256.pth", "GPEN-BFR-512.pth", "GPEN-BFR-1024.pth"), "GPEN-BFR-1024.pth"),
             (("GPEN-BFR-512.pth", "GPEN-Colorization-1024.pth"), "GPEN-BFR-512.pth"),
             (("gpen-bfr-2048.PTH", "GPEN-BFR-512.pth"), "gpen-bfr-2048.PTH"),
-            (("GPEN-BFR-2048.onnx", "gpen.safetensors"), "gpen.safetensors"),
+            (("GPEN-BFR-2048.onnx", "GPEN-BFR-512.pth"), "GPEN-BFR-2048.onnx"),
+            (("GPEN-BFR-2048.onnx", "GPEN-BFR-2048.pth"), "GPEN-BFR-2048.pth"),
         ],
     )
     def test_the_largest_restoration_model_is_taken(self, tmp_path, names, taken):
@@ -503,9 +510,9 @@ class TestDoctor:
         ids=["channels", "mirrored", "moved", "darker"],
     )
     def test_wrong_colours_and_places_are_found(self, run, monkeypatch, defect):
-        original = self_test.Restorer.restore
+        original = self_test.TorchRestorer.restore
         monkeypatch.setattr(
-            self_test.Restorer,
+            self_test.TorchRestorer,
             "restore",
             lambda self, crop, cancelled=None: defect(original(self, crop, cancelled)),
         )

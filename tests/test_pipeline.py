@@ -17,7 +17,7 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import detail_state, passthrough_state
 from gpen_core.options import RestorationOptions
 from gpen_core.pipeline import restore_aligned, restore_picture
-from gpen_core.restorer import Restorer
+from gpen_core.torch_restorer import TorchRestorer
 
 CONFIG = GpenConfig(256, 1, 0.125)
 
@@ -26,7 +26,7 @@ def restorer(state=passthrough_state):
     def build(dtype):
         return GpenNetwork(state(CONFIG), CONFIG, dtype)
 
-    return Restorer(CONFIG, "known.pth", build, torch.device("cpu"), torch.float32)
+    return TorchRestorer(CONFIG, "known.pth", build, torch.device("cpu"), torch.float32)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What a file is, told by its first bytes; its name is never trusted."""
 
 import tarfile
+from collections.abc import Callable
 from enum import Enum, auto
 
 from .refusal import AGAIN, UNTRUSTED, Refusal, megabytes
@@ -27,6 +28,7 @@ class FileKind(Enum):
     LEGACY = auto()
     SAFETENSORS = auto()
     PICKLE = auto()
+    ONNX = auto()
 
 
 def file_kind(head: bytes, size: int) -> FileKind:
@@ -46,14 +48,9 @@ def file_kind(head: bytes, size: int) -> FileKind:
             "is a tar archive (the format of PyTorch before 0.2), which cannot be read safely. "
             "Use the official .pth file or a .safetensors file."
         )
-    if head.startswith(b"PK\x03\x04"):
-        return FileKind.ZIP
-    if head.startswith(_LEGACY_MAGIC):
-        return FileKind.LEGACY
-    if _is_safetensors(head):
-        return FileKind.SAFETENSORS
-    if head[0] == 0x80 and len(head) > 1 and head[1] <= _MAX_PICKLE_PROTOCOL:
-        return FileKind.PICKLE
+    for kind, begins in _SIGNS.items():
+        if begins(head):
+            return kind
     raise Refusal(_what_else(head, size))
 
 
@@ -68,6 +65,10 @@ def _is_tar(head: bytes) -> bool:
 def _is_safetensors(head: bytes) -> bool:
     length = int.from_bytes(head[:8], "little")
     return 2 <= length <= _MAX_SAFETENSORS_HEADER and head[8:9] == b"{"
+
+
+def _is_pickle(head: bytes) -> bool:
+    return len(head) > 1 and head[0] == 0x80 and head[1] <= _MAX_PICKLE_PROTOCOL
 
 
 def _what_else(head: bytes, size: int) -> str:
@@ -89,14 +90,9 @@ def _what_else(head: bytes, size: int) -> str:
         )
     if head.startswith(_ARCHIVES):
         return "is an archive, not a model file. Unpack it and use the .pth file inside."
-    if _is_onnx(head):
-        return (
-            "is an ONNX model, which cannot be read as PyTorch weights. Use the .pth or "
-            ".safetensors file of the same model."
-        )
     if not any(head):
         return f"begins with zeros only: a download that did not finish leaves this. {AGAIN}"
-    return f"is not a model file (.pth, .pt or .safetensors). {UNTRUSTED}"
+    return f"is not a model file (.pth, .pt, .safetensors or .onnx). {UNTRUSTED}"
 
 
 def _is_onnx(head: bytes) -> bool:
@@ -106,3 +102,13 @@ def _is_onnx(head: bytes) -> bool:
         and 0 < head[1] <= _MAX_ONNX_VERSION
         and head[2] in _ONNX_SECOND_FIELD
     )
+
+
+# In this order: a legacy file is a pickle too.
+_SIGNS: dict[FileKind, Callable[[bytes], bool]] = {
+    FileKind.ZIP: lambda head: head.startswith(b"PK\x03\x04"),
+    FileKind.LEGACY: lambda head: head.startswith(_LEGACY_MAGIC),
+    FileKind.SAFETENSORS: _is_safetensors,
+    FileKind.PICKLE: _is_pickle,
+    FileKind.ONNX: _is_onnx,
+}

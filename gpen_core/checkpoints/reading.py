@@ -1,8 +1,10 @@
 """One call from a model file to its tensors."""
 
 import stat
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +17,8 @@ from .safetensors_file import read_safetensors
 from .state_dict import check_finite, state_dict_in
 from .torch_file import load_checked
 from .zip_layout import check_zip
+
+_Result = TypeVar("_Result")
 
 
 def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
@@ -31,20 +35,38 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
         CheckpointError: the file cannot be used; the message names it, says why and what to do.
     """
     path = Path(path)
-    try:
-        tensors = state_dict_in(_contents(path))
-    except Refusal as refusal:
-        raise CheckpointError(f"{path} {refusal}") from refusal.__cause__ or refusal
+    with _naming(path):
+        tensors = state_dict_in(_opened(path, _read))
     check_finite(path, tensors)
     return tensors
 
 
-def _contents(path: Path) -> object:
-    """What the file holds, once it is known to be safe."""
+def kind_of_file(path: Path | str) -> FileKind:
+    """What kind of model file it is, by its first bytes.
+
+    Raises:
+        CheckpointError: it is missing, cannot be read or is no model file.
+    """
+    path = Path(path)
+    with _naming(path):
+        return _opened(path, lambda _path, handle: _kind(handle)[0])
+
+
+@contextmanager
+def _naming(path: Path) -> Generator[None]:
+    """Puts the file's name before a refusal."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise CheckpointError(f"{path} {refusal}") from refusal.__cause__ or refusal
+
+
+def _opened(path: Path, read: Callable[[Path, BinaryIO], _Result]) -> _Result:
+    """What `read` makes of the file."""
     try:
         _check_is_file(path)
         with path.open("rb") as handle:
-            return _read(path, handle)
+            return read(path, handle)
     except FileNotFoundError as error:
         raise Refusal("does not exist. Check the path, or download the model.") from error
     except OSError as error:
@@ -66,10 +88,21 @@ def _check_is_file(path: Path) -> None:
         raise Refusal("is not a regular file. Choose a model file.")
 
 
-def _read(path: Path, handle: BinaryIO) -> object:
+def _kind(handle: BinaryIO) -> tuple[FileKind, int]:
+    """The kind of file, and its size in bytes."""
     size = handle.seek(0, 2)
     handle.seek(0)
-    kind = file_kind(handle.read(HEAD_BYTES), size)
+    return file_kind(handle.read(HEAD_BYTES), size), size
+
+
+def _read(path: Path, handle: BinaryIO) -> object:
+    """What the file holds, once it is known to be safe."""
+    kind, size = _kind(handle)
+    if kind is FileKind.ONNX:
+        raise Refusal(
+            "is an ONNX model, which cannot be read as PyTorch weights. Use the .pth or "
+            ".safetensors file of the same model."
+        )
     if kind is FileKind.SAFETENSORS:
         return read_safetensors(path, handle, size)
     if kind is FileKind.PICKLE:

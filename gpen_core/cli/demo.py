@@ -20,11 +20,11 @@ from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
 from ..pipeline import restore_picture
-from ..restorer import Restorer
+from ..restorer import Restorer, load_restorer
 from ..results import Progress, RestoredCrop, RestoredPicture
 from .console import Console
 from .sample import sample_photo, write_stand_in
-from .setting_up import folders_of, installed_model, load_restorer
+from .setting_up import folders_of, installed_model, load_named_restorer
 
 _RESTORED, _FACES, _PAIR, _REPORT = "restored.png", "faces.png", "before-after.png", "report.json"
 _CLOSE_UP = 768
@@ -59,7 +59,7 @@ def _restore(
     written = _write(arguments.output, picture, result, arguments.overwrite)
     console.say(result.report.summary())
     console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
-    console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.way.device)}")
+    console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.device)}")
     console.say(f"written to {arguments.output}: {', '.join(written)}")
 
 
@@ -72,13 +72,13 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 def _model(arguments: argparse.Namespace, console: Console, scratch: Path) -> Restorer:
     """The installed model, or the stand-in with plain words about it."""
     if arguments.model is not None or installed_model(folders_of(arguments)) is not None:
-        return load_restorer(arguments)
+        return load_named_restorer(arguments)
     console.say(
         "No GPEN model is installed: using a stand-in of the same size and format, built on the\n"
         "spot, which runs every layer of the network but only SHARPENS. It restores nothing.\n"
         "For restoration put GPEN-BFR-2048.pth into models/facerestore_models."
     )
-    return Restorer.load(write_stand_in(scratch), arguments.device, arguments.precision)
+    return load_restorer(write_stand_in(scratch), arguments.device, arguments.precision)
 
 
 def _write(

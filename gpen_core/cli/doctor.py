@@ -13,9 +13,11 @@ import torch
 from .. import __version__
 from ..detection import load_detector
 from ..devices import choose_device
-from ..errors import GpenError
+from ..errors import GpenError, MissingPackageError
 from ..folders import ModelFolders, Role
-from ..restorer import Restorer
+from ..onnx_models.providers import CPU, choose_providers, explain_cpu, installed_packages
+from ..packages import is_installed, require
+from ..restorer import load_restorer
 from .console import Console
 from .self_test import run_tests
 from .setting_up import folders_of, installed_model
@@ -28,7 +30,7 @@ _PACKAGES = {
     "opencv-python": "optional: 16-bit pictures, YuNet",
     "facexlib": "optional: RetinaFace, ParseNet",
     "torchvision": "optional: what facexlib needs",
-    "onnxruntime-gpu": "optional: not used by this version",
+    "onnxruntime-gpu": "optional: ONNX models",
 }
 _SAME = {
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
@@ -43,6 +45,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(f"  {package}: {_version(package, purpose)}")
     device = choose_device(arguments.device)
     console.say(f"device: {_describe_device(device)}")
+    _say_onnxruntime(device, console)
     folders = folders_of(arguments)
     _say_folders(folders, console)
     usable = [_say_model(folders, console), _say_detector(folders, console)]
@@ -73,6 +76,22 @@ def _describe_device(device: torch.device) -> str:
     return f"{device}, {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
+def _say_onnxruntime(device: torch.device, console: Console) -> None:
+    """What an ONNX model would run on, and why if that is the CPU in place of the card."""
+    if not is_installed("onnxruntime"):
+        return
+    try:
+        providers = require("onnxruntime", "running an ONNX model").get_available_providers()
+    except MissingPackageError as error:
+        console.say(f"onnxruntime: FAIL ({error})")
+        return
+    first, *_ = choose_providers(device, providers)
+    why = None
+    if first[0] == CPU:
+        why = explain_cpu(device, providers, installed_packages(), torch.version.cuda or "")
+    console.say(f"onnxruntime would use {first[0]}{f' ({why})' if why else ''}")
+
+
 def _say_folders(folders: ModelFolders, console: Console) -> None:
     console.say("models are searched in")
     for root in folders.roots:
@@ -97,7 +116,7 @@ def _say_model(folders: ModelFolders, console: Console) -> bool:
         console.say("model taken by default: none; put GPEN-BFR-2048.pth into such a folder")
         return True
     try:
-        size = Restorer.load(path, "cpu").size
+        size = load_restorer(path, "cpu").size
     except GpenError as error:
         console.say(f"model taken by default: FAIL ({error})")
         return False

@@ -23,8 +23,8 @@ from .console import Console
 from .setting_up import (
     detection_options,
     load_named_detector,
+    load_named_restorer,
     load_parser,
-    load_restorer,
     restoration_options,
 )
 from .targets import CROPS, Target, plan_targets
@@ -69,7 +69,7 @@ class _Crops:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._overwrite: bool = arguments.overwrite
-        self._restorer: Restorer = load_restorer(arguments)
+        self._restorer: Restorer = load_named_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one crop."""
@@ -95,7 +95,7 @@ class _Photos:
         self._detection = detection
         self._parser = load_parser(arguments)
         self._detector: Detector = load_named_detector(arguments)
-        self._restorer: Restorer = load_restorer(arguments)
+        self._restorer: Restorer = load_named_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one picture and writes what was asked for."""

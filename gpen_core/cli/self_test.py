@@ -17,8 +17,8 @@ from ..network.generator import GpenNetwork
 from ..network.known_answers import passthrough_state
 from ..network.plan import lean
 from ..pipeline import restore_picture
-from ..restorer import Restorer
 from ..results import RestoredPicture
+from ..torch_restorer import TorchRestorer
 
 _CONFIG = GpenConfig(256, 1, 0.125)
 _ALLOWED_ERROR = 1e-5
@@ -77,7 +77,7 @@ def _pipeline(device: torch.device) -> Outcome:
     def build(dtype: torch.dtype) -> GpenNetwork:
         return GpenNetwork(passthrough_state(_CONFIG), _CONFIG, dtype)
 
-    restorer = Restorer(_CONFIG, "self-test", build, device, torch.float32)
+    restorer = TorchRestorer(_CONFIG, "self-test", build, device, torch.float32)
     result = restore_picture(picture, restorer, faces=[face])
     shift, colour = _landmark_errors(result)
     inside, outside = result.mask > 0.5, result.mask == 0

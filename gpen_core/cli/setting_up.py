@@ -14,10 +14,9 @@ from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
 from ..network.known_answers import PUBLISHED
 from ..options import RestorationOptions
-from ..restorer import Restorer
+from ..packages import is_installed
+from ..restorer import Restorer, load_restorer
 from ..selection import select_faces
-
-_READABLE = (".pth", ".pt", ".safetensors")
 
 
 def folders_of(arguments: argparse.Namespace) -> ModelFolders:
@@ -28,6 +27,8 @@ def folders_of(arguments: argparse.Namespace) -> ModelFolders:
 def installed_model(folders: ModelFolders) -> Path | None:
     """The model that is taken when none is named, by its file name: the largest of GPEN's.
 
+    Of two of one size, the one that torch runs is taken, as it is faster and needs less memory.
+
     Other programs keep other models in the same folders, and GPEN has models for other tasks: a
     file is taken only if its name says GPEN, with BFR (blind face restoration) before the rest.
     """
@@ -35,17 +36,23 @@ def installed_model(folders: ModelFolders) -> Path | None:
     return min(named, key=_preference, default=None)
 
 
-def _preference(path: Path) -> tuple[bool, int]:
+def _preference(path: Path) -> tuple[bool, int, bool]:
     sizes = [int(number) for number in re.findall(r"\d+", path.stem)]
     published = max((size for size in sizes if size in PUBLISHED), default=0)
-    return "bfr" not in path.name.lower(), -published
+    return "bfr" not in path.name.lower(), -published, _is_onnx(path)
 
 
 def _readable(folders: ModelFolders) -> list[Path]:
-    return [path for path in folders.find("restoration") if path.suffix.lower() in _READABLE]
+    found = folders.find("restoration")
+    runs_onnx = is_installed("onnxruntime")
+    return [path for path in found if runs_onnx or not _is_onnx(path)]
 
 
-def load_restorer(arguments: argparse.Namespace) -> Restorer:
+def _is_onnx(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"
+
+
+def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
     """The model named by `--model`, or the best one installed.
 
     Raises:
@@ -63,7 +70,7 @@ def load_restorer(arguments: argparse.Namespace) -> Restorer:
             f"no GPEN model is installed.{found} Put GPEN-BFR-2048.pth into one of these folders, "
             f"or name a file with --model:{_listed(folders.searched('restoration'))}"
         )
-    return Restorer.load(path, arguments.device, arguments.precision)
+    return load_restorer(path, arguments.device, arguments.precision)
 
 
 def _listed(searched: list[Path]) -> str:

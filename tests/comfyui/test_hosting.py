@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -216,3 +217,50 @@ def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch)
     half.add(torch.rand(3, 8, 8))
     assert half.image().dtype == torch.float16
     assert pack.part("nodes.crops").CropBatch(1).image().dtype == torch.float16
+
+
+class TestOnnx:
+    @pytest.fixture
+    def asked(self, pack, monkeypatch):
+        """What the host was asked to free: bytes and device."""
+        wishes, management = [], pack.host.model_management
+        real = management.free_memory
+
+        def free(size, device, *rest):
+            wishes.append((size, device))
+            return real(size, device, *rest)
+
+        monkeypatch.setattr(management, "free_memory", free)
+        return wishes
+
+    @pytest.fixture
+    def model(self, pack, folders, asked):
+        onnx = pytest.importorskip("onnx", reason="builds the file")
+        pytest.importorskip("onnxruntime", reason="runs the file")
+        answers = pack.part("gpen_core.network.known_answers")
+        config = pack.part("gpen_core.network.config").GpenConfig(256, 1, 0.125)
+        build = pack.part("gpen_core.conversion.onnx_graph").build_model
+        path = Path(folders.models_dir) / "facerestore_models" / "passthrough.onnx"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(build(answers.passthrough_state(config), config, False, 17, {}), path)
+        return pack.run("GPENLoadModel", model_name=path.name, precision="auto")[0]
+
+    def test_room_is_made_before_the_file_is_loaded_and_before_each_run(
+        self, run_all, model, asked, loads
+    ):
+        assert len(asked) == 1
+        assert model.patcher is None
+        run_all("GPENRestoreImage", model)()
+        assert len(asked) > 1
+        assert all(size > 0 and device == torch.device("cpu") for size, device in asked)
+        assert not loads, "onnxruntime's memory is not the host's to load"
+
+    def test_the_same_nodes_and_a_report_that_names_the_provider(self, run_all, model):
+        image, mask, _crops, report = run_all("GPENRestoreImage", model)()
+        assert torch.isfinite(image).all()
+        assert mask.max() > 0.9
+        assert '"device": "CPUExecutionProvider"' in report
+
+    def test_it_is_listed(self, pack, model):
+        options = pack.nodes["GPENLoadModel"].GET_SCHEMA().inputs[0].options
+        assert options == ["passthrough.onnx"]

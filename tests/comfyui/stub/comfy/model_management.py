@@ -47,6 +47,18 @@ def load_models_gpu(
         patcher.model.to(patcher.load_device)
 
 
+def free_memory(
+    memory_required: float,
+    device: torch.device,
+    keep_loaded: Sequence[object] = (),
+) -> list[object]:
+    """Unloads models until so many bytes are free; this host has none loaded."""
+    assert memory_required > 0
+    assert isinstance(device, torch.device)
+    assert not keep_loaded
+    return []
+
+
 def processing_interrupted() -> bool:
     """Whether Cancel was pressed."""
     return _interrupted

@@ -3,12 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from gpen_core import restorer as module
+from gpen_core import torch_restorer as module
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import passthrough_state, random_state
-from gpen_core.restorer import Restorer, Way
+from gpen_core.torch_restorer import TorchRestorer, Way
 
 TINY = GpenConfig(64, 1, 0.125)
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ def build(dtype, state=None):
 
 
 def restorer_with(ways, build=build):
-    made = Restorer(TINY, "face.pth", build, CPU, torch.float32)
+    made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
     made._ways = iter(ways)
     made._way = next(made._ways)
     return made
@@ -33,7 +33,7 @@ def restorer_with(ways, build=build):
 def test_loads_a_file_of_any_name_and_returns_what_the_network_says(tmp_path, name):
     path = tmp_path / name
     torch.save(passthrough_state(TINY), path)
-    loaded = Restorer.load(path, device="cpu")
+    loaded = TorchRestorer.load(path, device="cpu")
     assert loaded.size == 64
     assert loaded.name == name
     picture = crop()
@@ -44,11 +44,11 @@ def test_another_model_is_refused(tmp_path):
     path = tmp_path / "GPEN-BFR-2048.pth"
     torch.save({"conv.weight": torch.ones(3)}, path)
     with pytest.raises(CheckpointError, match=r"GPEN-BFR-2048\.pth"):
-        Restorer.load(path, device="cpu")
+        TorchRestorer.load(path, device="cpu")
 
 
 def test_output_is_clipped_to_the_range_of_pictures():
-    restored = Restorer(TINY, "x", lambda d: build(d, random_state(TINY)), CPU, torch.float32)
+    restored = TorchRestorer(TINY, "x", lambda d: build(d, random_state(TINY)), CPU, torch.float32)
     out = restored.restore(crop())
     assert out.min() == 0
     assert out.max() == 1
@@ -57,12 +57,12 @@ def test_output_is_clipped_to_the_range_of_pictures():
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 3, 64, 64), (4, 64, 64)])
 def test_crops_of_another_shape_are_refused(shape):
     with pytest.raises(OptionError, match="64×64"):
-        Restorer(TINY, "x", build, CPU, torch.float32).restore(torch.zeros(shape))
+        TorchRestorer(TINY, "x", build, CPU, torch.float32).restore(torch.zeros(shape))
 
 
 def test_cancel_is_passed_on():
     with pytest.raises(Cancelled):
-        Restorer(TINY, "x", build, CPU, torch.float32).restore(crop(), lambda: True)
+        TorchRestorer(TINY, "x", build, CPU, torch.float32).restore(crop(), lambda: True)
 
 
 class Failing(GpenNetwork):
@@ -146,7 +146,7 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
 def test_a_float32_result_that_is_not_finite_is_an_error():
     state = passthrough_state(TINY)
     state["generator.to_rgbs.3.bias"] = torch.full((1, 3, 1, 1), float("inf"))
-    made = Restorer(TINY, "face.pth", lambda d: build(d, state), CPU, torch.float32)
+    made = TorchRestorer(TINY, "face.pth", lambda d: build(d, state), CPU, torch.float32)
     with pytest.raises(GpenError, match="damaged"):
         made.restore(crop())
 
@@ -167,7 +167,7 @@ def test_ways_need_less_and_less():
 def test_unloaded_weights_come_back(tmp_path):
     path = tmp_path / "face.pth"
     torch.save(passthrough_state(TINY), path)
-    loaded = Restorer.load(path, device="cpu")
+    loaded = TorchRestorer.load(path, device="cpu")
     first = loaded.restore(crop())
     loaded.unload()
     assert torch.equal(loaded.restore(crop()), first)
@@ -177,7 +177,7 @@ def test_a_host_may_mix_inference_mode_and_none(tmp_path):
     path = tmp_path / "face.pth"
     torch.save(passthrough_state(TINY), path)
     with torch.inference_mode():
-        loaded = Restorer.load(path, device="cpu")
+        loaded = TorchRestorer.load(path, device="cpu")
         first = loaded.restore(crop())
     second = loaded.restore(crop())
     assert torch.equal(first, second)
@@ -187,7 +187,7 @@ def test_a_host_may_mix_inference_mode_and_none(tmp_path):
 def test_a_file_that_changed_since_is_named(tmp_path):
     path = tmp_path / "face.pth"
     torch.save(passthrough_state(TINY), path)
-    loaded = Restorer.load(path, device="cpu")
+    loaded = TorchRestorer.load(path, device="cpu")
     loaded.unload()
     torch.save(passthrough_state(GpenConfig(32, 1, 0.125)), path)
     with pytest.raises(CheckpointError, match="has changed"):

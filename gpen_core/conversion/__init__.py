@@ -1,0 +1,1 @@
+"""GPEN models from one file format to another."""

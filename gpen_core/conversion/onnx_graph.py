@@ -1,0 +1,299 @@
+"""GPEN's network as an ONNX graph, in the form that onnxruntime runs fastest.
+
+The graph is written layer by layer rather than traced: the same file comes out with every version
+of torch. Styles scale the activations before and after each convolution, never its weight, because
+onnxruntime lays constant weights out ahead. What else is folded is as in `network.layers`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..network.config import GpenConfig
+from ..packages import require
+
+State = Mapping[str, Tensor]
+Array = NDArray[Any]
+
+OPSETS = range(13, 24)
+"""Versions of ONNX's operators in which the graph is the same."""
+
+_LEAK = 0.2
+_GAIN = math.sqrt(2.0)
+_EPSILON = 1e-8
+_SMALLEST_PEAK = 1e-12
+
+
+def build_model(
+    state: State, config: GpenConfig, half: bool, opset: int, metadata: Mapping[str, str]
+) -> Any:  # noqa: ANN401 - onnx is optional and has no types
+    """The network as an `onnx.ModelProto`.
+
+    Its input is `input`, its output `output`: RGB (1, 3, size, size), float32, -1..1.
+
+    Args:
+        state: a checked state dict.
+        config: what `read_config` says of it.
+        half: feature maps and weights in float16; the style path and the sum of RGB stay float32.
+        opset: one of `OPSETS`.
+        metadata: is kept in the file.
+    """
+    onnx = require("onnx", "writing an ONNX file")
+    graph = _Graph(onnx, np.float16 if half else np.float32)
+    features = _encode(graph, state, config)
+    styles = _styles(graph, state, config, features[4])
+    _decode(graph, state, config, features, styles)
+    return graph.model(config.size, opset, metadata)
+
+
+class _Graph:
+    """The nodes and weights so far; every method returns the name of what it adds."""
+
+    def __init__(self, onnx: Any, dtype: type[np.floating[Any]]) -> None:  # noqa: ANN401
+        self._onnx = onnx
+        self._nodes: list[Any] = []
+        self._weights: dict[str, Any] = {}
+        self.dtype = dtype
+        """Of feature maps and of the weights of convolutions."""
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
+        """A node with one output."""
+        name = output or f"{operator.lower()}_{len(self._nodes)}"
+        node = self._onnx.helper.make_node(operator, inputs, [name], name=name, **attributes)
+        self._nodes.append(node)
+        return name
+
+    def weight(self, name: str, value: Array, dtype: type[Any] | None = None) -> str:
+        """A constant; in float32 if no other type is given."""
+        if name not in self._weights:
+            value = np.ascontiguousarray(value, dtype=dtype or np.float32)
+            self._weights[name] = self._onnx.numpy_helper.from_array(value, name)
+        return name
+
+    def cast(self, value: str, precise: bool) -> str:
+        """To float32 if `precise`, else to the feature maps' type."""
+        if self.dtype is np.float32:
+            return value
+        types = self._onnx.TensorProto
+        return self.add("Cast", value, to=types.FLOAT if precise else types.FLOAT16)
+
+    def activate(self, value: str) -> str:
+        """Leaky ReLU; its gain is folded into what comes before."""
+        return self.add("LeakyRelu", value, alpha=_LEAK)
+
+    def convolve(self, value: str, name: str, weight: Array, bias: Array | None, **how: Any) -> str:  # noqa: ANN401
+        """A convolution with a constant weight."""
+        weights = [self.weight(f"{name}.weight", weight, self.dtype)]
+        if bias is not None:
+            weights.append(self.weight(f"{name}.bias", bias, self.dtype))
+        return self.add("Conv", value, *weights, **how)
+
+    def blur(self, value: str, channels: int, gain: float, padding: int) -> str:
+        """The binomial filter over each channel."""
+        name = f"blur.{channels}.{gain:g}"
+        kernel = np.broadcast_to(_binomial(gain), (channels, 1, 4, 4))
+        return self.convolve(value, name, kernel, None, group=channels, pads=[padding] * 4)
+
+    def model(self, size: int, opset: int, metadata: Mapping[str, str]) -> Any:  # noqa: ANN401
+        """Everything as a model."""
+        helper, types = self._onnx.helper, self._onnx.TensorProto
+        picture = [1, 3, size, size]
+        graph = helper.make_graph(
+            self._nodes,
+            "GPEN",
+            [helper.make_tensor_value_info("input", types.FLOAT, picture)],
+            [helper.make_tensor_value_info("output", types.FLOAT, picture)],
+            list(self._weights.values()),
+        )
+        versions = [helper.make_opsetid("", opset)]
+        model = helper.make_model(
+            graph,
+            opset_imports=versions,
+            ir_version=helper.find_min_ir_version_for(versions),
+            producer_name="gpen-face-restoration",
+        )
+        helper.set_model_props(model, dict(metadata))
+        return model
+
+
+def _encode(graph: _Graph, state: State, config: GpenConfig) -> dict[int, str]:
+    """The encoder; returns its feature of each resolution."""
+    weight = _array(state["ecd0.0.0.weight"]) * (_GAIN / math.sqrt(3.0))
+    bias = _array(state["ecd0.0.1.bias"]) * _GAIN
+    x = graph.convolve(graph.cast("input", precise=False), "entry", weight, bias)
+    features = {config.size: graph.activate(x)}
+    for level, resolution in enumerate(reversed(config.resolutions[:-1]), start=1):
+        prefix = f"ecd{level}"
+        weight = _array(state[f"{prefix}.0.1.weight"])
+        weight = weight * (_GAIN / math.sqrt(weight[0].size))
+        bias = _array(state[f"{prefix}.0.2.bias"]) * _GAIN
+        x = graph.blur(features[2 * resolution], weight.shape[1], 1.0, padding=2)
+        x = graph.convolve(x, prefix, weight, bias, strides=[2, 2])
+        features[resolution] = graph.activate(x)
+    return features
+
+
+def _styles(graph: _Graph, state: State, config: GpenConfig, smallest: str) -> dict[str, str]:
+    """The mapping network and all modulations; returns each layer's style (1, inputs)."""
+    x = graph.add("Flatten", graph.cast(smallest, precise=True))
+    x = _dense(graph, state, "final_linear.0", x, 1.0)
+    square = graph.add("Mul", x, x)
+    mean = graph.add("ReduceMean", square, keepdims=1)
+    norm = graph.add("Sqrt", graph.add("Add", mean, graph.weight("epsilon", _scalar(_EPSILON))))
+    x = graph.add("Div", x, norm)
+    for layer in range(1, config.n_mlp + 1):
+        x = _dense(graph, state, f"generator.style.{layer}", x, 0.01)
+    prefixes = ["generator.conv1", "generator.to_rgb1"]
+    for level in range(len(config.resolutions) - 1):
+        convs = [f"generator.convs.{2 * level}", f"generator.convs.{2 * level + 1}"]
+        prefixes += [*convs, f"generator.to_rgbs.{level}"]
+    weights = [_array(state[f"{prefix}.conv.modulation.weight"]) for prefix in prefixes]
+    biases = [_array(state[f"{prefix}.conv.modulation.bias"]) for prefix in prefixes]
+    weight = graph.weight("modulation.weight", np.concatenate(weights) * config.style_dim**-0.5)
+    bias = graph.weight("modulation.bias", np.concatenate(biases))
+    every = graph.add("Gemm", x, weight, bias, transB=1)
+    ends = np.cumsum([0, *(len(bias) for bias in biases)])
+    axis = graph.weight("axis", np.array([1]), np.int64)
+    styles: dict[str, str] = {}
+    for prefix, first, end in zip(prefixes, ends[:-1], ends[1:], strict=True):
+        bounds = [
+            graph.weight(f"at.{bound}", np.array([bound]), np.int64) for bound in (first, end)
+        ]
+        styles[prefix] = graph.add("Slice", every, *bounds, axis)
+    return styles
+
+
+def _dense(graph: _Graph, state: State, prefix: str, x: str, rate: float) -> str:
+    weight = _array(state[f"{prefix}.weight"])
+    weight = weight * (rate * _GAIN / math.sqrt(weight.shape[1]))
+    bias = _array(state[f"{prefix}.bias"]) * (rate * _GAIN)
+    names = graph.weight(f"{prefix}.weight", weight), graph.weight(f"{prefix}.bias", bias)
+    return graph.activate(graph.add("Gemm", x, *names, transB=1))
+
+
+def _decode(
+    graph: _Graph,
+    state: State,
+    config: GpenConfig,
+    features: Mapping[int, str],
+    styles: Mapping[str, str],
+) -> None:
+    """The decoder, whose last node is the graph's output."""
+    constant = _array(state["generator.input.input"])
+    x = graph.weight("constant", constant, graph.dtype)
+    x = _styled(graph, state, "generator.conv1", x, features[4], styles, up=False)
+    rgb = _to_rgb(graph, state, "generator.to_rgb1", x, None, styles)
+    for level, resolution in enumerate(config.resolutions[1:]):
+        first, second = f"generator.convs.{2 * level}", f"generator.convs.{2 * level + 1}"
+        x = _styled(graph, state, first, x, features[resolution], styles, up=True)
+        x = _styled(graph, state, second, x, features[resolution], styles, up=False)
+        rgb = _to_rgb(graph, state, f"generator.to_rgbs.{level}", x, rgb, styles)
+    graph.add("Identity", rgb, output="output")
+
+
+def _styled(
+    graph: _Graph,
+    state: State,
+    prefix: str,
+    x: str,
+    feature: str,
+    styles: Mapping[str, str],
+    up: bool,
+) -> str:
+    """A modulated convolution, its result and the encoder's feature side by side, activated."""
+    weight = _array(state[f"{prefix}.conv.weight"])[0]
+    weight = weight / math.sqrt(weight[0].size)
+    outputs = weight.shape[0]
+    laid_out = weight.transpose(1, 0, 2, 3) if up else weight
+    name = graph.weight(f"{prefix}.weight", laid_out, graph.dtype)
+    style, peak = _normalised(graph, styles[prefix])
+    scale = _demodulation(graph, name, style, peak, transposed=not up)
+    x = graph.add("Mul", x, _per_channel(graph, style))
+    if up:
+        x = graph.blur(graph.add("ConvTranspose", x, name, strides=[2, 2]), outputs, 4.0, padding=1)
+    else:
+        x = graph.add("Conv", x, name, pads=[1, 1, 1, 1])
+    x = graph.add("Mul", x, _per_channel(graph, scale))
+    bias = (_array(state[f"{prefix}.activate.bias"]) * _GAIN).reshape(1, -1, 1, 1)
+    own = graph.weight(f"{prefix}.bias", bias[:, :outputs], graph.dtype)
+    x = graph.activate(graph.add("Add", x, own))
+    gain = _array(state[f"{prefix}.noise.weight"]).reshape(1, 1, 1, 1) * _GAIN
+    noise = graph.add("Mul", feature, graph.weight(f"{prefix}.gain", gain, graph.dtype))
+    other = graph.weight(f"{prefix}.feature_bias", bias[:, outputs:], graph.dtype)
+    noise = graph.activate(graph.add("Add", noise, other))
+    return graph.add("Concat", x, noise, axis=1)
+
+
+def _normalised(graph: _Graph, style: str) -> tuple[str, str]:
+    """A style divided by its largest value, so that neither it nor its squares leave float16."""
+    largest = graph.add("ReduceMax", graph.add("Abs", style), keepdims=1)
+    peak = graph.add("Max", largest, graph.weight("smallest", _scalar(_SMALLEST_PEAK)))
+    return graph.add("Div", style, peak), peak
+
+
+def _demodulation(graph: _Graph, weight: str, style: str, peak: str, transposed: bool) -> str:
+    """The factor of each output channel (1, outputs).
+
+    The weights' energy is left to be computed when the file is loaded: it would add 20 MB to it.
+    """
+    precise = graph.cast(weight, precise=True)
+    axes = graph.weight("kernel_axes", np.array([2, 3]), np.int64)
+    energy = graph.add("ReduceSum", graph.add("Mul", precise, precise), axes, keepdims=0)
+    square = graph.add("Mul", style, style)
+    total = graph.add("Gemm", square, energy, transB=int(transposed))
+    epsilon = graph.add(
+        "Div", graph.weight("epsilon", _scalar(_EPSILON)), graph.add("Mul", peak, peak)
+    )
+    norm = graph.add("Sqrt", graph.add("Add", total, epsilon))
+    return graph.add("Div", graph.weight("gain", _scalar(_GAIN)), norm)
+
+
+def _to_rgb(
+    graph: _Graph,
+    state: State,
+    prefix: str,
+    x: str,
+    below: str | None,
+    styles: Mapping[str, str],
+) -> str:
+    """A modulated 1×1 convolution to RGB, added in float32 to the RGB from below."""
+    weight = _array(state[f"{prefix}.conv.weight"])[0]
+    weight = weight / math.sqrt(weight.shape[1])
+    style, peak = _normalised(graph, styles[prefix])
+    x = graph.add("Mul", x, _per_channel(graph, style))
+    x = graph.add("Conv", x, graph.weight(f"{prefix}.weight", weight, graph.dtype))
+    x = graph.add("Mul", graph.cast(x, precise=True), graph.add("Reshape", peak, _shape(graph)))
+    rgb = graph.add("Add", x, graph.weight(f"{prefix}.bias", _array(state[f"{prefix}.bias"])))
+    if below is None:
+        return rgb
+    kernel = graph.weight("double", np.broadcast_to(_binomial(4.0), (3, 1, 4, 4)))
+    doubled = graph.add("ConvTranspose", below, kernel, group=3, strides=[2, 2], pads=[1] * 4)
+    return graph.add("Add", rgb, doubled)
+
+
+def _per_channel(graph: _Graph, values: str) -> str:
+    """(1, channels) as factors of feature maps."""
+    return graph.cast(graph.add("Reshape", values, _shape(graph)), precise=False)
+
+
+def _shape(graph: _Graph) -> str:
+    return graph.weight("per_channel", np.array([1, -1, 1, 1]), np.int64)
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.double().numpy()
+
+
+def _scalar(value: float) -> Array:
+    return np.array([[value]])
+
+
+def _binomial(gain: float) -> Array:
+    tap = np.array([1.0, 3.0, 3.0, 1.0]) / 8
+    return np.outer(tap, tap) * gain

@@ -1,0 +1,1 @@
+"""GPEN models in ONNX files, run by onnxruntime."""

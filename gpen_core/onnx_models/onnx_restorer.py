@@ -1,0 +1,244 @@
+"""A GPEN model in an ONNX file, run by onnxruntime."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..devices import Precision, is_out_of_memory
+from ..errors import Cancelled, CheckpointError, GpenError, OptionError
+from ..packages import require
+from .graph import read_graph
+from .interface import Interface, read_interface
+from .providers import CPU, NAMES, Provider, choose_providers, explain_cpu, installed_packages
+
+_log = logging.getLogger("gpen")
+
+_PURPOSE = "running an ONNX model"
+_POLL_SECONDS = 0.1
+# What a run adds at its peak, measured with 512 and 2048 pixels; onnxruntime knows no strips.
+_BYTES_PER_RUN = 460 << 20
+_BYTES_PER_PIXEL = 480
+
+
+class OnnxRestorer:
+    """A loaded GPEN model that onnxruntime runs; used like `TorchRestorer`.
+
+    One session per file. When the graphics card's memory runs out, it goes on with the CPU; that
+    is logged and kept in `notes`, as is a provider that did not start.
+    """
+
+    def __init__(
+        self, path: Path, interface: Interface, providers: list[Provider], card: torch.device
+    ) -> None:
+        """Usually called through `load`.
+
+        Args:
+            path: of the file.
+            interface: how its graph is called.
+            providers: onnxruntime's names and options, best first, the CPU last.
+            card: what torch calls the device of the first provider; the CPU if it knows none.
+        """
+        self.name = path.name
+        self.notes: list[str] = []
+        self._path = path
+        self._interface = interface
+        self._providers = providers
+        self._card = card
+        self._session: Any = None
+        # Calls from several threads take turns: they share the memory that may run out.
+        self._lock = threading.RLock()
+
+    @classmethod
+    def load(
+        cls, path: Path | str, device: str | torch.device = "auto", precision: Precision = "auto"
+    ) -> OnnxRestorer:
+        """Reads a GPEN model from an ONNX file of any name.
+
+        Args:
+            path: of the file.
+            device: "auto", a device of torch, or the name of a provider (see `providers.NAMES`).
+            precision: a file has only one; another one that is asked for is noted.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or no GPEN model.
+            OptionError: the device is unknown, or the provider is not there.
+            MissingPackageError: onnxruntime is not installed.
+        """
+        path = Path(path)
+        interface = read_interface(read_graph(path), path.name)
+        runtime = require("onnxruntime", _PURPOSE)
+        available = runtime.get_available_providers()
+        providers = choose_providers(device, available)
+        restorer = cls(path, interface, providers, _card(device))
+        restorer._open()
+        if restorer.place == CPU:
+            cuda = torch.version.cuda or ""
+            restorer._note(explain_cpu(device, available, installed_packages(), cuda))
+        if precision not in ("auto", restorer._short_precision()):
+            restorer._note(f"an ONNX model runs in the precision of its file: {restorer.precision}")
+        if not interface.recognised:
+            restorer._note("its graph is not known as GPEN's; it is used as if it were")
+        return restorer
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in pixels."""
+        return self._interface.size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs, as far as torch knows that device."""
+        return torch.device("cpu") if self.place == CPU else self._card
+
+    @property
+    def place(self) -> str:
+        """The execution provider that really runs."""
+        with self._lock:
+            return self._open().get_providers()[0]
+
+    @property
+    def precision(self) -> str:
+        """Of the convolutions' weights: float32 or float16."""
+        return "float16" if self._interface.half_weights else "float32"
+
+    def memory_needed(self) -> int:
+        """Bytes that a run takes at its peak where it runs, with the weights."""
+        weights = self._path.stat().st_size
+        return weights + _BYTES_PER_RUN + _BYTES_PER_PIXEL * self.size**2
+
+    def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
+        """Restores one aligned face.
+
+        Args:
+            crop: RGB (3, size, size), floating, 0..1.
+            cancelled: asked again and again while the network runs; true stops it.
+
+        Returns:
+            RGB (3, size, size), float32, 0..1, on the crop's device.
+
+        Raises:
+            OptionError: the crop has another shape.
+            Cancelled: `cancelled` returned true.
+            GpenError: onnxruntime failed, or the result is not finite.
+        """
+        if tuple(crop.shape) != (3, self.size, self.size):
+            raise OptionError(
+                f"{self.name} restores crops of {self.size}×{self.size} pixels in RGB, "
+                f"not of shape {tuple(crop.shape)}"
+            )
+        image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
+        kind = np.float16 if self._interface.half_input else np.float32
+        with self._lock:
+            output = self._run(image.astype(kind, copy=False), cancelled)
+        result = torch.from_numpy(np.asarray(output, dtype=np.float32))
+        if tuple(result.shape) != (1, *crop.shape):
+            raise CheckpointError(
+                f"{self.name} gave a picture of shape {tuple(result.shape)[1:]} instead of "
+                f"{tuple(crop.shape)}; it is no GPEN model for restoration"
+            )
+        if not bool(torch.isfinite(result).all()):
+            raise GpenError(
+                f"{self.name}: the result was not finite ({self.precision} on {self.place}); "
+                "use the model in float32, or its .pth file"
+            )
+        return ((result[0] + 1) / 2).clamp_(0, 1).to(crop.device)
+
+    def unload(self) -> None:
+        """Closes the session; the next call opens it again."""
+        with self._lock:
+            self._session = None
+
+    def _run(
+        self, image: NDArray[Any], cancelled: Callable[[], bool] | None
+    ) -> NDArray[np.floating[Any]]:
+        """Runs the session; after a lack of memory on a graphics card, once more on the CPU."""
+        while True:
+            try:
+                return self._run_once(image, cancelled)
+            except (GpenError, OptionError):
+                raise
+            except Exception as error:
+                # onnxruntime's own errors have no base but Exception.
+                if len(self._providers) == 1 or not is_out_of_memory(error):
+                    raise GpenError(f"{self.name}: onnxruntime failed ({_short(error)})") from error
+                failed = self.place
+            self._session = None
+            self._providers = self._providers[-1:]
+            self._note(f"memory ran out ({failed}); going on with {CPU}")
+
+    def _run_once(
+        self, image: NDArray[Any], cancelled: Callable[[], bool] | None
+    ) -> NDArray[np.floating[Any]]:
+        session, inputs = self._open(), {self._interface.input: image}
+        options = require("onnxruntime", _PURPOSE).RunOptions()
+        name, chosen = self._providers[0]
+        if session.get_providers()[0] == name == NAMES["cuda"]:
+            # It would keep the largest run's memory from torch as long as the session lives.
+            arena = f"gpu:{chosen['device_id']}"
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
+        if cancelled is None:
+            return session.run([self._interface.output], inputs, options)[0]
+        with ThreadPoolExecutor(1, "gpen-onnxruntime") as executor:
+            run = executor.submit(session.run, [self._interface.output], inputs, options)
+            while True:
+                try:
+                    return run.result(_POLL_SECONDS)[0]
+                except NotYet:
+                    if run.done() or not cancelled():
+                        continue
+                # Stops the run after the layer that is being computed.
+                options.terminate = True
+                run.exception()
+                raise Cancelled("the restoration was cancelled")
+
+    def _open(self) -> Any:  # noqa: ANN401 - onnxruntime has no types
+        """The session, opened if it is not."""
+        if self._session is None:
+            runtime = require("onnxruntime", _PURPOSE)
+            options = runtime.SessionOptions()
+            options.log_severity_level = 4  # what goes wrong is told in our own words
+            options.enable_cpu_mem_arena = False  # a quarter less memory, and none is kept
+            try:
+                self._session = runtime.InferenceSession(
+                    str(self._path), options, providers=self._providers
+                )
+            except Exception as error:
+                raise CheckpointError(
+                    f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "
+                    "Download it again, or use the .pth file."
+                ) from error
+        return self._session
+
+    def _short_precision(self) -> str:
+        return "fp16" if self._interface.half_weights else "fp32"
+
+    def _note(self, note: str | None) -> None:
+        if note is not None:
+            self.notes.append(note)
+            _log.warning("%s: %s", self.name, note)
+
+
+def _card(device: str | torch.device) -> torch.device:
+    """The device for torch's part of the work beside a model on `device`."""
+    if isinstance(device, torch.device):
+        return device
+    kind = device.partition(":")[0]
+    if kind in ("auto", "cuda", "tensorrt") and torch.cuda.is_available():
+        return torch.device("cuda", int(device.partition(":")[2] or 0))
+    return torch.device("cpu")
+
+
+def _short(error: Exception) -> str:
+    """onnxruntime's message without its own source lines."""
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -1,0 +1,152 @@
+"""Which of onnxruntime's execution providers to ask for, and why another one ran."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..errors import OptionError
+
+CPU = "CPUExecutionProvider"
+
+NAMES = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+"""What users call the providers, and what onnxruntime does."""
+
+# TensorRT builds an engine for minutes before the first picture, and OpenVINO helps Intel alone:
+# both run only when they are asked for.
+_AUTOMATIC = ("cuda", "migraphx", "rocm", "directml", "coreml")
+_OF_TORCH = {
+    "cuda": ("cuda", "migraphx", "rocm"),
+    "mps": ("coreml",),
+    "xpu": ("openvino",),
+    "privateuseone": ("directml",),
+}
+_PACKAGES = (
+    *("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+    *("onnxruntime-migraphx", "onnxruntime-rocm", "onnxruntime-silicon", "onnxruntime-qnn"),
+)
+
+Provider = tuple[str, dict[str, Any]]
+"""Its name in onnxruntime, and its options."""
+
+
+def choose_providers(device: str | torch.device, available: Iterable[str]) -> list[Provider]:
+    """The providers to try, best first, the CPU last.
+
+    Args:
+        device: "auto", a device of torch, or one of `NAMES`.
+        available: what the installed onnxruntime was built with.
+
+    Raises:
+        OptionError: the device is unknown, or a provider asked for by name is not there.
+    """
+    present = set(available)
+    kind, index = _kind_and_index(device)
+    if kind in NAMES and kind not in _OF_TORCH and NAMES[kind] not in present:
+        others = ", ".join(n for n, full in NAMES.items() if full in present) or "none but cpu"
+        raise OptionError(
+            f"the installed onnxruntime has no {NAMES[kind]}; it has: {others}. "
+            "Use --device auto, or install the onnxruntime that belongs to your card"
+        )
+    wanted = wanted_kinds(kind)
+    chosen = [(NAMES[k], _options(k, index)) for k in wanted if NAMES[k] in present]
+    return [*chosen, (CPU, {})]
+
+
+def wanted_kinds(kind: str) -> Sequence[str]:
+    """The keys of `NAMES` that suit a kind of device, best first; none for the CPU."""
+    if kind == "auto":
+        return _AUTOMATIC
+    if kind == "tensorrt":
+        return ("tensorrt", "cuda")
+    if kind in _OF_TORCH:
+        return _OF_TORCH[kind]
+    return (kind,) if kind in NAMES else ()
+
+
+def _kind_and_index(device: str | torch.device) -> tuple[str, int]:
+    if isinstance(device, torch.device):
+        return device.type, device.index or 0
+    kind, _, index = device.partition(":")
+    known = kind in ("auto", "cpu") or kind in _OF_TORCH or kind in NAMES
+    if not known or (index and not index.isdigit()):
+        raise OptionError(
+            f"the device {device!r} is unknown; for an ONNX model use auto, cpu, cuda, cuda:1 "
+            f"or one of {', '.join(sorted(NAMES))}"
+        )
+    return kind, int(index or 0)
+
+
+def _options(kind: str, index: int) -> dict[str, Any]:
+    if kind == "cuda":
+        # The defaults try every algorithm, with gigabytes of scratch memory at 2048 pixels, and
+        # double the arena each time it grows.
+        return {
+            "device_id": index,
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+    if kind in ("tensorrt", "rocm", "migraphx", "directml"):
+        return {"device_id": index}
+    return {"device_type": "GPU"} if kind == "openvino" else {}
+
+
+def explain_cpu(
+    device: str | torch.device, available: Iterable[str], packages: Mapping[str, str], cuda: str
+) -> str | None:
+    """Why a model runs on the CPU although there is something faster, and what to do about it.
+
+    Args:
+        device: what was asked for; a torch device, or a name.
+        available: the providers that the installed onnxruntime was built with.
+        packages: the installed flavours of onnxruntime and their versions.
+        cuda: the version of CUDA that torch brings, empty if none.
+
+    Returns:
+        One sentence; None if the CPU is what was to be expected.
+    """
+    kind, _ = _kind_and_index(device)
+    wanted = wanted_kinds(kind)
+    if not wanted or (kind == "auto" and not cuda):
+        return None
+    usable = [name for name in wanted if NAMES[name] in set(available)]
+    installed = " and ".join(f"{name} {version}" for name, version in packages.items())
+    if usable:
+        brought = f" (torch brings CUDA {cuda})" if cuda else ""
+        return (
+            f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Its version of CUDA "
+            f"and cuDNN is most likely not the one that is here{brought}; install the release of "
+            f"{installed or 'onnxruntime-gpu'} that was built for it, or use the .pth file"
+        )
+    if len(packages) > 1:
+        return (
+            f"onnxruntime ran on the CPU: {installed} are installed over each other, and the one "
+            "without the GPU won. Uninstall both, then install onnxruntime-gpu alone"
+        )
+    return (
+        f"onnxruntime ran on the CPU: the installed {installed or 'onnxruntime'} has no "
+        f"{NAMES[wanted[0]]}. Install onnxruntime-gpu in its place, or use the .pth file"
+    )
+
+
+def installed_packages() -> dict[str, str]:
+    """The installed flavours of onnxruntime and their versions."""
+    return {name: version for name in _PACKAGES if (version := _version(name))}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
