@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..network.config import GpenConfig
+from ..network.layers import Scaling
+from ..network.rescaling import Exponents, exponents_for
 from ..packages import require
 
 State = Mapping[str, Tensor]
@@ -46,9 +49,10 @@ def build_model(
     """
     onnx = require("onnx", "writing an ONNX file")
     graph = _Graph(onnx, np.float16 if half else np.float32)
-    features = _encode(graph, state, config)
-    styles = _styles(graph, state, config, features[4])
-    _decode(graph, state, config, features, styles)
+    exponents = exponents_for(state, config, torch.float16 if half else torch.float32)
+    features = _encode(graph, state, config, exponents)
+    styles = _styles(graph, state, config, features[4], exponents.of_feature(4))
+    _decode(graph, state, config, features, styles, exponents)
     return graph.model(config.size, opset, metadata)
 
 
@@ -122,27 +126,34 @@ class _Graph:
         return model
 
 
-def _encode(graph: _Graph, state: State, config: GpenConfig) -> dict[int, str]:
+def _encode(
+    graph: _Graph, state: State, config: GpenConfig, exponents: Exponents
+) -> dict[int, str]:
     """The encoder; returns its feature of each resolution."""
-    weight = _array(state["ecd0.0.0.weight"]) * (_GAIN / math.sqrt(3.0))
-    bias = _array(state["ecd0.0.1.bias"]) * _GAIN
+    above = exponents.of_feature(config.size)
+    weight = _array(state["ecd0.0.0.weight"]) * (_GAIN * 2.0**-above / math.sqrt(3.0))
+    bias = _array(state["ecd0.0.1.bias"]) * (_GAIN * 2.0**-above)
     x = graph.convolve(graph.cast("input", precise=False), "entry", weight, bias)
     features = {config.size: graph.activate(x)}
     for level, resolution in enumerate(reversed(config.resolutions[:-1]), start=1):
         prefix = f"ecd{level}"
+        here = exponents.of_feature(resolution)
         weight = _array(state[f"{prefix}.0.1.weight"])
-        weight = weight * (_GAIN / math.sqrt(weight[0].size))
-        bias = _array(state[f"{prefix}.0.2.bias"]) * _GAIN
+        weight = weight * (_GAIN * 2.0 ** (above - here) / math.sqrt(weight[0].size))
+        bias = _array(state[f"{prefix}.0.2.bias"]) * (_GAIN * 2.0**-here)
+        above = here
         x = graph.blur(features[2 * resolution], weight.shape[1], 1.0, padding=2)
         x = graph.convolve(x, prefix, weight, bias, strides=[2, 2])
         features[resolution] = graph.activate(x)
     return features
 
 
-def _styles(graph: _Graph, state: State, config: GpenConfig, smallest: str) -> dict[str, str]:
+def _styles(
+    graph: _Graph, state: State, config: GpenConfig, smallest: str, exponent: int
+) -> dict[str, str]:
     """The mapping network and all modulations; returns each layer's style (1, inputs)."""
     x = graph.add("Flatten", graph.cast(smallest, precise=True))
-    x = _dense(graph, state, "final_linear.0", x, 1.0)
+    x = _dense(graph, state, "final_linear.0", x, 1.0, exponent)
     square = graph.add("Mul", x, x)
     mean = graph.add("ReduceMean", square, keepdims=1)
     norm = graph.add("Sqrt", graph.add("Add", mean, graph.weight("epsilon", _scalar(_EPSILON))))
@@ -169,9 +180,9 @@ def _styles(graph: _Graph, state: State, config: GpenConfig, smallest: str) -> d
     return styles
 
 
-def _dense(graph: _Graph, state: State, prefix: str, x: str, rate: float) -> str:
+def _dense(graph: _Graph, state: State, prefix: str, x: str, rate: float, exponent: int = 0) -> str:
     weight = _array(state[f"{prefix}.weight"])
-    weight = weight * (rate * _GAIN / math.sqrt(weight.shape[1]))
+    weight = weight * (rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1]))
     bias = _array(state[f"{prefix}.bias"]) * (rate * _GAIN)
     names = graph.weight(f"{prefix}.weight", weight), graph.weight(f"{prefix}.bias", bias)
     return graph.activate(graph.add("Gemm", x, *names, transB=1))
@@ -183,17 +194,26 @@ def _decode(
     config: GpenConfig,
     features: Mapping[int, str],
     styles: Mapping[str, str],
+    exponents: Exponents,
 ) -> None:
     """The decoder, whose last node is the graph's output."""
     constant = _array(state["generator.input.input"])
-    x = graph.weight("constant", constant, graph.dtype)
-    x = _styled(graph, state, "generator.conv1", x, features[4], styles, up=False)
-    rgb = _to_rgb(graph, state, "generator.to_rgb1", x, None, styles)
+    x, at = graph.weight("constant", constant, graph.dtype), 0
+
+    def styled(prefix: str, resolution: int, up: bool) -> None:
+        nonlocal x, at
+        scaling = Scaling(at, exponents.of_feature(resolution), exponents.of_output(prefix))
+        style = styles[prefix]
+        x = _styled(graph, state, prefix, x, features[resolution], style, up, scaling)
+        at = scaling.output
+
+    styled("generator.conv1", 4, up=False)
+    rgb = _to_rgb(graph, state, "generator.to_rgb1", x, None, styles["generator.to_rgb1"], at)
     for level, resolution in enumerate(config.resolutions[1:]):
-        first, second = f"generator.convs.{2 * level}", f"generator.convs.{2 * level + 1}"
-        x = _styled(graph, state, first, x, features[resolution], styles, up=True)
-        x = _styled(graph, state, second, x, features[resolution], styles, up=False)
-        rgb = _to_rgb(graph, state, f"generator.to_rgbs.{level}", x, rgb, styles)
+        styled(f"generator.convs.{2 * level}", resolution, up=True)
+        styled(f"generator.convs.{2 * level + 1}", resolution, up=False)
+        to_rgb = f"generator.to_rgbs.{level}"
+        rgb = _to_rgb(graph, state, to_rgb, x, rgb, styles[to_rgb], at)
     graph.add("Identity", rgb, output="output")
 
 
@@ -203,8 +223,9 @@ def _styled(
     prefix: str,
     x: str,
     feature: str,
-    styles: Mapping[str, str],
+    style: str,
     up: bool,
+    scaling: Scaling,
 ) -> str:
     """A modulated convolution, its result and the encoder's feature side by side, activated."""
     weight = _array(state[f"{prefix}.conv.weight"])[0]
@@ -212,19 +233,22 @@ def _styled(
     outputs = weight.shape[0]
     laid_out = weight.transpose(1, 0, 2, 3) if up else weight
     name = graph.weight(f"{prefix}.weight", laid_out, graph.dtype)
-    style, peak = _normalised(graph, styles[prefix])
-    scale = _demodulation(graph, name, style, peak, transposed=not up)
+    style, peak = _normalised(graph, style)
+    gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
+    scale = _demodulation(graph, name, style, peak, gain, transposed=not up)
     x = graph.add("Mul", x, _per_channel(graph, style))
     if up:
         x = graph.blur(graph.add("ConvTranspose", x, name, strides=[2, 2]), outputs, 4.0, padding=1)
     else:
         x = graph.add("Conv", x, name, pads=[1, 1, 1, 1])
     x = graph.add("Mul", x, _per_channel(graph, scale))
-    bias = (_array(state[f"{prefix}.activate.bias"]) * _GAIN).reshape(1, -1, 1, 1)
+    bias = _array(state[f"{prefix}.activate.bias"]) * (_GAIN * 2.0**-scaling.output)
+    bias = bias.reshape(1, -1, 1, 1)
     own = graph.weight(f"{prefix}.bias", bias[:, :outputs], graph.dtype)
     x = graph.activate(graph.add("Add", x, own))
-    gain = _array(state[f"{prefix}.noise.weight"]).reshape(1, 1, 1, 1) * _GAIN
-    noise = graph.add("Mul", feature, graph.weight(f"{prefix}.gain", gain, graph.dtype))
+    factor = _GAIN * 2.0 ** (scaling.feature - scaling.output)
+    strength = _array(state[f"{prefix}.noise.weight"]).reshape(1, 1, 1, 1) * factor
+    noise = graph.add("Mul", feature, graph.weight(f"{prefix}.gain", strength, graph.dtype))
     other = graph.weight(f"{prefix}.feature_bias", bias[:, outputs:], graph.dtype)
     noise = graph.activate(graph.add("Add", noise, other))
     return graph.add("Concat", x, noise, axis=1)
@@ -237,7 +261,9 @@ def _normalised(graph: _Graph, style: str) -> tuple[str, str]:
     return graph.add("Div", style, peak), peak
 
 
-def _demodulation(graph: _Graph, weight: str, style: str, peak: str, transposed: bool) -> str:
+def _demodulation(
+    graph: _Graph, weight: str, style: str, peak: str, gain: float, transposed: bool
+) -> str:
     """The factor of each output channel (1, outputs).
 
     The weights' energy is left to be computed when the file is loaded: it would add 20 MB to it.
@@ -251,7 +277,7 @@ def _demodulation(graph: _Graph, weight: str, style: str, peak: str, transposed:
         "Div", graph.weight("epsilon", _scalar(_EPSILON)), graph.add("Mul", peak, peak)
     )
     norm = graph.add("Sqrt", graph.add("Add", total, epsilon))
-    return graph.add("Div", graph.weight("gain", _scalar(_GAIN)), norm)
+    return graph.add("Div", graph.weight(f"gain.{gain:g}", _scalar(gain)), norm)
 
 
 def _to_rgb(
@@ -260,15 +286,18 @@ def _to_rgb(
     prefix: str,
     x: str,
     below: str | None,
-    styles: Mapping[str, str],
+    style: str,
+    exponent: int,
 ) -> str:
     """A modulated 1×1 convolution to RGB, added in float32 to the RGB from below."""
     weight = _array(state[f"{prefix}.conv.weight"])[0]
     weight = weight / math.sqrt(weight.shape[1])
-    style, peak = _normalised(graph, styles[prefix])
+    style, peak = _normalised(graph, style)
     x = graph.add("Mul", x, _per_channel(graph, style))
     x = graph.add("Conv", x, graph.weight(f"{prefix}.weight", weight, graph.dtype))
-    x = graph.add("Mul", graph.cast(x, precise=True), graph.add("Reshape", peak, _shape(graph)))
+    factor = graph.weight(f"factor.{exponent}", _scalar(2.0**exponent))
+    peak = graph.add("Reshape", graph.add("Mul", peak, factor), _shape(graph))
+    x = graph.add("Mul", graph.cast(x, precise=True), peak)
     rgb = graph.add("Add", x, graph.weight(f"{prefix}.bias", _array(state[f"{prefix}.bias"])))
     if below is None:
         return rgb

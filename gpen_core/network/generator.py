@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from .config import GpenConfig
 from .features import Features
-from .layers import Dense, Down, Entry, State, StyledConv, ToRgb, double_rgb
+from .layers import Dense, Down, Entry, Scaling, State, StyledConv, ToRgb, double_rgb
 from .levels import Level, LevelKernels
 from .plan import StripPlan, whole_frame
+from .rescaling import exponents_for
 from .strips import Cancel, Strips, stop_if
 
 
@@ -29,22 +30,26 @@ class GpenNetwork(nn.Module):
         self.config = config
         self.dtype = dtype
         self._style_dtype = torch.promote_types(dtype, torch.float32)
-        self.entry = Entry(state, dtype)
-        smaller = list(reversed(config.resolutions[:-1]))
-        self._downs = nn.ModuleDict(
-            {str(r): Down(state, f"ecd{i}", dtype) for i, r in enumerate(smaller, start=1)}
-        )
-        self._latent = Dense(state, "final_linear.0", self._style_dtype)
+        exponents = exponents_for(state, config, dtype)
+        self.entry = Entry(state, dtype, exponents.of_feature(config.size))
+        self._downs = nn.ModuleDict()
+        for i, r in enumerate(reversed(config.resolutions[:-1]), start=1):
+            above, here = exponents.of_feature(2 * r), exponents.of_feature(r)
+            self._downs[str(r)] = Down(state, f"ecd{i}", dtype, above, here)
+        smallest = exponents.of_feature(4)
+        self._latent = Dense(state, "final_linear.0", self._style_dtype, exponent=smallest)
         self._mapping = nn.ModuleList(
             Dense(state, f"generator.style.{i}", self._style_dtype, rate=0.01)
             for i in range(1, config.n_mlp + 1)
         )
         constant = state["generator.input.input"].to(dtype)
         self.register_buffer("_constant", constant.contiguous(memory_format=torch.channels_last))
-        self._start = StyledConv(state, "generator.conv1", 4, False, dtype)
-        self._start_rgb = ToRgb(state, "generator.to_rgb1", dtype)
+        end = exponents.of_output("generator.conv1")
+        first = Scaling(feature=smallest, output=end)
+        self._start = StyledConv(state, "generator.conv1", 4, False, dtype, first)
+        self._start_rgb = ToRgb(state, "generator.to_rgb1", dtype, end)
         self._levels = nn.ModuleList(
-            Level(state, i, r, dtype) for i, r in enumerate(config.resolutions[1:])
+            Level(state, i, r, dtype, exponents) for i, r in enumerate(config.resolutions[1:])
         )
         self._fold_modulations(state)
 

@@ -55,11 +55,26 @@ class Dense(_Constants):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, state: State, prefix: str, dtype: torch.dtype, rate: float = 1.0) -> None:
-        """`rate` is the layer's learning rate multiplier, a factor on weight and bias."""
+    def __init__(
+        self,
+        state: State,
+        prefix: str,
+        dtype: torch.dtype,
+        rate: float = 1.0,
+        exponent: int = 0,
+    ) -> None:
+        """Folds what is constant.
+
+        Args:
+            state: the state dict.
+            prefix: of the layer's tensors in it.
+            dtype: to compute in.
+            rate: the layer's learning rate multiplier, a factor on weight and bias.
+            exponent: the input is divided by 2 to this power.
+        """
         super().__init__()
         weight = state[f"{prefix}.weight"].to(dtype)
-        self.keep("weight", weight * (rate * _GAIN / math.sqrt(weight.shape[1])))
+        self.keep("weight", weight * (rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1])))
         self.keep("bias", state[f"{prefix}.bias"].to(dtype) * (rate * _GAIN))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,11 +88,13 @@ class Entry(_Constants):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, state: State, dtype: torch.dtype) -> None:
+    def __init__(self, state: State, dtype: torch.dtype, exponent: int) -> None:
+        """The output is divided by 2 to the power of `exponent`."""
         super().__init__()
-        weight = state["ecd0.0.0.weight"].double() * (_GAIN / math.sqrt(3.0))
+        gain = _GAIN * 2.0**-exponent
+        weight = state["ecd0.0.0.weight"].double() * (gain / math.sqrt(3.0))
         self.keep("weight", _channels_last(weight.to(dtype)))
-        self.keep("bias", (state["ecd0.0.1.bias"].double() * _GAIN).to(dtype))
+        self.keep("bias", (state["ecd0.0.1.bias"].double() * gain).to(dtype))
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Rows of RGB in -1..1 to as many rows of features."""
@@ -91,18 +108,31 @@ class Down(_Constants):
     bias: Tensor
     blur: Tensor
 
-    def __init__(self, state: State, prefix: str, dtype: torch.dtype) -> None:
+    def __init__(
+        self, state: State, prefix: str, dtype: torch.dtype, above: int, exponent: int
+    ) -> None:
+        """The input is divided by 2 to the power of `above`, the output of `exponent`."""
         super().__init__()
         weight = state[f"{prefix}.0.1.weight"].double()
-        weight = weight * (_GAIN / math.sqrt(weight[0].numel()))
+        weight = weight * (_GAIN * 2.0 ** (above - exponent) / math.sqrt(weight[0].numel()))
         self.keep("weight", _channels_last(weight.to(dtype)))
-        self.keep("bias", (state[f"{prefix}.0.2.bias"].double() * _GAIN).to(dtype))
+        bias = state[f"{prefix}.0.2.bias"].double() * (_GAIN * 2.0**-exponent)
+        self.keep("bias", bias.to(dtype))
         self.keep("blur", _blur_kernel(weight.shape[1], 1.0, self.weight))
 
     def forward(self, x: Tensor, whole: bool) -> Tensor:
         """Rows [2a - 2, 2b + 2) of the level above, or all of them, to rows [a, b)."""
         x = F.conv2d(x, self.blur, padding=(2 if whole else 0, 2), groups=x.shape[1])
         return F.leaky_relu_(F.conv2d(x, self.weight, self.bias, stride=2), _LEAK)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """By which powers of two the maps around a modulated convolution are divided."""
+
+    input: int = 0
+    feature: int = 0
+    output: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,10 +155,27 @@ class StyledConv(_Constants):
     blur: Tensor
 
     def __init__(
-        self, state: State, prefix: str, resolution: int, up: bool, dtype: torch.dtype
+        self,
+        state: State,
+        prefix: str,
+        resolution: int,
+        up: bool,
+        dtype: torch.dtype,
+        scaling: Scaling,
     ) -> None:
+        """Folds what is constant.
+
+        Args:
+            state: the state dict.
+            prefix: of the layer's tensors in it.
+            resolution: of its output.
+            up: whether it doubles the resolution.
+            dtype: of feature maps.
+            scaling: of input, feature and output.
+        """
         super().__init__()
         self.up = up
+        self._gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
         self.dtype = dtype
         self.scales_activations = resolution <= _SCALE_ACTIVATIONS_UP_TO
         weight = state[f"{prefix}.conv.weight"][0].double()
@@ -139,10 +186,12 @@ class StyledConv(_Constants):
         laid_out = weight.transpose(0, 1) if up else weight
         stored = laid_out.to(dtype if self.scales_activations else precise)
         self.keep("weight", _channels_last(stored))
-        bias = (state[f"{prefix}.activate.bias"].double() * _GAIN).to(dtype)
+        bias = state[f"{prefix}.activate.bias"].double() * (_GAIN * 2.0**-scaling.output)
+        bias = bias.to(dtype)
         self.keep("bias", bias[: weight.shape[0]])
         self.keep("feature_bias", bias[weight.shape[0] :].view(1, -1, 1, 1))
         gain = state[f"{prefix}.noise.weight"].double() * _GAIN
+        gain = gain * 2.0 ** (scaling.feature - scaling.output)
         self.keep("feature_gain", gain.to(dtype).view(1, 1, 1, 1))
         if up:
             self.keep("blur", _blur_kernel(weight.shape[0], 4.0, bias))
@@ -161,7 +210,7 @@ class StyledConv(_Constants):
         peak = style.abs().max().clamp_min(1e-12)
         style = style / peak
         energy = F.linear(style.square().unsqueeze(0), self.energy)[0]
-        scale = _GAIN * torch.rsqrt(energy + _EPSILON / peak.square())
+        scale = self._gain * torch.rsqrt(energy + _EPSILON / peak.square())
         rows, columns = style.view(1, -1, 1, 1), scale.view(1, -1, 1, 1)
         if self.scales_activations:
             return ModulatedKernel(self.weight, rows.to(self.dtype), columns.to(self.dtype))
@@ -215,9 +264,11 @@ class ToRgb(_Constants):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, state: State, prefix: str, dtype: torch.dtype) -> None:
+    def __init__(self, state: State, prefix: str, dtype: torch.dtype, exponent: int) -> None:
+        """The input is divided by 2 to the power of `exponent`."""
         super().__init__()
         self.dtype = dtype
+        self._factor = 2.0**exponent
         precise = torch.promote_types(dtype, torch.float32)
         weight = state[f"{prefix}.conv.weight"][0].double()
         self.keep("weight", (weight / math.sqrt(weight.shape[1])).to(precise))
@@ -227,7 +278,8 @@ class ToRgb(_Constants):
         """The kernel for a style (inputs,): at most of the weight's own size, and its factor."""
         peak = style.abs().max().clamp_min(1e-12)
         weight = self.weight * (style / peak).view(1, -1, 1, 1)
-        return ModulatedKernel(_channels_last(weight.to(self.dtype)), output_scale=peak)
+        kernel = _channels_last(weight.to(self.dtype))
+        return ModulatedKernel(kernel, output_scale=peak * self._factor)
 
     def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
         """Rows of features to rows of RGB, in float32 or better, plus `below` at this size."""

@@ -7,19 +7,31 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .layers import ModulatedKernel, State, StyledConv, ToRgb
+from .layers import ModulatedKernel, Scaling, State, StyledConv, ToRgb
+from .rescaling import Exponents
 
 
 class Level(nn.Module):
     """One doubling of the decoder: up-convolution, convolution, RGB."""
 
-    def __init__(self, state: State, index: int, resolution: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        state: State,
+        index: int,
+        resolution: int,
+        dtype: torch.dtype,
+        exponents: Exponents,
+    ) -> None:
         super().__init__()
         self.resolution = resolution
-        convs = f"generator.convs.{2 * index}", f"generator.convs.{2 * index + 1}"
-        self.first = StyledConv(state, convs[0], resolution, True, dtype)
-        self.second = StyledConv(state, convs[1], resolution, False, dtype)
-        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", dtype)
+        first, second = f"generator.convs.{2 * index}", f"generator.convs.{2 * index + 1}"
+        below = "generator.conv1" if index == 0 else f"generator.convs.{2 * index - 1}"
+        entry, middle, end = (exponents.of_output(prefix) for prefix in (below, first, second))
+        feature = exponents.of_feature(resolution)
+        up, same = Scaling(entry, feature, middle), Scaling(middle, feature, end)
+        self.first = StyledConv(state, first, resolution, True, dtype, up)
+        self.second = StyledConv(state, second, resolution, False, dtype, same)
+        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", dtype, end)
 
 
 @dataclass(frozen=True)
