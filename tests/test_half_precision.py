@@ -14,7 +14,7 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import random_state
 from gpen_core.network.rescaling import Exponents, exponents_for
 
-CONFIG = GpenConfig(128, 1, 0.25)
+CONFIG = GpenConfig(128, 1, 0.125)
 
 
 def times(factor, *parts):
