@@ -17,6 +17,7 @@ LAYERS = [
     {"images", "folders", "devices"},
     {"checkpoints", "geometry"},
     {"network", "compositing", "detection"},
+    {"models"},
     {"restorer", "results", "changes", "placing"},
     {"watching"},
     {"face_work"},

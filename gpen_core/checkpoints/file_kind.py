@@ -21,19 +21,20 @@ _MAX_ONNX_VERSION = 32
 
 
 class FileKind(Enum):
-    """The kinds of file that can hold weights, and the bare pickle that may hide code."""
+    """The kinds of file that can hold a model, and the bare pickle that may hide code."""
 
     ZIP = auto()
     LEGACY = auto()
     SAFETENSORS = auto()
     PICKLE = auto()
+    ONNX = auto()
 
 
 def file_kind(head: bytes, size: int) -> FileKind:
     """Tells how to read a file of `size` bytes whose first `HEAD_BYTES` bytes are `head`.
 
     Raises:
-        Refusal: it is empty, too large or nothing that holds weights; the message says what.
+        Refusal: it is empty, too large or nothing that holds a model; the message says what.
     """
     if size == 0:
         raise Refusal(f"is empty (0 bytes). {AGAIN}")
@@ -46,6 +47,13 @@ def file_kind(head: bytes, size: int) -> FileKind:
             "is a tar archive (the format of PyTorch before 0.2), which cannot be read safely. "
             "Use the official .pth file or a .safetensors file."
         )
+    kind = _kind_of(head)
+    if kind is None:
+        raise Refusal(_what_else(head, size))
+    return kind
+
+
+def _kind_of(head: bytes) -> FileKind | None:
     if head.startswith(b"PK\x03\x04"):
         return FileKind.ZIP
     if head.startswith(_LEGACY_MAGIC):
@@ -54,7 +62,7 @@ def file_kind(head: bytes, size: int) -> FileKind:
         return FileKind.SAFETENSORS
     if head[0] == 0x80 and len(head) > 1 and head[1] <= _MAX_PICKLE_PROTOCOL:
         return FileKind.PICKLE
-    raise Refusal(_what_else(head, size))
+    return FileKind.ONNX if _is_onnx(head) else None
 
 
 def _is_tar(head: bytes) -> bool:
@@ -89,11 +97,6 @@ def _what_else(head: bytes, size: int) -> str:
         )
     if head.startswith(_ARCHIVES):
         return "is an archive, not a model file. Unpack it and use the .pth file inside."
-    if _is_onnx(head):
-        return (
-            "is an ONNX model, which cannot be read as PyTorch weights. Use the .pth or "
-            ".safetensors file of the same model."
-        )
     if not any(head):
         return f"begins with zeros only: a download that did not finish leaves this. {AGAIN}"
     return f"is not a model file (.pth, .pt or .safetensors). {UNTRUSTED}"

@@ -1,8 +1,10 @@
 """One call from a model file to its tensors."""
 
 import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +17,18 @@ from .safetensors_file import read_safetensors
 from .state_dict import check_finite, state_dict_in
 from .torch_file import load_checked
 from .zip_layout import check_zip
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file of weights holds."""
+
+    tensors: dict[str, torch.Tensor]
+    """As `read_state_dict` returns them."""
+
+    states: tuple[str, ...]
+    """The states in a training checkpoint, such as the averaged generator ("g_ema") and an
+    optimiser's ("g_optim"); none in a file that holds only one."""
 
 
 def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
@@ -30,13 +44,29 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     Raises:
         CheckpointError: the file cannot be used; the message names it, says why and what to do.
     """
+    return read_weights(path).tensors
+
+
+def read_weights(path: Path | str) -> Weights:
+    """`read_state_dict`, which also tells what else is in the file.
+
+    Raises:
+        CheckpointError: as for `read_state_dict`.
+    """
     path = Path(path)
     try:
-        tensors = state_dict_in(_contents(path))
+        contents = _contents(path)
+        tensors = state_dict_in(contents)
     except Refusal as refusal:
         raise CheckpointError(f"{path} {refusal}") from refusal.__cause__ or refusal
     check_finite(path, tensors)
-    return tensors
+    return Weights(tensors, _states_in(contents))
+
+
+def _states_in(contents: object) -> tuple[str, ...]:
+    entries = cast("Mapping[object, object]", contents) if isinstance(contents, Mapping) else {}
+    states = [str(key) for key, value in entries.items() if isinstance(value, Mapping)]
+    return tuple(states) if len(states) > 1 else ()
 
 
 def _contents(path: Path) -> object:
@@ -74,6 +104,11 @@ def _read(path: Path, handle: BinaryIO) -> object:
         return read_safetensors(path, handle, size)
     if kind is FileKind.PICKLE:
         raise bare_pickle(handle)
+    if kind is FileKind.ONNX:
+        raise Refusal(
+            "is an ONNX model, which cannot be read as PyTorch weights. Use the .pth or "
+            ".safetensors file of the same model."
+        )
     if kind is FileKind.ZIP:
         check_zip(handle, size)
     else:
