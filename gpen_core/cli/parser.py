@@ -19,7 +19,8 @@ from .models_parser import add_models
 
 _NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only. "
-    "Put GPEN-BFR-2048.pth into models/facerestore_models, or name it with --model."
+    "Put GPEN-BFR-2048.pth into models/facerestore_models, name it with --model, or "
+    "get it with gpen models fetch."
 )
 _STATUS = "The exit status is 1 if a picture failed, 2 if the arguments are wrong."
 

@@ -14,7 +14,6 @@ from http import HTTPStatus
 from typing import IO
 from urllib.parse import urlsplit
 
-from .. import __version__
 from ..errors import OptionError
 
 _PASSING = {
@@ -71,7 +70,7 @@ def open_address(
         PassingError: the server is out of reach, slow or busy.
         SourceError: it refuses, or leads to where it must not.
     """
-    every = {"User-Agent": f"gpen/{__version__}", "Accept-Encoding": "identity", **headers}
+    every = {"User-Agent": "gpen-face-restoration", "Accept-Encoding": "identity", **headers}
     try:
         return _opener().open(urllib.request.Request(address, headers=every), timeout=timeout)  # noqa: S310 - the opener knows no other schemes
     except urllib.error.HTTPError as error:

@@ -48,8 +48,7 @@ class Plan:
         places = ", ".join((self.known.model.page, *self.known.file.addresses))
         return (
             f"To get it by hand: download it in a browser (it is linked from or was at: {places}), "
-            f"save it as {self.target.absolute()}, and check it with: gpen models verify "
-            f"{self.known.file.file}"
+            f"save it as {self.target.absolute()}, and check it with gpen models verify."
         )
 
 
