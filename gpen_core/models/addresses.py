@@ -102,6 +102,9 @@ def _opener() -> urllib.request.OpenerDirector:
 class SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http and https, but from https to https only."""
 
+    # Python 3.10 knows no 308, which for a download is the same as 307.
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+
     def redirect_request(
         self,
         req: urllib.request.Request,
@@ -120,6 +123,7 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         if new not in ("http", "https") or (old, new) == ("https", "http"):
             fp.close()
             raise SourceError(f"redirects from {old} to {newurl}, which is not safe")
+        code = HTTPStatus.TEMPORARY_REDIRECT if code == HTTPStatus.PERMANENT_REDIRECT else code
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

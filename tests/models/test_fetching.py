@@ -77,9 +77,11 @@ class TestAllGoesWell:
         assert told[-1] == (len(tiny), len(tiny))
         assert sorted(told) == told
 
-    def test_redirects_are_followed(self, site, answers, get, tiny):
+    @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+    def test_redirects_are_followed(self, site, answers, get, tiny, code):
         site.put("/real", answers.serve(tiny))
-        assert get(site.put("/m", answers.redirect("/real")), data=tiny).read_bytes() == tiny
+        address = site.put("/m", answers.redirect("/real", code))
+        assert get(address, data=tiny).read_bytes() == tiny
 
     def test_a_proxy_of_the_environment_is_used(
         self, site, answers, get, tiny, monkeypatch: pytest.MonkeyPatch
