@@ -9,6 +9,10 @@ class CheckpointError(GpenError):
     """A model file is missing, damaged, unsafe or not what it is used as."""
 
 
+class DownloadError(GpenError):
+    """A model file cannot be downloaded, or what came is not it."""
+
+
 class ImageError(GpenError):
     """A picture cannot be read, written or used."""
 

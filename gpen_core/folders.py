@@ -65,7 +65,7 @@ class ModelFolders:
         """
         first: dict[str, Path] = {}
         for folder in self.searched(role):
-            for path in _files(folder):
+            for path in files_in(folder):
                 if serves(path.name, role):
                     first.setdefault(path.name, path)
         return sorted(first.values(), key=_place_in_list)
@@ -78,6 +78,16 @@ class ModelFolders:
                 if _is_file(folder / name):
                     return folder / name
         return None
+
+    def destination(self, role: Role, environment: Mapping[str, str] | None = None) -> Path:
+        """The folder into which new files of a role go.
+
+        That is the first existing folder of the role's own name, such as facerestore_models, else
+        the folder for the user, which need not exist.
+        """
+        own = [path for path in self.searched(role) if path.name == _SUBFOLDERS[role][0]]
+        user = user_folder(os.environ if environment is None else environment)
+        return next((path for path in own if _is_folder(path)), user)
 
     def named(self, name: str, role: Role) -> Path:
         """The listed model file of that name; never one outside the folders of the role.
@@ -163,7 +173,7 @@ def serves(name: str, role: Role) -> bool:
     return name.lower().startswith(_BEGINNINGS[role])
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
     """Model files directly in a folder; a missing folder has none."""
     try:
         entries = sorted(folder.iterdir())
@@ -179,6 +189,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:  # a folder on the way may not be entered: then the file cannot be used
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
         return False
 
 

@@ -96,6 +96,18 @@ def test_dead_links_and_folders_named_like_models_are_not_listed(tmp_path):
     assert ModelFolders((tmp_path,)).find("restoration") == []
 
 
+@pytest.mark.parametrize(
+    ("role", "own"), [("restoration", "facerestore_models"), ("detection", "facedetection")]
+)
+def test_new_files_go_into_the_first_folder_of_the_role_that_exists(tmp_path, role, own):
+    folders = ModelFolders((tmp_path / "a", tmp_path / "b", tmp_path / "c"))
+    environment = {"XDG_DATA_HOME": str(tmp_path / "data"), "LOCALAPPDATA": str(tmp_path / "data")}
+    put(tmp_path, "a/GFPGAN/x.pth", "a/GPEN/x.pth")
+    assert folders.destination(role, environment) == user_folder(environment)
+    put(tmp_path, f"c/{own}/x.pth", f"b/{own}/x.pth")
+    assert folders.destination(role, environment) == tmp_path / "b" / own
+
+
 class TestDefaultFolders:
     def test_order_and_no_doubles(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -17,6 +17,7 @@ LAYERS = [
     {"images", "folders", "devices"},
     {"checkpoints", "geometry"},
     {"network", "compositing", "detection", "onnx_models"},
+    {"models"},
     {"torch_restorer"},
     {"restorer", "results", "changes", "placing"},
     {"conversion"},

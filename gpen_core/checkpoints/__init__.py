@@ -2,7 +2,15 @@
 
 from .file_kind import FileKind
 from .identify import describe
-from .reading import kind_of_file, read_state_dict
+from .reading import Weights, kind_of_file, read_state_dict, read_weights
 from .state_dict import check_finite
 
-__all__ = ["FileKind", "check_finite", "describe", "kind_of_file", "read_state_dict"]
+__all__ = [
+    "FileKind",
+    "Weights",
+    "check_finite",
+    "describe",
+    "kind_of_file",
+    "read_state_dict",
+    "read_weights",
+]

@@ -22,7 +22,7 @@ _MAX_ONNX_VERSION = 32
 
 
 class FileKind(Enum):
-    """The kinds of file that can hold weights, and the bare pickle that may hide code."""
+    """The kinds of file that can hold a model, and the bare pickle that may hide code."""
 
     ZIP = auto()
     LEGACY = auto()
@@ -35,7 +35,7 @@ def file_kind(head: bytes, size: int) -> FileKind:
     """Tells how to read a file of `size` bytes whose first `HEAD_BYTES` bytes are `head`.
 
     Raises:
-        Refusal: it is empty, too large or nothing that holds weights; the message says what.
+        Refusal: it is empty, too large or nothing that holds a model; the message says what.
     """
     if size == 0:
         raise Refusal(f"is empty (0 bytes). {AGAIN}")

@@ -1,10 +1,11 @@
 """One call from a model file to its tensors."""
 
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +22,18 @@ from .zip_layout import check_zip
 _Result = TypeVar("_Result")
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What a file of weights holds."""
+
+    tensors: dict[str, torch.Tensor]
+    """As `read_state_dict` returns them."""
+
+    states: tuple[str, ...]
+    """The states in a training checkpoint, such as the averaged generator ("g_ema") and an
+    optimiser's ("g_optim"); none in a file that holds only one."""
+
+
 def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     """Reads the weights in a `.pth`, `.pt` or `.safetensors` file, whatever its name ends in.
 
@@ -34,11 +47,27 @@ def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
     Raises:
         CheckpointError: the file cannot be used; the message names it, says why and what to do.
     """
+    return read_weights(path).tensors
+
+
+def read_weights(path: Path | str) -> Weights:
+    """`read_state_dict`, which also tells what else is in the file.
+
+    Raises:
+        CheckpointError: as for `read_state_dict`.
+    """
     path = Path(path)
     with _naming(path):
-        tensors = state_dict_in(_opened(path, _read))
+        contents = _opened(path, _read)
+        tensors = state_dict_in(contents)
     check_finite(path, tensors)
-    return tensors
+    return Weights(tensors, _states_in(contents))
+
+
+def _states_in(contents: object) -> tuple[str, ...]:
+    entries = cast("Mapping[object, object]", contents) if isinstance(contents, Mapping) else {}
+    states = [str(key) for key, value in entries.items() if isinstance(value, Mapping)]
+    return tuple(states) if len(states) > 1 else ()
 
 
 def kind_of_file(path: Path | str) -> FileKind:

@@ -10,6 +10,9 @@ from ..devices import PRECISIONS
 from ..faces import ORDERS
 from ..options import COLOUR_MATCHES, HELP, MASKS, TEMPLATES, RestorationOptions
 
+# A parser or a group of its arguments; argparse has no public name for what they share.
+_Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
+
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Which pictures, and where results go."""
@@ -31,6 +34,11 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files that are there already"
     )
+    add_quiet(parser)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """How much is shown."""
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
@@ -52,7 +60,12 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
     )
-    group.add_argument(
+    add_folders(group)
+
+
+def add_folders(parser: _Container) -> None:
+    """Where models are searched."""
+    parser.add_argument(
         "--models",
         type=Path,
         action="append",

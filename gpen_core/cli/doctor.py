@@ -113,7 +113,10 @@ def _say_model(folders: ModelFolders, console: Console) -> bool:
     """Reads the model that is taken by default; whether it is usable, or none is there."""
     path = installed_model(folders)
     if path is None:
-        console.say("model taken by default: none; put GPEN-BFR-2048.pth into such a folder")
+        console.say(
+            "model taken by default: none; put GPEN-BFR-2048.pth into such a folder, or get it "
+            "with gpen models fetch GPEN-BFR-2048"
+        )
         return True
     try:
         size = load_restorer(path, "cpu").size

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from pathlib import Path
-from typing import Protocol
 
 from .. import __version__
 from .argument_groups import (
@@ -16,11 +14,13 @@ from .argument_groups import (
     add_overwrite,
     add_restoration,
 )
-from .console import Console
+from .commands import command
+from .models_parser import add_models
 
 _NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only. "
-    "Put GPEN-BFR-2048.pth into models/facerestore_models, or name it with --model."
+    "Put GPEN-BFR-2048.pth into models/facerestore_models, name it with --model, or "
+    "get it with gpen models fetch."
 )
 _STATUS = "The exit status is 1 if a picture failed, 2 if the arguments are wrong."
 
@@ -67,20 +67,16 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=_NOTICE,
         )
     )
+    add_models(
+        commands.add_parser(
+            "models",
+            help="list, identify, check and get model files",
+            description="Lists the models that are known, says what files are, checks them, and "
+            "gets them when told to.",
+            epilog=_NOTICE,
+        )
+    )
     return parser
-
-
-class _Run(Protocol):
-    def __call__(self, arguments: argparse.Namespace, console: Console) -> int: ...
-
-
-def _command(name: str) -> _Run:
-    """A command's function, whose module is imported when it runs."""
-
-    def run(arguments: argparse.Namespace, console: Console) -> int:
-        return importlib.import_module(f".{name}", __package__).run(arguments, console)
-
-    return run
 
 
 def _restore_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +106,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write each restored crop beside the picture, as PNG",
     )
-    parser.set_defaults(run=_command("restore"))
+    parser.set_defaults(run=command("restore"))
 
 
 def _quality(text: str) -> int:
@@ -124,12 +120,12 @@ def _detect_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     add_detection(parser)
     add_device(parser)
-    parser.set_defaults(run=_command("detect"))
+    parser.set_defaults(run=command("detect"))
 
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
-    parser.set_defaults(run=_command("doctor"))
+    parser.set_defaults(run=command("doctor"))
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,4 +142,4 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_overwrite(parser)
     add_model(parser)
-    parser.set_defaults(run=_command("demo"))
+    parser.set_defaults(run=command("demo"))

@@ -68,7 +68,8 @@ def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
         found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
             f"no GPEN model is installed.{found} Put GPEN-BFR-2048.pth into one of these folders, "
-            f"or name a file with --model:{_listed(folders.searched('restoration'))}"
+            f"get it with `gpen models fetch GPEN-BFR-2048`, or name a file with --model:"
+            f"{_listed(folders.searched('restoration'))}"
         )
     return load_restorer(path, arguments.device, arguments.precision)
 

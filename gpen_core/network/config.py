@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -102,6 +102,12 @@ def _to_rgb(prefix: str, channels: int, style_dim: int, up: bool) -> dict[str, S
     }
 
 
+def is_gpen(keys: Iterable[str]) -> bool:
+    """Whether a state dict with these keys is that of a GPEN generator, sound or not."""
+    present = set(keys)
+    return {"generator.input.input", "final_linear.0.weight", "ecd0.0.0.weight"} <= present
+
+
 def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
     """Derives the configuration from tensor shapes and checks every tensor against it.
 
@@ -114,7 +120,7 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
             tensors are missing, unknown or of the wrong shape.
     """
     shapes = {key: tuple(value.shape) for key, value in state.items()}
-    if not {"generator.input.input", "final_linear.0.weight", "ecd0.0.0.weight"} <= shapes.keys():
+    if not is_gpen(shapes):
         known = describe(state)
         looks = f" It is {known}." if known else ""
         raise CheckpointError(

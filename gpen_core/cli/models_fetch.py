@@ -1,0 +1,111 @@
+"""`gpen models fetch`: downloads a model file, once its licence is accepted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ..checkpoints.refusal import megabytes
+from ..errors import DownloadError, OptionError
+from ..models import Verdict, load_catalogue
+from ..models.downloading import Watch
+from ..models.fetching import MIRROR, Plan, existing, fetch, plan_fetch
+from .console import Console
+from .setting_up import folders_of
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Shows what would be downloaded, asks, and downloads it; 1 if it was declined."""
+    catalogue = load_catalogue()
+    folder = arguments.into
+    if folder is None:
+        role = catalogue.pick(arguments.name).model.role
+        folder = folders_of(arguments).destination(role)
+    mirror = arguments.mirror or os.environ.get(MIRROR)
+    plan = plan_fetch(catalogue, arguments.name, folder, arguments.url, mirror)
+    if not arguments.overwrite and _is_there(plan, console):
+        return 0
+    _show(plan, console)
+    if not arguments.accept_licence and not _accepted(plan):
+        console.say("nothing was downloaded")
+        return 1
+    _fetch(plan, arguments.overwrite, console)
+    console.say(f"{plan.target} is complete: {_what_was_checked(plan)}")
+    return 0
+
+
+def _is_there(plan: Plan, console: Console) -> bool:
+    """Whether a good file is there already.
+
+    Raises:
+        DownloadError: a file of that name is there and is not the model.
+    """
+    found = existing(plan, load_catalogue())
+    if found is None:
+        return False
+    if found.verdict is Verdict.WRONG:
+        raise DownloadError(
+            f"{plan.target} exists already and is not {plan.known.model.name}: {found.reason}. Use "
+            "--overwrite to replace it, or name another folder with --into."
+        )
+    console.say(f"{plan.target} is there already, {found.verdict.value}: {found.reason}")
+    return True
+
+
+def _show(plan: Plan, console: Console) -> None:
+    model, file = plan.known.model, plan.known.file
+    size = "not known" if file.bytes is None else megabytes(file.bytes)
+    sha256 = file.sha256 or "not known; instead the content is examined"
+    lines = [
+        f"{model.name}: {model.title}, for {model.task}",
+        f"  size:    {size}",
+        f"  SHA-256: {sha256}",
+        *(f"  from:    {address}" for address in plan.addresses),
+        f"  to:      {plan.target.absolute()}",
+        f"  licence: {model.licence.summary}: {model.licence.terms}",
+        f"           stated by: {model.licence.source}",
+    ]
+    for line in lines:
+        console.say(line)
+
+
+def _accepted(plan: Plan) -> bool:
+    """Asks on the terminal.
+
+    Raises:
+        OptionError: there is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise OptionError(
+            f"downloading {plan.known.model.name} means agreeing to its licence "
+            f"({plan.known.model.licence.summary}), and there is no terminal to ask on; agree with "
+            "--accept-licence"
+        )
+    try:
+        answer = input("Download it under this licence? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
+    name = plan.known.file.file
+
+    def advance(done: int, total: int) -> None:
+        whole = megabytes(total) if total else "an unknown size"
+        console.progress(f"{name}: {megabytes(done)} of {whole}", done / total if total else 0)
+
+    try:
+        fetch(plan, overwrite, watch=Watch(advance))
+    except KeyboardInterrupt:
+        console.complain(
+            f"{plan.part.path} keeps {megabytes(plan.part.size())}; the same command goes on there"
+        )
+        raise
+
+
+def _what_was_checked(plan: Plan) -> str:
+    if plan.known.file.sha256 is not None:
+        return "its SHA-256 is as it should be"
+    return f"it was read as {plan.known.model.title}; no SHA-256 is known"

@@ -1,0 +1,32 @@
+"""`gpen models list`: the models that are known."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ..models import Model, ModelFile, load_catalogue
+from ..models.catalogue import to_dict
+from .console import Console
+from .table import table
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints the catalogue."""
+    models = load_catalogue().models
+    if arguments.json:
+        console.say(json.dumps([to_dict(model) for model in models], indent=2))
+        return 0
+    rows = [("MODEL", "TASK", "FILE", "MB", "SHA-256", "LICENCE")]
+    rows += [_row(model, file) for model in models for file in model.files]
+    for line in table(rows):
+        console.say(line)
+    console.say("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
+    return 0
+
+
+def _row(model: Model, file: ModelFile) -> tuple[str, ...]:
+    size = "?" if file.bytes is None else f"{file.bytes / 1e6:.1f}"
+    known = "not known" if file.sha256 is None else f"{file.sha256[:8]}…"
+    address = "" if file.addresses else " (no address)"
+    return model.name, model.task, file.file + address, size, known, model.licence.summary

@@ -1,0 +1,72 @@
+"""`gpen models scan`: what each model file is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+from ..errors import CheckpointError
+from ..folders import ModelFolders, Role
+from ..models import ScannedFile, load_catalogue, model_files, scan
+from .console import Console
+from .setting_up import folders_of
+from .table import table
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints what every file is; 0 whatever that is."""
+    paths = _paths(arguments)
+    number = {path: index for index, path in enumerate(paths)}
+
+    def advance(path: Path, done: int, size: int) -> None:
+        console.progress(path.name, (number[path] + done / max(size, 1)) / len(paths))
+
+    scanned = list(scan(paths, load_catalogue(), advance=advance))
+    if arguments.json:
+        console.say(json.dumps([file.to_dict() for file in scanned], indent=2))
+    elif scanned:
+        _say(scanned, console)
+    else:
+        places = arguments.folders or folders_of(arguments).roots
+        console.say(f"no model files in {', '.join(str(place.absolute()) for place in places)}")
+    return 0
+
+
+def searched_everywhere(folders: ModelFolders) -> list[Path]:
+    """Every folder that is searched for a model of any role, none twice."""
+    return list(dict.fromkeys(path for role in get_args(Role) for path in folders.searched(role)))
+
+
+def _paths(arguments: argparse.Namespace) -> list[Path]:
+    if not arguments.folders:
+        return model_files(searched_everywhere(folders_of(arguments)))
+    found: list[Path] = []
+    for path in arguments.folders:
+        if not path.exists():
+            raise CheckpointError(f"{path} does not exist; name a folder or a file that does")
+        found += model_files([path], deeper=True) if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _say(scanned: Iterable[ScannedFile], console: Console) -> None:
+    rows = [("FILE", "MB", "IS", "TASK", "HASH"), *(_row(file) for file in scanned)]
+    head, *lines = table(rows)
+    console.say(head)
+    for file, line in zip(scanned, lines, strict=True):
+        console.say(line)
+        for doubt in file.doubts:
+            console.say(f"  ! {doubt}")
+        if file.trouble is not None:
+            console.say(f"  ! {file.trouble}")
+
+
+def _row(file: ScannedFile) -> tuple[str, ...]:
+    size = "?" if file.bytes is None else f"{file.bytes / 1e6:.1f}"
+    task = "" if file.task is None else file.task if file.known else f"{file.task} (by its name)"
+    known = "not known"
+    if file.known is not None:
+        known = f"{file.known.model.name}, {file.known.file.source}"
+    return str(file.path), size, file.title, task, known

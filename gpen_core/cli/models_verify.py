@@ -1,0 +1,64 @@
+"""`gpen models verify`: whether files are what they say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..folders import ModelFolders
+from ..models import Catalogue, Verdict, Verification, load_catalogue, model_files, verify_file
+from ..models.naming import claimed_model
+from .console import Console
+from .models_scan import searched_everywhere
+from .setting_up import folders_of
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Prints the outcome for each file; 1 if one is not what it says."""
+    catalogue, folders = load_catalogue(), folders_of(arguments)
+    paths = [path for name in arguments.files for path in _paths(name, catalogue, folders)]
+    outcomes: list[Verification] = []
+    for path in dict.fromkeys(paths):
+
+        def advance(done: int, size: int, path: Path = path) -> None:
+            console.progress(path.name, done / max(size, 1))
+
+        outcomes.append(verify_file(path, catalogue, advance=advance))
+        if not arguments.json:
+            _say(outcomes[-1], console)
+    if arguments.json:
+        console.say(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
+    return int(any(outcome.verdict is Verdict.WRONG for outcome in outcomes))
+
+
+def _paths(name: str, catalogue: Catalogue, folders: ModelFolders) -> list[Path]:
+    """The file of that name, or those in the folders that are named like the model.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return [path]
+    listed = model_files(searched_everywhere(folders))
+    model = catalogue.by_name(name)
+    found = [each for each in listed if each.name.casefold() == name.casefold()]
+    if model is not None and not found:
+        found = [each for each in listed if claimed_model(each.name, catalogue) == model]
+    if not found:
+        places = "".join(f"\n  {folder.absolute()}" for folder in folders.roots)
+        raise CheckpointError(
+            f"there is no file {name}, and none named like it in the folders searched. Name a "
+            f"file, or more folders with --models:{places}"
+        )
+    return found
+
+
+def _say(outcome: Verification, console: Console) -> None:
+    what = "" if outcome.expected is None else f"{outcome.expected.name} "
+    console.say(f"{outcome.scanned.path}: {what}{outcome.verdict.value}: {outcome.reason}")
+    if outcome.expected is not None and outcome.verdict is not Verdict.WRONG:
+        licence = outcome.expected.licence
+        console.say(f"  licence: {licence.terms} ({licence.source})")

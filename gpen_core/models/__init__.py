@@ -1,0 +1,23 @@
+"""Model files: what they are, whether they are what they claim to be, and getting them."""
+
+from .catalogue import Catalogue, Licence, Model, ModelFile, load_catalogue
+from .contents import READERS, Contents, read_contents
+from .scanning import ScannedFile, model_files, scan
+from .verifying import Verdict, Verification, verify_file
+
+__all__ = [
+    "READERS",
+    "Catalogue",
+    "Contents",
+    "Licence",
+    "Model",
+    "ModelFile",
+    "ScannedFile",
+    "Verdict",
+    "Verification",
+    "load_catalogue",
+    "model_files",
+    "read_contents",
+    "scan",
+    "verify_file",
+]

@@ -1,0 +1,147 @@
+"""Opening web addresses: only http and https, never from the safe one down to the other.
+
+Proxies are those of the environment (`https_proxy`, `no_proxy`).
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import IO
+from urllib.parse import urlsplit
+
+from ..errors import OptionError
+
+_PASSING = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+
+class SourceError(Exception):
+    """Why an address is of no use: the rest of a sentence that begins with the address."""
+
+
+class ContentError(SourceError):
+    """What came is not the file; nothing of it is worth keeping."""
+
+
+class PassingError(SourceError):
+    """Trouble that may be over at the next attempt."""
+
+
+class StaleError(PassingError):
+    """The server has no rest to what came earlier; the next attempt is to begin anew."""
+
+
+def check_address(address: str) -> str:
+    """Returns the address without blanks around it.
+
+    Raises:
+        OptionError: it is no http or https address.
+    """
+    address = address.strip()
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # brackets that are no IPv6 address
+        usable = False
+    if not usable:
+        raise OptionError(f"{address!r} is no web address; it must begin with https:// or http://")
+    return address
+
+
+def open_address(
+    address: str, headers: Mapping[str, str], timeout: float
+) -> http.client.HTTPResponse:
+    """Requests a file; the response is to be closed by the caller.
+
+    Args:
+        address: http or https.
+        headers: of the request.
+        timeout: seconds without any byte after which it counts as stalled; also while reading.
+
+    Raises:
+        PassingError: the server is out of reach, slow or busy.
+        SourceError: it refuses, or leads to where it must not.
+    """
+    every = {"User-Agent": "gpen-face-restoration", "Accept-Encoding": "identity", **headers}
+    try:
+        return _opener().open(urllib.request.Request(address, headers=every), timeout=timeout)  # noqa: S310 - the opener knows no other schemes
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _refused(error) from error
+    except (http.client.InvalidURL, ValueError) as error:
+        raise SourceError(f"is no usable address ({error})") from error
+    except TimeoutError as error:
+        raise PassingError(f"does not answer within {timeout:g} s") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(error, timeout) from error
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+        SafeRedirects(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+class SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https, but from https to https only."""
+
+    # Python 3.10 knows no 308, which for a download is the same as 307.
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """The request to go on with.
+
+        Raises:
+            SourceError: it would lead from https to http, or to another scheme.
+        """
+        old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if new not in ("http", "https") or (old, new) == ("https", "http"):
+            fp.close()
+            raise SourceError(f"redirects from {old} to {newurl}, which is not safe")
+        code = HTTPStatus.TEMPORARY_REDIRECT if code == HTTPStatus.PERMANENT_REDIRECT else code
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _refused(error: urllib.error.HTTPError) -> SourceError:
+    if error.code < HTTPStatus.BAD_REQUEST:
+        return SourceError("redirects in a circle, or to what is no web address")
+    answer = f"answers {error.code} {error.reason}".rstrip()
+    if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return StaleError(answer)
+    if error.code in _PASSING or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return PassingError(answer)
+    return SourceError(answer)
+
+
+def _unreachable(error: Exception, timeout: float) -> SourceError:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return SourceError(f"has a certificate that is not valid ({reason.verify_message})")
+    if isinstance(reason, TimeoutError):
+        return PassingError(f"does not answer within {timeout:g} s")
+    return PassingError(f"cannot be reached ({reason or type(error).__name__})")

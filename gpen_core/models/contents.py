@@ -1,0 +1,115 @@
+"""What a model file holds, told by its tensors or its graph and never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checkpoints import describe, read_weights
+from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
+from ..checkpoints.refusal import Refusal, megabytes
+from ..errors import CheckpointError
+from ..network.config import is_gpen, read_config
+from ..onnx_models.graph import read_graph
+from ..onnx_models.interface import describe_graph, read_interface
+from .catalogue import FileFormat, title
+
+GPEN = "GPEN"
+
+MAX_BYTES = 2 << 30
+"""Larger files are not read: a whole training state of the 2048 network has about 1.6 GB."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a file."""
+
+    format: FileFormat
+    network: str | None
+    """ "GPEN", another network as `checkpoints.describe` names it, or None if it is unknown."""
+
+    size: int | None = None
+    """Side of a GPEN model's picture in pixels; None for other networks."""
+
+    detail: str = ""
+    """More for people: "120 tensors", "training checkpoint with g_ema, d_optim"."""
+
+    @property
+    def title(self) -> str:
+        """In a few words: "GPEN, 512 pixels (training checkpoint with g_ema, d_optim)"."""
+        if self.network is None:
+            what = "ONNX model" if self.format == "onnx" else "unknown network"
+        else:
+            what = title(self.network, self.size)
+        return f"{what} ({self.detail})" if self.detail else what
+
+
+Reader = Callable[[Path], Contents]
+"""Examines a file of one kind; raises CheckpointError if it cannot be used."""
+
+
+def read_torch(path: Path) -> Contents:
+    """Examines a file of weights.
+
+    Raises:
+        CheckpointError: it is damaged, unsafe or no file of weights.
+    """
+    weights = read_weights(path)
+    training = f"training checkpoint with {', '.join(weights.states)}" if weights.states else ""
+    if is_gpen(weights.tensors):
+        return Contents("torch", GPEN, read_config(weights.tensors, str(path)).size, training)
+    network = describe(weights.tensors)
+    count = "" if network else f"{len(weights.tensors)} tensors"
+    return Contents("torch", network, detail="; ".join(filter(None, (count, training))))
+
+
+def read_onnx(path: Path) -> Contents:
+    """Examines an ONNX file by its graph.
+
+    Raises:
+        CheckpointError: it is damaged or no ONNX file.
+    """
+    graph = read_graph(path)
+    network = describe_graph(graph)
+    if network != GPEN:
+        return Contents("onnx", network)
+    interface = read_interface(graph, path.name)
+    return Contents("onnx", GPEN, interface.size, "float16" if interface.half_weights else "")
+
+
+READERS: Mapping[FileKind, Reader] = {
+    FileKind.ZIP: read_torch,
+    FileKind.LEGACY: read_torch,
+    FileKind.SAFETENSORS: read_torch,
+    FileKind.PICKLE: read_torch,
+    FileKind.ONNX: read_onnx,
+}
+"""Who examines which kind of file."""
+
+
+def read_contents(path: Path, readers: Mapping[FileKind, Reader] = READERS) -> Contents:
+    """Examines a file of any kind.
+
+    Raises:
+        CheckpointError: it is no model file or cannot be used; the message says why.
+    """
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            kind = file_kind(file.read(HEAD_BYTES), size)
+            if size > MAX_BYTES:
+                raise Refusal(f"is no GPEN model: it has {megabytes(size)}, more than any of them.")
+    except Refusal as refusal:
+        raise CheckpointError(f"{path} {refusal}") from refusal
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror or error}). Check its permissions and the "
+            "disk."
+        ) from error
+    try:
+        return readers[kind](path)
+    except MemoryError as error:
+        raise CheckpointError(
+            f"{path} does not fit into memory. Close other programs and try again."
+        ) from error

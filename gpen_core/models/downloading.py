@@ -1,0 +1,244 @@
+"""Getting the bytes of one address into a partial file, however often the connection breaks."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from ..checkpoints.file_kind import HEAD_BYTES, file_kind
+from ..checkpoints.refusal import Refusal, megabytes
+from ..errors import Cancelled, DownloadError
+from .addresses import ContentError, PassingError, SourceError, StaleError, open_address
+from .contents import MAX_BYTES
+from .hashing import Advance
+from .partial_file import Origin, PartialFile
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server."""
+
+    timeout: float = 30.0
+    """Seconds without a byte after which the connection counts as stalled."""
+
+    attempts: int = 5
+    """How often to try without getting further."""
+
+    pause: float = 1.0
+    """Seconds before the second attempt; each later pause is twice as long."""
+
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is known about the bytes beforehand."""
+
+    bytes: int | None
+    hashed: bool
+    """Whether the whole is checked against a hash, so that a wrong joint would be noticed."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told of the progress and can stop it."""
+
+    advance: Advance | None = None
+    """Told how many bytes are there, and how many there will be (0: unknown)."""
+
+    cancelled: Callable[[], bool] | None = None
+
+    def tell(self, done: int, total: int | None) -> None:
+        """Reports progress.
+
+        Raises:
+            Cancelled: the caller wants no more.
+        """
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the download was cancelled; what is there is kept")
+        if self.advance is not None:
+            self.advance(done, total or 0)
+
+
+def download(
+    address: str, part: PartialFile, wanted: Wanted, patience: Patience, watch: Watch
+) -> None:
+    """Downloads an address, going on with what an earlier run left.
+
+    Raises:
+        SourceError: the address does not give the file; what came is kept if it may be continued.
+        DownloadError: it cannot be stored.
+        Cancelled: `watch` asked to stop; what came is kept.
+    """
+    furthest, failures = 0, 0
+    while (trouble := _try(address, part, wanted, patience.timeout, watch)) is not None:
+        # Counted from the furthest byte, or a server that always breaks off at the same place and
+        # cannot resume would be asked for ever.
+        failures = 1 if part.size() > furthest else failures + 1
+        furthest = max(furthest, part.size())
+        if failures >= patience.attempts:
+            raise SourceError(f"{trouble}, after {failures} attempts") from trouble
+        patience.sleep(patience.pause * 2 ** (failures - 1))
+
+
+def _try(
+    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: Watch
+) -> PassingError | None:
+    """One attempt; returns the trouble if another one may go better."""
+    try:
+        _attempt(address, part, wanted, timeout, watch)
+    except StaleError as trouble:
+        part.discard()
+        return trouble
+    except PassingError as trouble:
+        return trouble
+    except ContentError:
+        part.discard()
+        raise
+    return None
+
+
+def _attempt(address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: Watch) -> None:
+    origin = _continued(address, part, wanted)
+    start = part.size() if origin else 0
+    if origin and start == (wanted.bytes or origin.total):
+        return
+    headers = _range(start, origin) if origin else {}
+    with open_address(address, headers, timeout) as response:
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise SourceError("sends the file compressed, which was not asked for")
+        resumed = _continues(response, start, origin)
+        start = start if resumed else 0
+        total = _total(response, start, wanted)
+        _check_space(part, (total or 0) - start)
+        if not resumed:
+            part.begin(Origin(address, _version(response), total))
+        _receive(response, part, total, timeout, watch)
+
+
+def _continued(address: str, part: PartialFile, wanted: Wanted) -> Origin | None:
+    """The origin of the part, if a download from the address can go on with it."""
+    size, origin = part.size(), part.origin()
+    if not size or origin is None or origin.address != address:
+        return None
+    certain = origin.version is not None or wanted.hashed
+    return origin if certain and size <= (wanted.bytes or origin.total or MAX_BYTES) else None
+
+
+def _range(start: int, origin: Origin) -> dict[str, str]:
+    """The headers that ask for the rest, or for everything if it is another version by now."""
+    headers = {"Range": f"bytes={start}-"}
+    return headers | ({} if origin.version is None else {"If-Range": origin.version})
+
+
+def _version(response: http.client.HTTPResponse) -> str | None:
+    """The server's mark for this very content, as If-Range accepts it."""
+    etag = response.headers.get("ETag")
+    if etag and not etag.startswith("W/"):
+        return etag
+    return response.headers.get("Last-Modified")
+
+
+def _continues(response: http.client.HTTPResponse, start: int, origin: Origin | None) -> bool:
+    """Whether the response goes on where the part ends; else it is the whole file.
+
+    Raises:
+        StaleError: it is neither.
+    """
+    if response.status == HTTPStatus.OK:
+        return False
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    version = _version(response)
+    if origin is None or found is None or int(found[1]) != start:
+        raise StaleError(f"answers {response.status} with another part than asked for")
+    if version is not None and version != origin.version:
+        raise StaleError("sends the rest of another version of the file")
+    return True
+
+
+def _total(response: http.client.HTTPResponse, start: int, wanted: Wanted) -> int | None:
+    """The length of the whole file; None if nobody tells.
+
+    Raises:
+        SourceError: it is not the length it should be, or larger than any model.
+    """
+    total = wanted.bytes
+    if response.length is not None:
+        total = start + response.length
+        if wanted.bytes is not None and total != wanted.bytes:
+            raise SourceError(
+                f"offers {total:,} bytes, but the file has {wanted.bytes:,}: it is another file"
+            )
+    if total is not None and total > MAX_BYTES:
+        raise SourceError(f"offers {megabytes(total)}, more than any model has")
+    return total
+
+
+def _check_space(part: PartialFile, needed: int) -> None:
+    try:
+        free = shutil.disk_usage(part.path.parent).free
+    except OSError:  # some network drives do not tell
+        return
+    if needed > free:
+        raise DownloadError(
+            f"{part.path.parent} has {megabytes(free)} of free space, but {megabytes(needed)} are "
+            "needed. Make room, or name another folder with --into."
+        )
+
+
+def _receive(
+    response: http.client.HTTPResponse,
+    part: PartialFile,
+    total: int | None,
+    timeout: float,
+    watch: Watch,
+) -> None:
+    done = part.size()
+    with part.append_to() as file:
+        checked = done >= HEAD_BYTES
+        watch.tell(done, total)
+        while chunk := _next_chunk(response, timeout):
+            done += len(chunk)
+            if done > (MAX_BYTES if total is None else total):
+                raise ContentError(f"sends more than the {total or MAX_BYTES:,} bytes of the file")
+            part.write(file, chunk)
+            if not checked and done >= HEAD_BYTES:
+                _check_head(part, total or done)
+                checked = True
+            watch.tell(done, total)
+    if total is not None and done < total:
+        raise PassingError(f"breaks off after {done:,} of {total:,} bytes")
+    if not checked:
+        _check_head(part, done)
+
+
+def _next_chunk(response: http.client.HTTPResponse, timeout: float) -> bytes:
+    """What has arrived; empty at the end."""
+    try:
+        # Not `read`, which would throw away what came before a stall.
+        return response.read1(_CHUNK_BYTES)
+    except TimeoutError as error:
+        raise PassingError(f"stalls: nothing came for {timeout:g} s") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise PassingError(f"breaks off ({error or type(error).__name__})") from error
+
+
+def _check_head(part: PartialFile, size: int) -> None:
+    """Refuses web pages, pointers and the like as soon as their first bytes are there.
+
+    Raises:
+        ContentError: the file cannot be a model.
+    """
+    with part.path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    try:
+        file_kind(head, size)
+    except Refusal as refusal:
+        raise ContentError(f"sends what {refusal}".rstrip(".")) from refusal

@@ -1,0 +1,42 @@
+"""The SHA-256 of large files, with a look at how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import Cancelled, CheckpointError
+
+Advance = Callable[[int, int], None]
+"""Told how many bytes are done, and of how many."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(
+    path: Path, advance: Advance | None = None, cancelled: Callable[[], bool] | None = None
+) -> str:
+    """The SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        Cancelled: `cancelled` returned true.
+    """
+    digest, done = hashlib.sha256(), 0
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                if cancelled is not None and cancelled():
+                    raise Cancelled(f"reading {path} was cancelled")
+                digest.update(chunk)
+                done += len(chunk)
+                if advance is not None:
+                    advance(done, size)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror or error}). Check its permissions and the "
+            "disk."
+        ) from error
+    return digest.hexdigest()

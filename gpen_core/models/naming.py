@@ -1,0 +1,97 @@
+"""What the name of a model file claims, and where that and the content disagree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from ..network.known_answers import PUBLISHED
+from .catalogue import Catalogue, Model, Task, title
+from .contents import GPEN, Contents
+
+# Which network a name speaks of, by a part of it. The first that fits counts.
+_NETWORKS = {
+    "gfpgan": "GFPGAN",
+    "codeformer": "CodeFormer",
+    "restoreformer": "RestoreFormer",
+    "detection_resnet50": "the face detector RetinaFace",
+    "retinaface": "the face detector RetinaFace",
+    "parsenet": "the face parser ParseNet",
+    "bisenet": "the face parser BiSeNet",
+    "gpen": GPEN,
+}
+# GPEN's own are named like GPEN-BFR-512-D.
+_DISCRIMINATOR = "the discriminator of GPEN or StyleGAN2, needed only for training"
+_TASKS: dict[str, Task] = {
+    "color": "colorization",
+    "colour": "colorization",
+    "inpaint": "inpainting",
+    "seg2face": "segmentation",
+    "bfr": "restoration",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a file's name says; None where it says nothing."""
+
+    network: str | None
+    size: int | None
+    task: Task | None
+
+
+def claim_of(name: str) -> Claim:
+    """Reads a file's name: "gpen_bfr_2048 (1).onnx" claims GPEN, 2048 pixels, restoration."""
+    lower = PurePath(name).stem.lower()
+    if "gpen" in lower and lower.endswith(("-d", "_d")):
+        return Claim(_DISCRIMINATOR, None, None)
+    network = next((network for part, network in _NETWORKS.items() if part in lower), None)
+    if network != GPEN:
+        return Claim(network, None, None)
+    numbers = [int(number) for number in re.findall(r"\d+", lower)]
+    size = next((number for number in numbers if number in PUBLISHED), None)
+    return Claim(
+        network, size, next((task for part, task in _TASKS.items() if part in lower), None)
+    )
+
+
+def claimed_model(name: str, catalogue: Catalogue) -> Model | None:
+    """The model that a file's name claims to be, None if it claims none of the catalogue."""
+    exact = catalogue.by_name(name)
+    if exact is not None:
+        return exact
+    claim = claim_of(name)
+    if claim.size is None or claim.task is None:
+        return None
+    wanted = (claim.network, claim.size, claim.task)
+    return next((m for m in catalogue.models if (m.network, m.size, m.task) == wanted), None)
+
+
+def disagreements(name: str, contents: Contents, known: Model | None) -> tuple[str, ...]:
+    """Where a file's name and content disagree, in half sentences; none if they agree.
+
+    Args:
+        name: of the file.
+        contents: what it holds.
+        known: the model it is by its hash, which also tells what the content alone does not.
+    """
+    claim = claim_of(name)
+    network = known.network if known else contents.network
+    size = known.size if known else contents.size
+    doubts = _wrong_ending(name, contents)
+    if claim.network and network and claim.network != network:
+        doubts.append(f"named like {claim.network}, but holds {title(network, size)}")
+    elif claim.size and size and claim.size != size:
+        doubts.append(f"named for {claim.size} pixels, but holds {size}")
+    if known and claim.task and claim.task != known.task:
+        doubts.append(f"named for {claim.task}, but made for {known.task}")
+    return tuple(doubts)
+
+
+def _wrong_ending(name: str, contents: Contents) -> list[str]:
+    is_onnx = contents.format == "onnx"
+    if is_onnx == name.lower().endswith(".onnx"):
+        return []
+    what = "an ONNX model" if is_onnx else "PyTorch weights"
+    return [f"holds {what} under the ending {PurePath(name).suffix or 'of another format'}"]

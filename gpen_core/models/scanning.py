@@ -1,0 +1,155 @@
+"""Says of every model file in some folders what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints.file_kind import FileKind
+from ..errors import CheckpointError
+from ..folders import files_in
+from .catalogue import Catalogue, KnownFile, Task
+from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
+from .hashing import Advance, sha256_of
+from .naming import claim_of, disagreements
+
+
+@dataclass(frozen=True)
+class ScannedFile:
+    """What one file is."""
+
+    path: Path
+    bytes: int | None
+    """None if the file cannot even be asked."""
+
+    sha256: str | None
+    """None if the file was not read to its end."""
+
+    known: KnownFile | None
+    """What it is by its hash."""
+
+    contents: Contents | None
+    """None if it holds nothing usable; `trouble` says why."""
+
+    trouble: str | None
+    doubts: tuple[str, ...]
+    """Where its name and content disagree."""
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.contents is None:
+            return "not usable"
+        if self.known is not None and self.contents.network is None:
+            return self.known.model.title
+        return self.contents.title
+
+    @property
+    def task(self) -> Task | None:
+        """What a GPEN model was trained for: by its hash, else by its name, as tensors do not tell.
+
+        None where neither says it, and for other networks.
+        """
+        if self.known is not None:
+            return self.known.model.task
+        is_gpen = self.contents is not None and self.contents.network == GPEN
+        return claim_of(self.path.name).task if is_gpen else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The file as plain JSON values."""
+        contents, known = self.contents, self.known
+        return {
+            "path": str(self.path),
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "is": self.title,
+            "format": contents and contents.format,
+            "network": known.model.network if known else contents and contents.network,
+            "size": known.model.size if known else contents and contents.size,
+            "task": self.task,
+            "task_by": None if self.task is None else "hash" if known else "name",
+            "known": known and known.model.name,
+            "known_file": known and known.file.file,
+            "known_from": known and known.file.source,
+            "doubts": list(self.doubts),
+            "trouble": self.trouble,
+        }
+
+
+def model_files(folders: Iterable[Path], deeper: bool = False) -> list[Path]:
+    """The files in some folders that are named like models.
+
+    A folder that is not there has none; of one that cannot be read, a warning is logged.
+
+    Args:
+        folders: in the order in which their files are listed.
+        deeper: whether the folders directly within them count as well.
+    """
+    places = [
+        place for folder in folders for place in (folder, *(_within(folder) if deeper else ()))
+    ]
+    return list(dict.fromkeys(path for place in places for path in files_in(place)))
+
+
+def _within(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:  # of which `files_in` warns
+        return []
+
+
+def scan(
+    paths: Iterable[Path],
+    catalogue: Catalogue,
+    readers: Mapping[FileKind, Reader] = READERS,
+    advance: Callable[[Path, int, int], None] | None = None,
+) -> Iterator[ScannedFile]:
+    """Examines files one by one; what is wrong with one stands in its result and stops nothing.
+
+    Args:
+        paths: the files.
+        catalogue: the hashes that are known.
+        readers: who examines which kind of file.
+        advance: told the file, how many of its bytes are hashed, and of how many.
+    """
+    for path in paths:
+        told = None if advance is None else _for(path, advance)
+        yield examine(path, catalogue, readers, told)
+
+
+def _for(path: Path, advance: Callable[[Path, int, int], None]) -> Advance:
+    return lambda done, size: advance(path, done, size)
+
+
+def examine(
+    path: Path,
+    catalogue: Catalogue,
+    readers: Mapping[FileKind, Reader] = READERS,
+    advance: Advance | None = None,
+) -> ScannedFile:
+    """Examines one file: its hash, its content and its name."""
+    size = sha256 = known = contents = trouble = None
+    doubts: tuple[str, ...] = ()
+    try:
+        size = _length(path)
+        contents = read_contents(path, readers)
+    except CheckpointError as error:
+        trouble = str(error).removeprefix(f"{path} ")
+    if size is not None and size <= MAX_BYTES:
+        try:
+            sha256 = sha256_of(path, advance)
+            known = catalogue.by_hash(sha256)
+        except CheckpointError as error:
+            trouble = trouble or str(error).removeprefix(f"{path} ")
+    if contents is not None:
+        doubts = disagreements(path.name, contents, known.model if known else None)
+    return ScannedFile(path, size, sha256, known, contents, trouble, doubts)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error})") from error
