@@ -1,6 +1,7 @@
 # Each target sets up what it needs in .venv first; a second run starts at once.
 #   make demo        restore a face in a real photo and write the pictures to demo/
 #   make test        all tests             make test-fast   without the full-size networks
+#   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
 #   make lint        ruff and types        make bench       time and memory
 # Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
 
@@ -15,7 +16,12 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
 project := $(pip) install --quiet --no-deps --editable .
 
-.PHONY: demo test test-fast lint bench setup clean
+# The versions of gradio that WebUIs have; each needs packages of its own age.
+GRADIOS = 3 4
+CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-browser || \
+	command -v google-chrome)}
+
+.PHONY: demo test test-fast test-webui lint bench setup clean chromium
 
 demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
@@ -25,6 +31,11 @@ test: setup
 
 test-fast: setup
 	$(bin)/python -m pytest -m "not slow" $(ARGS)
+
+test-webui: chromium $(GRADIOS:%=$(VENV)-gradio%/.ready)
+	@set -e; for gradio in $(GRADIOS); do \
+		GPEN_CHROMIUM="$(CHROMIUM)" $(VENV)-gradio$$gradio/bin/python -m pytest \
+			tests/webui_browser $(ARGS); done
 
 lint: setup
 	$(bin)/ruff check .
@@ -37,7 +48,7 @@ bench: setup
 setup: $(VENV)/.ready-for-tests
 
 clean:
-	rm -rf $(VENV) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GRADIOS:%=$(VENV)-gradio%) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(bin)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -59,3 +70,16 @@ $(VENV)/.ready-for-tests: requirements-demo.txt requirements-dev.txt pyproject.t
 	$(pip) install --quiet --no-deps $(WITHOUT_DEPENDENCIES)
 	$(project)
 	@touch $(VENV)/.ready-for-demo $@
+
+chromium:
+	@command -v "$(CHROMIUM)" > /dev/null || { \
+		echo "Chromium is needed and was not found. On Debian and Ubuntu: sudo apt install chromium;" \
+			"or name its program: make test-webui GPEN_CHROMIUM=/path/to/chrome"; exit 1; }
+
+$(VENV)-gradio%/.ready: tests/webui_browser/requirements-gradio%.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || { \
+		echo "gradio $* needs Python 3.10 to 3.12, but $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Name another one: make test-webui PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@

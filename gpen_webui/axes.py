@@ -15,7 +15,7 @@ _LABELS = ("[GPEN] model", "[GPEN] strength")
 def register() -> None:
     """Adds the axes to the plot script, once; without that script there is nothing to do."""
     for data in getattr(scripts, "scripts_data", []):
-        module = getattr(data, "module", None)
+        module: Any = getattr(data, "module", None)
         options = getattr(module, "axis_options", None)
         if options is None or not str(getattr(data, "path", "")).endswith("xyz_grid.py"):
             continue

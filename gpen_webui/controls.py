@@ -26,18 +26,24 @@ def strength_slider(label: str, elem_id: str | None = None) -> Any:
     )
 
 
+def unsaved(component: Any) -> Any:
+    """A component that the host leaves out of ui-config.json, by an attribute it adds itself."""
+    component.do_not_save_to_config = True
+    return component
+
+
 def model_dropdown(label: str, elem_id: str | None = None) -> Any:
     """Which model; not saved among the controls' defaults, as the list changes."""
     choices = [BEST, *list_models()]
     chosen = host.setting("gpen_model")
-    dropdown = gr.Dropdown(
-        choices=choices,
-        value=chosen if chosen in choices else BEST,
-        label=label,
-        elem_id=elem_id,
+    return unsaved(
+        gr.Dropdown(
+            choices=choices,
+            value=chosen if chosen in choices else BEST,
+            label=label,
+            elem_id=elem_id,
+        )
     )
-    dropdown.do_not_save_to_config = True
-    return dropdown
 
 
 def template_radio(label: str, elem_id: str | None = None) -> Any:

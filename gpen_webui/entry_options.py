@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpen_core.detection import DetectionOptions
-from gpen_core.options import RestorationOptions
+from gpen_core.options import ColourMatch, RestorationOptions, TemplateName
 
 from . import host
 
@@ -15,8 +15,8 @@ def options_from_settings() -> RestorationOptions:
 
 def restoration_options(
     strength: float | None = None,
-    template: str | None = None,
-    colour: str | None = None,
+    template: TemplateName | None = None,
+    colour: ColourMatch | None = None,
     faces: str | None = None,
     feather: float | None = None,
 ) -> RestorationOptions:

@@ -9,6 +9,7 @@ from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
 from gpen_core.errors import Cancelled
+from gpen_core.options import ColourMatch, TemplateName
 
 from . import host, pictures
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
@@ -47,8 +48,8 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
         enable: bool | None = None,
         strength: float | None = None,
         model: str | None = None,
-        template: str | None = None,
-        colour: str | None = None,
+        template: TemplateName | None = None,
+        colour: ColourMatch | None = None,
         faces: str | None = None,
         **_: Any,
     ) -> None:

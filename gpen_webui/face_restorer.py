@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from gpen_core.errors import Cancelled
 from . import host
 from .entry_options import options_from_settings
 from .service import SERVICE
+
+if TYPE_CHECKING:
+    from modules.face_restoration import FaceRestoration
 
 NAME = "GPEN"
 
@@ -56,7 +59,7 @@ def restore(np_image: NDArray[Any]) -> NDArray[Any]:
         return np_image
 
 
-def _restorer_class(base: type) -> type:
+def _restorer_class(base: type[FaceRestoration]) -> type[FaceRestoration]:
     class FaceRestorerGpen(base):
         """What the host asks of a restorer."""
 

@@ -27,6 +27,10 @@ _INFOTEXT = {
 }
 
 
+def _enabled_in(facts: dict[str, Any]) -> bool:
+    return "GPEN strength" in facts
+
+
 class GpenScript(scripts.Script):
     """Always there, off by default."""
 
@@ -50,7 +54,7 @@ class GpenScript(scripts.Script):
             faces = faces_box("GPEN faces", self.elem_id("faces"))
         controls = [enable, strength, model, template, colour, faces]
         named = list(zip(_NAMES[1:], controls[1:], strict=True))
-        self.infotext_fields = [(enable, lambda facts: "GPEN strength" in facts)]
+        self.infotext_fields = [(enable, _enabled_in)]
         self.infotext_fields += [(control, _INFOTEXT[name]) for name, control in named]
         self.paste_field_names = list(_INFOTEXT.values())
         return controls

@@ -14,6 +14,7 @@ import torch
 from modules import devices, paths, shared
 from PIL import Image
 
+from gpen_core.devices import Precision
 from gpen_core.folders import ModelFolders, model_folders
 
 from .defaults import DEFAULTS
@@ -64,10 +65,9 @@ def device() -> torch.device:
     return torch.device(choose("gpen") if choose is not None else devices.device)
 
 
-def precision() -> str:
+def precision() -> Precision:
     """The precision to load with, by the setting and `--no-half`."""
-    chosen = setting("gpen_precision")
-    return "fp32" if getattr(shared.cmd_opts, "no_half", False) else chosen
+    return "fp32" if getattr(shared.cmd_opts, "no_half", False) else setting("gpen_precision")
 
 
 def make_room(size: int, place: torch.device) -> None:
@@ -91,26 +91,31 @@ def unload_after_use() -> bool:
     return bool(setting("gpen_unload") or getattr(shared.opts, "face_restoration_unload", False))
 
 
+def _state() -> Any:
+    """What the host knows of the work it is at; WebUIs differ in it."""
+    return shared.state
+
+
 def interrupted() -> bool:
     """Whether the user wants the picture in work given up."""
-    return bool(shared.state.interrupted or shared.state.skipped)
+    return bool(_state().interrupted or _state().skipped)
 
 
 def stopping() -> bool:
     """Whether no further picture is wanted; the one in work may be finished."""
-    return interrupted() or bool(getattr(shared.state, "stopping_generation", False))
+    return interrupted() or bool(getattr(_state(), "stopping_generation", False))
 
 
 def show_progress(text: str | None, preview: Image.Image | None = None) -> None:
     """Tells the text and the live preview of the host's progress bar."""
-    shared.state.textinfo = text
+    _state().textinfo = text
     if preview is not None:
-        shared.state.assign_current_image(preview)
+        _state().assign_current_image(preview)
 
 
 def show_steps(done: int, total: int) -> None:
     """Moves the host's progress bar; only for jobs that are GPEN's alone."""
-    shared.state.job_no, shared.state.job_count = done, max(total, 1)
+    _state().job_no, _state().job_count = done, max(total, 1)
 
 
 @contextmanager
@@ -122,12 +127,12 @@ def queued(job: str) -> Generator[None]:
     from modules import call_queue
 
     with call_queue.queue_lock:
-        began = shared.state.begin(job)
+        began = _state().begin(job)
         try:
             yield
         finally:
             # SD.Next tells its jobs apart by what begin returned.
-            shared.state.end() if began is None else shared.state.end(began)
+            _state().end() if began is None else _state().end(began)
 
 
 def hides_folders() -> bool:

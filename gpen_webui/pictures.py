@@ -27,7 +27,7 @@ class HostPicture:
 
     alpha: Image.Image | None
     mode: str
-    info: dict[str, Any]
+    info: dict[str | tuple[int, int], Any]
 
     def with_pixels(self, pixels: NDArray[Any]) -> Image.Image:
         """Restored pixels as a picture like the one that came, transparency and facts included."""

@@ -11,6 +11,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def apply() -> None:
         if list(inspect.signature(original).parameters)[: len(_PARAMETERS)] != _PARAMETERS:
             logger.warning("GPEN: this version of ReActor is not known; its list is left alone")
             continue
-        setattr(module, _FUNCTION, _wrapped(original))
+        setattr(module, _FUNCTION, _WithGpen(original))
 
 
 def remove() -> None:
@@ -48,14 +49,18 @@ def remove() -> None:
             setattr(module, _FUNCTION, getattr(function, "gpen_wraps", function))
 
 
-def _wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
-    def restore_face(image: Image.Image, enhancement_options: Any, *more: Any, **named: Any) -> Any:
+@dataclass(frozen=True)
+class _WithGpen:
+    """ReActor's function, which runs GPEN where GPEN is chosen."""
+
+    gpen_wraps: Callable[..., Any]
+
+    def __call__(
+        self, image: Image.Image, enhancement_options: Any, *more: Any, **named: Any
+    ) -> Any:
         chosen = getattr(enhancement_options, "face_restorer", None)
         if chosen is None or chosen.name() != face_restorer.NAME:
-            return original(image, enhancement_options, *more, **named)
+            return self.gpen_wraps(image, enhancement_options, *more, **named)
         restored = Image.fromarray(face_restorer.restore(np.array(image.convert("RGB"))))
         visibility = float(getattr(enhancement_options, "restorer_visibility", 1.0))
         return Image.blend(image.convert("RGB"), restored, visibility)
-
-    restore_face.gpen_wraps = original
-    return restore_face

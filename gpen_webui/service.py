@@ -6,15 +6,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpen_core.checkpoints import read_state_dict  # noqa: F401 - loaded while the path is there
-from gpen_core.detection import DetectionOptions, Detector, detect_faces, load_detector
+from gpen_core.detection import (
+    DetectionOptions,
+    Detector,
+    DetectorName,
+    detect_faces,
+    load_detector,
+)
 from gpen_core.errors import CheckpointError
 from gpen_core.faces import Face
 from gpen_core.images.picture import to_dtype
@@ -125,7 +130,9 @@ class Service:
         key = (name, str(host.device()))
         if self._detector is None or self._detector[0] != key:
             searched = host.detector_folders().searched("detection")
-            self._detector = key, load_detector(name, searched, host.device())
+            # A host hands over any text; load_detector refuses the names it does not know.
+            detector = load_detector(cast("DetectorName", name), searched, host.device())
+            self._detector = key, detector
         return self._detector[1]
 
 

@@ -10,7 +10,14 @@ from modules import call_queue, shared
 from gpen_core.detection import DETECTOR_NAMES
 
 from . import tab_work
-from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from .controls import (
+    colour_radio,
+    faces_box,
+    model_dropdown,
+    strength_slider,
+    template_radio,
+    unsaved,
+)
 from .gradio_versions import image_format, js
 
 NO_UPSCALER = "None"
@@ -20,8 +27,7 @@ def register() -> list[tuple[Any, str, str]]:
     """The tab, as the host wants it."""
     with gr.Blocks(analytics_enabled=False) as tab:
         # The host's JavaScript writes the id of its progress task into this.
-        task = gr.Textbox(visible=False, elem_id="gpen_task")
-        task.do_not_save_to_config = True
+        task = unsaved(gr.Textbox(visible=False, elem_id="gpen_task"))
         faces_found = gr.State([])
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="gpen_inputs"):

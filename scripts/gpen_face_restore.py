@@ -9,14 +9,16 @@ EXTENSION = Path(scripts.basedir()).resolve()
 
 for name in ("gpen_core", "gpen_webui"):
     package = importlib.import_module(name)
-    if not Path(package.__file__).resolve().is_relative_to(EXTENSION):
+    if not Path(str(package.__file__)).resolve().is_relative_to(EXTENSION):
         raise ImportError(
             f"another copy of {name} is in use: {package.__file__}. Remove one of the two copies "
             f"of GPEN (this one is {EXTENSION}) and restart the WebUI."
         )
 
 from gpen_webui import registration  # noqa: E402 - only once it is known to be this copy
-from gpen_webui.extras import GpenPostprocessing  # noqa: E402, F401 - the host looks for it here
-from gpen_webui.generation import GpenScript  # noqa: E402, F401 - the host looks for it here
+from gpen_webui.extras import GpenPostprocessing  # noqa: E402
+from gpen_webui.generation import GpenScript  # noqa: E402
+
+__all__ = ["GpenPostprocessing", "GpenScript"]  # the host looks for them here
 
 registration.register()

@@ -2,7 +2,7 @@
 
 
 class FaceRestoration:
-    def name(self):
+    def name(self) -> str:
         return "None"
 
     def restore(self, np_image):

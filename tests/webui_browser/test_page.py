@@ -1,0 +1,187 @@
+"""A person's way through the tab, in a browser, on the gradio that is installed here."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+SIDE = 256
+FACE = (128, 110)
+"""Inside the face of `face`."""
+
+
+@pytest.fixture
+def couple_in_tab(tab, couple, save):
+    tab.upload(save(couple, "couple.png"))
+    return tab
+
+
+@pytest.fixture
+def faces_in_tab(couple_in_tab):
+    couple_in_tab.press("find")
+    couple_in_tab.says("2 faces found by the embedded detector")
+    expect(couple_in_tab.part("overlay", "img")).to_be_visible()
+    return couple_in_tab
+
+
+class TestFind:
+    def test_shows_the_photo_with_its_faces_outlined(self, faces_in_tab, couple):
+        (overlay,) = faces_in_tab.pictures("overlay")
+        assert (overlay.size, overlay.format) == (couple.size, "PNG")
+        drawn = (np.asarray(overlay.convert("RGB")) != np.asarray(couple)).any(axis=2)
+        assert drawn[:, :SIDE].any()
+        assert drawn[:, SIDE:].any()
+        assert not drawn.all()
+
+    def test_tells_the_host_the_id_that_the_page_follows(self, tab, face, save, host):
+        tab.upload(save(face, "face.png"))
+        tab.press("find")
+        tab.says("1 face found")
+        (asked,) = tab.page.evaluate("progressAsked")
+        assert asked["id"].startswith("task(")
+        assert asked["container"] == "gpen_results"
+        assert host()["jobs"][-1] == asked["id"]
+
+    def test_transparent_photo(self, tab, face, save):
+        face = face.copy()
+        face.putalpha(9)
+        tab.upload(save(face, "face.png"))
+        tab.press("find")
+        tab.says("1 face found")
+
+    def test_no_face(self, tab, save):
+        tab.upload(save(Image.new("RGB", (64, 64), "grey"), "grey.png"))
+        tab.press("find")
+        tab.says("0 faces found by the embedded detector")
+
+    def test_no_photo(self, tab):
+        tab.press("find")
+        tab.says("drop a photo first")
+
+
+class TestClick:
+    def test_chooses_faces_and_takes_them_out(self, faces_in_tab):
+        chosen = faces_in_tab.part("faces", "textarea, input").first
+        expect(chosen).to_have_value("all")
+        left, y = FACE
+        right = 2 * SIDE - left
+        for x, after in ((right, "1"), (left, "0,1"), (right, "0"), (left, "all")):
+            faces_in_tab.click_picture("overlay", x, y)
+            expect(chosen).to_have_value(after)
+
+
+class TestRestore:
+    @pytest.fixture
+    def restored(self, couple_in_tab):
+        couple_in_tab.write("faces", "1")
+        couple_in_tab.choose("model", "GPEN-tiny.pth")
+        couple_in_tab.press("restore")
+        couple_in_tab.says("photo: restored 1 of 2 faces")
+        expect(couple_in_tab.part("gallery", "img").first).to_be_visible()
+        return couple_in_tab
+
+    def test_only_the_chosen_face_without_loss(self, restored, couple):
+        restored_picture = restored.pictures("gallery")[0]
+        assert restored_picture.format == "PNG"
+        changed = (np.asarray(restored_picture.convert("RGB")) != np.asarray(couple)).any(axis=2)
+        assert not changed[:, :SIDE].any()
+        assert changed[FACE[1] - 20 : FACE[1] + 20, SIDE + 108 : SIDE + 148].mean() > 0.5
+
+    def test_saves_it_with_its_facts(self, restored, host):
+        assert host()["saved"][-1] == "GPEN model: GPEN-tiny.pth, GPEN strength: 1, GPEN faces: 1"
+
+    def test_shows_the_crops(self, restored):
+        expect(restored.part("crops", "img").first).to_be_visible()
+        assert restored.pictures("crops")[0].size == (64, 64)
+
+    def test_reports_each_face(self, restored):
+        rows = restored.part("report", "tr")
+        expect(rows).to_have_count(3)
+        expect(rows.nth(1)).to_contain_text("not selected")
+        expect(rows.nth(2)).to_contain_text(re.compile("GPEN-tiny.pth.*restored"))
+
+    def test_compares_before_and_after(self, restored):
+        before, after = (restored.part("compare", f".gpen-{name}") for name in ("before", "after"))
+        slider = restored.part("compare", "input[type=range]")
+        assert before.bounding_box() == after.bounding_box()
+        shown = slider.evaluate(
+            """slider => {
+                slider.scrollIntoView({block: "center"});
+                const box = slider.getBoundingClientRect();
+                return document.elementFromPoint(
+                    box.x + box.width / 2, box.y + box.height / 2) === slider;
+            }"""
+        )
+        assert shown
+        expect(before).to_have_css("clip-path", re.compile("50%"))
+        box = slider.bounding_box()
+        restored.page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+        cut = restored.part("compare", ".gpen-compare").evaluate(
+            "frame => parseFloat(frame.style.getPropertyValue('--gpen-cut'))"
+        )
+        assert 75 < cut < 85
+        expect(before).not_to_have_css("clip-path", re.compile("50%"))
+
+    def test_offers_to_send_it_on(self, restored):
+        for target in ("img2img", "inpaint", "extras"):
+            button = restored.part("send_row").get_by_role("button", name=f"Send to {target}")
+            expect(button).to_be_visible()
+
+
+class TestSeveral:
+    def test_files_and_a_folder(self, tab, face, couple, save, tmp_path):
+        (tmp_path / "folder").mkdir()
+        save(couple, "folder/couple.png")
+        (tmp_path / "spoilt.png").write_bytes(b"no picture")
+        tab.choose("model", "GPEN-tiny.pth")
+        tab.unfold("Several photos")
+        files = [save(face, "single.png"), tmp_path / "spoilt.png"]
+        tab.part("files", "input[type=file]").set_input_files(files)
+        expect(tab.part("files")).to_contain_text("single.png")
+        tab.write("folder", str(tmp_path / "folder"))
+        tab.press("restore")
+        tab.says("single: restored 1 of 1 face", "couple: restored 2 of 2 faces", "spoilt.png: ")
+        expect(tab.part("report", "tr")).to_have_count(4)
+        expect(tab.part("crops", "img").nth(2)).to_be_visible()
+
+
+class TestFailure:
+    def test_no_photo(self, tab):
+        tab.press("restore")
+        tab.says("drop a photo first")
+
+    def test_no_face(self, tab, save):
+        tab.choose("model", "GPEN-tiny.pth")
+        tab.upload(save(Image.new("RGB", (64, 64), "grey"), "grey.png"))
+        tab.press("restore")
+        tab.says("no face found")
+
+    def test_spoilt_model_is_one_sentence_and_the_next_model_works(self, tab, face, save):
+        tab.upload(save(face, "face.png"))
+        tab.choose("model", "GPEN-spoilt.pth")
+        tab.press("restore")
+        tab.says("GPEN-spoilt.pth")
+        error = tab.part("log", ".gpen-error")
+        assert "Traceback" not in error.inner_text()
+        assert "\n" not in error.inner_text().strip()
+        expect(tab.part("gallery", "img")).to_have_count(0)
+        tab.choose("model", "GPEN-tiny.pth")
+        tab.press("restore")
+        tab.says("photo: restored 1 of 1 face")
+        expect(error).to_have_count(0)
+
+
+def test_interrupt_stops_the_work(tab, face, save, host):
+    tab.upload(save(face, "face.png"))
+    tab.choose("model", "GPEN-tiny.pth")
+    tab.choose("upscaler", "Waiting")
+    saved = host()["saved"]
+    tab.press("restore")
+    while not host()["upscaling"]:
+        tab.page.wait_for_timeout(100)
+    tab.press("interrupt")
+    tab.says("interrupted")
+    expect(tab.part("gallery", "img")).to_have_count(0)
+    assert host()["saved"] == saved
