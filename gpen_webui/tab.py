@@ -52,6 +52,7 @@ def _source_controls() -> dict[str, Any]:
         label="Faces found (click one to choose it)",
         type="pil",
         interactive=False,
+        height=480,
         elem_id="gpen_overlay",
         **image_format(),
     )
@@ -132,7 +133,8 @@ def _wish_controls() -> dict[str, Any]:
 
 
 def _output_controls() -> dict[str, Any]:
-    """What comes out."""
+    """What comes out; the log on top, where the host's progress bar comes and goes too."""
+    log = gr.HTML(elem_id="gpen_log")
     compare = gr.HTML(elem_id="gpen_compare")
     gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **image_format())
     crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **image_format())
@@ -141,7 +143,6 @@ def _output_controls() -> dict[str, Any]:
 
         send_buttons(gallery)
     report = gr.HTML(elem_id="gpen_report")
-    log = gr.HTML(elem_id="gpen_log")
     return {"compare": compare, "gallery": gallery, "crops": crops, "report": report, "log": log}
 
 
@@ -158,6 +159,11 @@ def _connect(
         inputs=[task, sources["photo"], *(wishes[name] for name in names)],
         outputs=[sources["overlay"], faces_found, outputs["log"]],
         **js("gpen_submit_find"),
+    )
+    sources["photo"].change(
+        fn=tab_work.forget_faces,
+        inputs=[wishes["faces"]],
+        outputs=[sources["overlay"], faces_found, wishes["faces"]],
     )
     sources["overlay"].select(
         fn=tab_work.toggle, inputs=[faces_found, wishes["faces"]], outputs=[wishes["faces"]]

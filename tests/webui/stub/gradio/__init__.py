@@ -33,6 +33,10 @@ class _Component:
         assert "click" in self.events
         self._listen("click", fn, inputs, outputs, **kwargs)
 
+    def change(self, fn=None, inputs=None, outputs=None, **kwargs):
+        assert "change" in self.events
+        self._listen("change", fn, inputs, outputs, **kwargs)
+
     def select(self, fn=None, inputs=None, outputs=None, **kwargs):
         assert "select" in self.events
         self._listen("select", fn, inputs, outputs, **kwargs)
@@ -90,7 +94,7 @@ class Button(_Component):
 class Image(_Component):
     allowed = frozenset({"type", "image_mode", "height"})
     allowed_from_4 = frozenset({"format"})
-    events = frozenset({"select"})
+    events = frozenset({"change", "select"})
 
 
 class Gallery(_Component):
