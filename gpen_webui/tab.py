@@ -52,7 +52,6 @@ def _source_controls() -> dict[str, Any]:
         label="Faces found (click one to choose it)",
         type="pil",
         interactive=False,
-        height=480,
         elem_id="gpen_overlay",
         **image_format(),
     )

@@ -2,11 +2,16 @@
 
 // Events hand over inputs and then outputs; only the inputs go back, with the task's id in front.
 // The bar appears above the log, pictures in the making over the gallery.
-function gpenSubmit(values, count, gallery) {
+function gpenSubmit(values, count, preview) {
     const id = typeof randomId === "function" ? randomId() : "";
     const log = gradioApp().getElementById("gpen_log");
     if (id && log && typeof requestProgress === "function") {
-        requestProgress(id, log, gradioApp().getElementById(gallery), function () {});
+        const results = gradioApp().getElementById("gpen_results");
+        const gallery = preview ? gradioApp().getElementById("gpen_gallery") : null;
+        // A picture that arrives while the host clears up stays behind; the style hides it by then.
+        results.querySelectorAll(".livePreview").forEach((left) => left.remove());
+        results.classList.add("gpen-busy");
+        requestProgress(id, log, gallery, () => results.classList.remove("gpen-busy"));
     }
     const inputs = Array.from(values).slice(0, count);
     inputs[0] = id;
@@ -14,11 +19,11 @@ function gpenSubmit(values, count, gallery) {
 }
 
 function gpen_submit_find() {
-    return gpenSubmit(arguments, 6, null);
+    return gpenSubmit(arguments, 6, false);
 }
 
 function gpen_submit_restore() {
-    return gpenSubmit(arguments, 16, "gpen_gallery");
+    return gpenSubmit(arguments, 16, true);
 }
 
 document.addEventListener("input", function (event) {
