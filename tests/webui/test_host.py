@@ -181,6 +181,13 @@ class TestFolders:
         with pytest.raises(service.CheckpointError, match="no restoration model named"):
             service.find_model(name)
 
+    def test_a_missing_model_is_told_with_those_that_are_there(self, service):
+        with pytest.raises(
+            service.CheckpointError, match=r"'x\.pth', but GPEN-tiny\.pth\. "
+        ) as told:
+            service.find_model("x.pth")
+        assert str(told.value).count(";") == 3
+
     def test_no_model_at_all(self, service):
         service.find_model("GPEN-tiny.pth").unlink()
         with pytest.raises(service.CheckpointError, match=r"no GPEN model is installed.*GPEN"):
