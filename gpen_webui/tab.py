@@ -11,7 +11,7 @@ from gpen_core.detection import DETECTOR_NAMES
 
 from . import tab_work
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
-from .gradio_versions import image_format, js
+from .gradio_versions import gallery_format, image_format, js
 
 NO_UPSCALER = "None"
 
@@ -135,8 +135,8 @@ def _output_controls() -> dict[str, Any]:
     """What comes out; the log on top, where the host's progress bar comes and goes too."""
     log = gr.HTML(elem_id="gpen_log")
     compare = gr.HTML(elem_id="gpen_compare")
-    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **image_format())
-    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **image_format())
+    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **gallery_format())
+    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **gallery_format())
     with gr.Row(elem_id="gpen_send_row"):
         from .send_to import send_buttons
 

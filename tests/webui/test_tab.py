@@ -100,6 +100,9 @@ class TestControls:
         assert [binding.tabname for binding in bindings] == ["img2img", "inpaint", "extras"]
         gallery = self.by_id(tab)["gpen_gallery"]
         assert all(binding.source_image_component is gallery for binding in bindings)
+        # From gradio 4 on the host takes the pictures as they are, and file names for pictures.
+        expected = None if tab.gradio.__version__.startswith("3") else "pil"
+        assert gallery.kwargs.get("type") == expected
 
     def test_another_photo_clears_what_was_found_in_the_last(self, tab):
         made = self.by_id(tab)

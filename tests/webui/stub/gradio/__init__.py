@@ -99,7 +99,7 @@ class Image(_Component):
 
 class Gallery(_Component):
     allowed = frozenset({"columns"})
-    allowed_from_4 = frozenset({"format"})
+    allowed_from_4 = frozenset({"format", "type"})
 
 
 class File(_Component):
