@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,11 @@ MAX_BYTES = 64 << 20
 MAX_PIXELS = 100_000_000
 MAX_FACES = 64
 _FORMATS = ("PNG", "JPEG", "WEBP")
+_API_LOGINS = ("api_auth",)
+_PAGE_LOGINS = ("gradio_auth", "auth")
+_LOGIN_FILES = ("gradio_auth_path", "auth_file")
+
+logger = logging.getLogger("gpen")
 
 
 def register(_demo: Any, app: FastAPI) -> None:
@@ -193,28 +200,36 @@ def _login(app: FastAPI) -> Callable[..., Any]:
     """The check of who asks: the host guards its own routes alone, so this repeats it.
 
     With --api-auth those names and passwords are asked for; with only a login for the page, either
-    that page's cookie or the same names and passwords.
+    that page's cookie or the same names and passwords. A flag from which no login can be read
+    admits nobody.
     """
     flags = shared.cmd_opts
     basic = HTTPBasic(auto_error=False)
-    for_api = _pairs(getattr(flags, "api_auth", None))
-    for_page = _page_logins(flags)
+    for_api = _given(flags, *_API_LOGINS)
+    asked = for_api or _given(flags, *_PAGE_LOGINS, *_LOGIN_FILES)
+    logins = _pairs(flags.api_auth) if for_api else _page_logins(flags)
+    if asked and not logins:
+        names = " and ".join("--" + name.replace("_", "-") for name in asked)
+        logger.error("GPEN: %s names no user:password, so /gpen/v1 answers nobody", names)
 
     async def check(request: Request) -> None:
-        logins = for_api or for_page
-        if not logins:
-            return
-        if not for_api and _has_cookie(app, request):
+        if not asked or (not for_api and _has_cookie(app, request)):
             return
         given = await basic(request)
-        name, password = (given.username, given.password) if given else ("", "")
-        expected = logins.get(name)
-        if expected is None or not secrets.compare_digest(password.encode(), expected.encode()):
+        expected = None if given is None else logins.get(given.username)
+        if expected is None or not secrets.compare_digest(
+            given.password.encode(), expected.encode()
+        ):
             raise HTTPException(
                 401, "Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
             )
 
     return check
+
+
+def _given(flags: Any, *names: str) -> list[str]:
+    """Those of the flags that were given, with whatever value."""
+    return [name for name in names if getattr(flags, name, None) is not None]
 
 
 def _has_cookie(app: FastAPI, request: Request) -> bool:
@@ -225,17 +240,21 @@ def _has_cookie(app: FastAPI, request: Request) -> bool:
 
 
 def _pairs(text: str | None) -> dict[str, str]:
-    """ "user:password,user:password" as a dict."""
-    pairs = (part.strip().split(":", 1) for part in (text or "").split(",") if ":" in part)
-    return dict(pairs)
+    """ "user:password,user:password" as a dict, without what lacks a name or a password."""
+    pairs = (part.strip().partition(":") for part in (text or "").split(","))
+    return {name: password for name, _, password in pairs if name and password}
 
 
 def _page_logins(flags: Any) -> dict[str, str]:
-    logins = _pairs(getattr(flags, "gradio_auth", None)) | _pairs(getattr(flags, "auth", None))
-    for name in ("gradio_auth_path", "auth_file"):
-        path = getattr(flags, name, None)
-        if path:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - the host's own flag
-                for line in file:
-                    logins |= _pairs(line)
+    logins: dict[str, str] = {}
+    for name in _given(flags, *_PAGE_LOGINS):
+        logins |= _pairs(getattr(flags, name))
+    for name in _given(flags, *_LOGIN_FILES):
+        try:
+            lines = Path(getattr(flags, name)).read_text("utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            logger.error("GPEN: the logins of the page cannot be read: %s", error)
+            continue
+        for line in lines:
+            logins |= _pairs(line)
     return logins

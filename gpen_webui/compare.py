@@ -20,6 +20,7 @@ def before_after(before: Image.Image, after: Image.Image) -> str:
         "<div class='gpen-compare'>"
         f"<img class='gpen-after' alt='after' src='{_data_url(after, size)}'>"
         f"<img class='gpen-before' alt='before' src='{_data_url(before, size)}'>"
+        "<span>before</span><span>after</span>"
         "<input type='range' min='0' max='100' value='50' aria-label='before and after'>"
         "</div>"
     )

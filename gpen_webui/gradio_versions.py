@@ -15,3 +15,8 @@ def js(function: str) -> dict[str, str]:
 def image_format() -> dict[str, str]:
     """The argument that keeps pictures lossless: from 4 on gradio would show them as WebP."""
     return {"format": "png"} if _MAJOR >= 4 else {}
+
+
+def gallery_format() -> dict[str, str]:
+    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures."""
+    return {**image_format(), "type": "pil"} if _MAJOR >= 4 else {}

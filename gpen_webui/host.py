@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,9 +16,13 @@ from modules import devices, paths, shared
 from PIL import Image
 
 from gpen_core.devices import Precision
+from gpen_core.errors import GpenError
 from gpen_core.folders import ModelFolders, model_folders
 
 from .defaults import DEFAULTS
+
+# Forge and Forge Classic; reForge and older versions of the others.
+_MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_management")
 
 logger = logging.getLogger("gpen")
 
@@ -74,11 +79,21 @@ def make_room(size: int, place: torch.device) -> None:
     """Asks a host with memory management of its own for free memory, in bytes."""
     if place.type == "cpu":
         return
-    management = optional("backend.memory_management")
-    if management is not None:
-        management.free_memory(size, place)
-    else:
+    free = next(filter(None, map(_free_memory_of, _MEMORY_MANAGEMENTS)), None)
+    if free is None:
         devices.torch_gc()
+        return
+    try:
+        free(size, place)
+    except Exception:
+        # There may be enough memory all the same; if not, the restoration tells it.
+        logger.warning("GPEN: the host's memory management failed", exc_info=True)
+        devices.torch_gc()
+
+
+def _free_memory_of(name: str) -> Any:
+    """A host's function for free memory, if that host is this one: it has imported it itself."""
+    return getattr(sys.modules.get(name), "free_memory", None)
 
 
 def collect_garbage() -> None:
@@ -141,9 +156,12 @@ def hides_folders() -> bool:
 
 
 def report_failure(error: BaseException, doing: str) -> str:
-    """Logs a failure; returns it as one sentence for people."""
+    """Logs a failure; returns it as one sentence for people.
+
+    An error of the core says what to do by itself; any other one is logged with where it arose.
+    """
     sentence = f"GPEN: {doing} failed: {error}"
-    logger.error(sentence, exc_info=error)
+    logger.error(sentence, exc_info=None if isinstance(error, GpenError) else error)
     return sentence
 
 

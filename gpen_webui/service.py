@@ -152,15 +152,20 @@ def find_model(name: str) -> Path:
     Raises:
         CheckpointError: it is not there; the message says where models are looked for.
     """
-    folders = host.folders()
-    if name not in (BEST, "", None):
+    folders, names = host.folders(), list_models()
+    if name in (BEST, "", None) and names:
+        name = names[0]
+    if name in names:
         return folders.named(name, "restoration")
-    names = list_models()
-    if names:
-        return folders.named(names[0], "restoration")
     searched = "; ".join(str(folder) for folder in folders.searched("restoration")[:4])
+    if not names:
+        raise CheckpointError(
+            "no GPEN model is installed. Put GPEN-BFR-2048.pth into one of these folders: "
+            + searched
+        )
     raise CheckpointError(
-        f"no GPEN model is installed. Put GPEN-BFR-2048.pth into one of these folders: {searched}"
+        f"there is no restoration model named {name!r}, but {', '.join(names)}. Choose another, "
+        f"or put the file into one of these folders: {searched}"
     )
 
 
@@ -171,9 +176,13 @@ def show_as_job(progress: Progress) -> None:
 
 
 def show(progress: Progress) -> None:
-    """Shows progress as the text of the host's bar, with the last face as live preview."""
+    """Shows progress as the text of the host's bar, with the last face as live preview.
+
+    Not the very last one: the result follows at once, and a preview that reaches the page after it
+    would stay in front of it.
+    """
     preview = None
-    if progress.crop is not None:
+    if progress.crop is not None and progress.done < progress.total:
         side = min(_PREVIEW, progress.crop.shape[-1])
         small = torch.nn.functional.interpolate(progress.crop[None], (side, side), mode="area")[0]
         pixels = to_dtype(small.permute(1, 2, 0).cpu().numpy(), np.uint8)

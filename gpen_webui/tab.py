@@ -18,7 +18,7 @@ from .controls import (
     template_radio,
     unsaved,
 )
-from .gradio_versions import image_format, js
+from .gradio_versions import gallery_format, image_format, js
 
 NO_UPSCALER = "None"
 
@@ -138,16 +138,16 @@ def _wish_controls() -> dict[str, Any]:
 
 
 def _output_controls() -> dict[str, Any]:
-    """What comes out."""
+    """What comes out; the log on top, where the host's progress bar comes and goes too."""
+    log = gr.HTML(elem_id="gpen_log")
     compare = gr.HTML(elem_id="gpen_compare")
-    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **image_format())
-    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **image_format())
+    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **gallery_format())
+    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **gallery_format())
     with gr.Row(elem_id="gpen_send_row"):
         from .send_to import send_buttons
 
         send_buttons(gallery)
     report = gr.HTML(elem_id="gpen_report")
-    log = gr.HTML(elem_id="gpen_log")
     return {"compare": compare, "gallery": gallery, "crops": crops, "report": report, "log": log}
 
 
@@ -164,6 +164,11 @@ def _connect(
         inputs=[task, sources["photo"], *(wishes[name] for name in names)],
         outputs=[sources["overlay"], faces_found, outputs["log"]],
         **js("gpen_submit_find"),
+    )
+    sources["photo"].change(
+        fn=tab_work.forget_faces,
+        inputs=[wishes["faces"]],
+        outputs=[sources["overlay"], faces_found, wishes["faces"]],
     )
     sources["overlay"].select(
         fn=tab_work.toggle, inputs=[faces_found, wishes["faces"]], outputs=[wishes["faces"]]

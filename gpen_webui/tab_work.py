@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,11 @@ def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
     return ",".join(str(number) for number in sorted(numbers)) or "all"
 
 
+def forget_faces(chosen: str) -> tuple[None, list[Face], str]:
+    """For another photo: no overlay, no faces, and no numbers, which meant those of the last."""
+    return None, [], "all" if re.fullmatch(r"[\d\s,-]*", chosen) else chosen
+
+
 def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:
     """The numbers chosen so far: none by "all", so that the first click chooses one face."""
     if chosen.strip() == "all":
@@ -127,11 +133,11 @@ def restore(
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         problems.append(host.report_failure(error, "restoring"))
     if not done:
-        return "", [], [], "", _error("; ".join(problems) or "drop a photo first")
+        return "", [], [], "", _lines(_error, problems or ["drop a photo first"])
     crops = [crop for one in done for crop in one.crops]
     table = report_table([(one.name, one.report) for one in done])
-    log = _note("; ".join(f"{one.name}: {one.report.summary()}" for one in done))
-    log += _error("; ".join(problems)) if problems else ""
+    log = _lines(_note, [f"{one.name}: {one.report.summary()}" for one in done])
+    log += _lines(_error, problems)
     return comparison, [one.image for one in done], crops, table, log
 
 
@@ -191,9 +197,10 @@ def _sources(
         try:
             picture = read_picture(path)
         except GpenError as error:
-            problems.append(f"{path.name}: {error}")
+            # Where the page's uploads are kept tells nobody anything.
+            problems.append(str(error).replace(str(path), path.name))
             continue
-        yield _Source(path.stem, _of_8_bit(picture))
+        yield _Source(path.name, _of_8_bit(picture))
 
 
 def _of_8_bit(picture: Picture) -> pictures.HostPicture:
@@ -230,6 +237,10 @@ def _save(image: Image.Image, report: Report) -> None:
 
 def _failure(error: Exception, doing: str) -> str:
     return _error(host.report_failure(error, doing))
+
+
+def _lines(kind: Callable[[str], str], texts: Sequence[str]) -> str:
+    return "".join(map(kind, texts))
 
 
 def _error(text: str) -> str:

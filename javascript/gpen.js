@@ -1,11 +1,17 @@
 // Buttons of the GPEN tab start the host's progress bar; the comparison has a slider.
 
 // Events hand over inputs and then outputs; only the inputs go back, with the task's id in front.
-function gpenSubmit(values, count) {
+// The bar appears above the log, pictures in the making over the gallery.
+function gpenSubmit(values, count, preview) {
     const id = typeof randomId === "function" ? randomId() : "";
-    const results = gradioApp().getElementById("gpen_results");
-    if (id && typeof requestProgress === "function") {
-        requestProgress(id, results, null, function () {});
+    const log = gradioApp().getElementById("gpen_log");
+    if (id && log && typeof requestProgress === "function") {
+        const results = gradioApp().getElementById("gpen_results");
+        const gallery = preview ? gradioApp().getElementById("gpen_gallery") : null;
+        // A picture that arrives while the host clears up stays behind; the style hides it by then.
+        results.querySelectorAll(".livePreview").forEach((left) => left.remove());
+        results.classList.add("gpen-busy");
+        requestProgress(id, log, gallery, () => results.classList.remove("gpen-busy"));
     }
     const inputs = Array.from(values).slice(0, count);
     inputs[0] = id;
@@ -13,11 +19,11 @@ function gpenSubmit(values, count) {
 }
 
 function gpen_submit_find() {
-    return gpenSubmit(arguments, 6);
+    return gpenSubmit(arguments, 6, false);
 }
 
 function gpen_submit_restore() {
-    return gpenSubmit(arguments, 16);
+    return gpenSubmit(arguments, 16, true);
 }
 
 document.addEventListener("input", function (event) {

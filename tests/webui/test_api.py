@@ -93,6 +93,33 @@ class TestLogin:
         asked = client(gradio_auth_path=str(tmp_path / "logins"))
         assert self.statuses(asked, *self.LOGINS) == [401, 401, 401, 200]
 
+    @pytest.mark.parametrize("flag", ["api_auth", "gradio_auth", "auth"])
+    @pytest.mark.parametrize("value", ["", "anna", ":", "anna:", ":pa", ",", " , :"])
+    def test_a_flag_without_a_login_admits_nobody(self, client, caplog, flag, value):
+        asked = client(**{flag: value})
+        tried = None, ("", ""), ("anna", ""), ("anna", "anna"), ("", "pa")
+        assert set(self.statuses(asked, *tried)) == {401}
+        assert f"--{flag.replace('_', '-')} names no user:password" in caplog.text
+
+    def test_a_broken_login_of_the_api_is_not_replaced_by_that_of_the_page(self, client):
+        asked = client(api_auth="anna", gradio_auth="anna:pa:ss")
+        asked.cookies.set("access-token", "token")
+        assert self.statuses(asked, *self.LOGINS) == [401, 401, 401, 401]
+
+    def test_what_is_broken_beside_a_login_is_left_out(self, client):
+        asked = client(gradio_auth="bob,:,anna:pa:ss")
+        assert self.statuses(asked, *self.LOGINS, ("bob", ""), ("", "")) == [
+            *(401, 401, 401, 200),
+            *(401, 401),
+        ]
+
+    @pytest.mark.parametrize("content", [None, b"", b"anna\n", b"\xff:\xfe"])
+    def test_a_file_without_a_login_admits_nobody(self, client, tmp_path, content):
+        if content is not None:
+            (tmp_path / "logins").write_bytes(content)
+        asked = client(gradio_auth_path=str(tmp_path / "logins"))
+        assert set(self.statuses(asked, *self.LOGINS)) == {401}
+
     @pytest.mark.parametrize("name", ["access-token", "access-token-unsecure-x1"])
     def test_by_the_pages_cookie(self, client, name):
         asked = client(gradio_auth="anna:pa:ss")

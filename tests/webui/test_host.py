@@ -54,18 +54,45 @@ class TestDevice:
         webui.opts.gpen_device = "cpu"
         assert host.device() == torch.device("cpu")
 
-    def test_memory_is_asked_for_only_where_it_is_short(self, webui, host, monkeypatch):
+    def test_memory_is_asked_for_only_where_it_is_short(self, webui, host):
         host.make_room(5, torch.device("cpu"))
         assert webui.devices.collections == 0
         host.make_room(5, torch.device("meta"))
         assert webui.devices.collections == 1
+
+    @pytest.mark.parametrize(
+        "name", ["backend.memory_management", "ldm_patched.modules.model_management"]
+    )
+    def test_memory_is_asked_of_the_hosts_own_management(self, webui, host, monkeypatch, name):
         asked = []
-        management = ModuleType("backend.memory_management")
+        management = ModuleType(name)
         management.free_memory = lambda size, device: asked.append((size, device))
-        monkeypatch.setitem(sys.modules, "backend", ModuleType("backend"))
-        monkeypatch.setitem(sys.modules, "backend.memory_management", management)
+        monkeypatch.setitem(sys.modules, name, management)
+        host.make_room(5, torch.device("cpu"))
         host.make_room(5, torch.device("meta"))
         assert asked == [(5, torch.device("meta"))]
+        assert webui.devices.collections == 0
+
+    def test_a_host_that_cannot_free_memory_does_not_stop_the_work(
+        self, webui, host, monkeypatch, caplog
+    ):
+        def free_memory(_size, _device):
+            raise RuntimeError("no such device")
+
+        name = "backend.memory_management"
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        sys.modules[name].free_memory = free_memory
+        host.make_room(5, torch.device("meta"))
+        assert webui.devices.collections == 1
+        assert "no such device" in caplog.text
+
+
+def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, service, caplog):
+    for error in (service.CheckpointError("put the file there"), RuntimeError("unknown")):
+        assert host.report_failure(error, "restoring") == f"GPEN: restoring failed: {error}"
+    expected, unexpected = caplog.records
+    assert not expected.exc_info
+    assert unexpected.exc_info
 
 
 def test_precision(webui, host):
@@ -153,6 +180,13 @@ class TestFolders:
     def test_names_never_leave_the_folders(self, service, name):
         with pytest.raises(service.CheckpointError, match="no restoration model named"):
             service.find_model(name)
+
+    def test_a_missing_model_is_told_with_those_that_are_there(self, service):
+        with pytest.raises(
+            service.CheckpointError, match=r"'x\.pth', but GPEN-tiny\.pth\. "
+        ) as told:
+            service.find_model("x.pth")
+        assert str(told.value).count(";") == 3
 
     def test_no_model_at_all(self, service):
         service.find_model("GPEN-tiny.pth").unlink()

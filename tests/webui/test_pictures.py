@@ -65,7 +65,13 @@ class TestRestorer:
         assert (webui.state.job_no, webui.state.job_count) == (1, 4)
         assert "GPEN: face 1 of 1" in webui.state.texts
         assert webui.state.textinfo is None
-        assert webui.state.previews
+
+    def test_previews_every_face_but_the_last_which_the_result_follows(self, webui, restore, face):
+        pixels = np.asarray(face)
+        restore(pixels)
+        assert webui.state.previews == []
+        restore(np.concatenate([pixels, pixels[:, ::-1]], 1))
+        assert len(webui.state.previews) == 1
 
     def test_works_in_the_modes_of_generation(self, restore, face):
         pixels = np.asarray(face)

@@ -33,6 +33,10 @@ class _Component:
         assert "click" in self.events
         self._listen("click", fn, inputs, outputs, **kwargs)
 
+    def change(self, fn=None, inputs=None, outputs=None, **kwargs):
+        assert "change" in self.events
+        self._listen("change", fn, inputs, outputs, **kwargs)
+
     def select(self, fn=None, inputs=None, outputs=None, **kwargs):
         assert "select" in self.events
         self._listen("select", fn, inputs, outputs, **kwargs)
@@ -90,12 +94,12 @@ class Button(_Component):
 class Image(_Component):
     allowed = frozenset({"type", "image_mode", "height"})
     allowed_from_4 = frozenset({"format"})
-    events = frozenset({"select"})
+    events = frozenset({"change", "select"})
 
 
 class Gallery(_Component):
     allowed = frozenset({"columns"})
-    allowed_from_4 = frozenset({"format"})
+    allowed_from_4 = frozenset({"format", "type"})
 
 
 class File(_Component):
