@@ -6,13 +6,13 @@ import base64
 import io
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.security import HTTPBasic
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from modules import shared
 from PIL import Image, ImageOps
 
@@ -216,15 +216,20 @@ def _login(app: FastAPI) -> Callable[..., Any]:
         if not asked or (not for_api and _has_cookie(app, request)):
             return
         given = await basic(request)
-        expected = None if given is None else logins.get(given.username)
-        if expected is None or not secrets.compare_digest(
-            given.password.encode(), expected.encode()
-        ):
+        if given is None or not _is_known(given, logins):
             raise HTTPException(
                 401, "Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
             )
 
     return check
+
+
+def _is_known(given: HTTPBasicCredentials, logins: Mapping[str, str]) -> bool:
+    expected = logins.get(given.username)
+    # In constant time, so that the answer's delay tells nothing of the password.
+    return expected is not None and secrets.compare_digest(
+        given.password.encode(), expected.encode()
+    )
 
 
 def _given(flags: Any, *names: str) -> list[str]:
