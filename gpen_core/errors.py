@@ -17,6 +17,10 @@ class ImageError(GpenError):
     """A picture cannot be read, written or used."""
 
 
+class FileError(GpenError):
+    """A file or folder cannot be written."""
+
+
 class DetectionError(GpenError):
     """A face detector cannot be loaded or run."""
 

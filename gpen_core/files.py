@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import ImageError
+from .errors import FileError
+
+
+@contextmanager
+def whole_file(path: Path, overwrite: bool) -> Generator[Path]:
+    """A name to write to; what was written gets the name `path` when the block ends well.
+
+    Args:
+        path: in a folder that exists.
+        overwrite: replace a file of that name.
+
+    Raises:
+        FileError: the file exists already, or it cannot be written.
+    """
+    # In the same folder, as a file is moved at once only within one file system. Not from
+    # tempfile, whose files only their owner may read.
+    part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
+    try:
+        if path.exists() and not overwrite:
+            raise FileError(f"{path} exists already; allow overwriting or choose another name")
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written ({error.strerror or error})") from error
 
 
 def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
@@ -17,22 +45,10 @@ def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
         overwrite: replace a file of that name.
 
     Raises:
-        ImageError: the file exists already, or it cannot be written.
+        FileError: the file exists already, or it cannot be written.
     """
-    # In the same folder, as a file is moved at once only within one file system. Not from
-    # tempfile, whose files only their owner may read.
-    part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
-    try:
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path} exists already; allow overwriting or choose another name")
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ImageError(f"{path} cannot be written ({error.strerror or error})") from error
+    with whole_file(path, overwrite) as part, part.open("xb") as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str, overwrite: bool) -> None:
@@ -44,11 +60,11 @@ def make_folder(folder: Path) -> None:
     """Makes a folder and those above it, if they are not there.
 
     Raises:
-        ImageError: it cannot be made.
+        FileError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImageError(
+        raise FileError(
             f"the folder {folder} cannot be made ({error.strerror or error})"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpen_core.errors import ImageError
+from gpen_core.errors import FileError
 from gpen_core.files import make_folder, write_bytes, write_text
 
 
@@ -24,7 +24,7 @@ def test_text_is_utf8(tmp_path):
 def test_an_existing_file_is_kept_unless_asked(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ImageError, match=r"a\.txt exists already"):
+    with pytest.raises(FileError, match=r"a\.txt exists already"):
         write_text(path, "new", overwrite=False)
     assert path.read_text() == "old"
     write_text(path, "new", overwrite=True)
@@ -40,7 +40,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ImageError, match=r"a\.txt cannot be written \(No space left"):
+    with pytest.raises(FileError, match=r"a\.txt cannot be written \(No space left"):
         write_text(path, "new", overwrite=True)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -60,7 +60,7 @@ def test_an_interrupt_leaves_no_part(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["missing/a.txt", "file/a.txt", "x" * 300])
 def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ImageError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         write_bytes(tmp_path / name, b"", overwrite=False)
 
 
@@ -80,5 +80,5 @@ def test_folders_are_made_with_those_above(tmp_path):
 
 def test_a_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ImageError, match=r"the folder .*cannot be made"):
+    with pytest.raises(FileError, match=r"the folder .*cannot be made"):
         make_folder(tmp_path / "file" / "below")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..conversion.formats import DEFAULT_OPSET, OPSETS
 from .argument_groups import add_folders, add_overwrite, add_quiet
 from .commands import command
 
@@ -21,6 +22,17 @@ examples:
   gpen models fetch gpen_bfr_2048.onnx --accept-licence
   gpen models fetch GPEN-BFR-2048 --url https://example.org/GPEN-BFR-2048.pth
   gpen models fetch RetinaFace-R50 --mirror https://example.org/models
+"""
+_CONVERT = """\
+Writes a GPEN model as .safetensors, which loads faster and cannot hold code, or as .onnx, which
+ReActor and facefusion run. What is written is compared with its source (an ONNX file by running it
+beside torch) and not kept if it is not the same. ONNX needs the packages onnx and onnxruntime.
+"""
+_CONVERT_EXAMPLES = """\
+examples:
+  gpen models convert GPEN-BFR-2048.pth GPEN-BFR-2048.safetensors
+  gpen models convert GPEN-BFR-2048.pth ComfyUI/models/facerestore_models/GPEN-BFR-2048.onnx
+  gpen models convert GPEN-BFR-1024.pth small.onnx --precision fp16 --opset 20
 """
 _SCAN_EXAMPLES = """\
 examples:
@@ -71,6 +83,15 @@ def add_models(parser: argparse.ArgumentParser) -> None:
             help="download a model file",
             description=_FETCH,
             epilog=_FETCH_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _convert_arguments(
+        commands.add_parser(
+            "convert",
+            help="write a model in another format",
+            description=_CONVERT,
+            epilog=_CONVERT_EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
@@ -133,6 +154,26 @@ def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
     add_folders(parser)
     add_overwrite(parser)
     parser.set_defaults(run=command("models_fetch"))
+
+
+def _convert_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FILE", help="a file, or a name in the folders searched")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="ends in .safetensors or .onnx")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="of the weights; fp16 halves the file (default: fp32, which loses nothing)",
+    )
+    parser.add_argument(
+        "--opset",
+        type=int,
+        metavar="N",
+        help=f"version of ONNX's operators, {OPSETS[0]} to {OPSETS[-1]} (default: {DEFAULT_OPSET})",
+    )
+    add_folders(parser)
+    add_overwrite(parser)
+    parser.set_defaults(run=command("models_convert"))
 
 
 def _add_json(parser: argparse.ArgumentParser, what: str) -> None:

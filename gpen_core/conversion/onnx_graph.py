@@ -24,9 +24,6 @@ from ..packages import require
 State = Mapping[str, Tensor]
 Array = NDArray[Any]
 
-OPSETS = range(13, 24)
-"""Versions of ONNX's operators in which the graph is the same."""
-
 _LEAK = 0.2
 _GAIN = math.sqrt(2.0)
 _EPSILON = 1e-8
@@ -44,7 +41,7 @@ def build_model(
         state: a checked state dict.
         config: what `read_config` says of it.
         half: feature maps and weights in float16; the style path and the sum of RGB stay float32.
-        opset: one of `OPSETS`.
+        opset: one of `formats.OPSETS`.
         metadata: is kept in the file.
     """
     onnx = require("onnx", "writing an ONNX file")

@@ -1,0 +1,118 @@
+"""One GPEN file to another format, checked before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..checkpoints import read_state_dict
+from ..errors import GpenError, OptionError
+from ..files import whole_file
+from ..models.catalogue import load_catalogue
+from ..models.hashing import sha256_of
+from ..models.naming import claim_of
+from ..network.config import GpenConfig, read_config
+from .formats import DEFAULT_OPSET, FORMATS
+from .to_onnx import difference_from_torch, write_onnx
+from .to_safetensors import write_safetensors
+
+_LARGEST_DIFFERENCE = 1e-4
+_LARGEST_DIFFERENCE_IN_HALF = 2e-2
+"""One part in fifty: what float16's 11 bits make of the whole network at worst."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was written."""
+
+    target: Path
+    config: GpenConfig
+    half: bool
+    bytes: int
+    difference: float
+    """The largest from the source: of the picture for ONNX, else of a weight relative to the
+    largest of its tensor."""
+
+
+def convert(
+    source: Path | str,
+    target: Path | str,
+    half: bool = False,
+    opset: int = DEFAULT_OPSET,
+    overwrite: bool = False,
+) -> Conversion:
+    """Writes a GPEN model in another format; the name of `target` says which.
+
+    Args:
+        source: a .pth, .pt or .safetensors file.
+        target: ends in .safetensors or .onnx; its folder exists.
+        half: weights in float16: half the file.
+        opset: version of ONNX's operators; for .onnx only.
+        overwrite: replace a file of that name.
+
+    Raises:
+        CheckpointError: the source is damaged, unsafe or no GPEN model.
+        OptionError: the name of the target ends otherwise, or the opset is out of range.
+        MissingPackageError: ONNX needs the packages onnx and onnxruntime.
+        FileError: the target exists already or cannot be written.
+        GpenError: what was written is not the same model; it is not kept.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix.lower() not in FORMATS:
+        raise OptionError(
+            f"{target} must end in {' or '.join(FORMATS)}: the ending says what it is converted to"
+        )
+    with whole_file(target, overwrite) as part:
+        state = read_state_dict(source)
+        config = read_config(state, str(source))
+        metadata = _metadata(source, config, half)
+        if target.suffix.lower() == ".onnx":
+            write_onnx(part, state, config, half, opset, metadata)
+            difference = difference_from_torch(part, state, config)
+        else:
+            write_safetensors(part, state, half, metadata)
+            difference = _difference(state, read_state_dict(part))
+        _check(target, difference, half)
+        size = part.stat().st_size
+    return Conversion(target, config, half, size, difference)
+
+
+def _metadata(source: Path, config: GpenConfig, half: bool) -> dict[str, str]:
+    digest = sha256_of(source)
+    known = load_catalogue().by_hash(digest)
+    task = known.model.task if known is not None else claim_of(source.name).task
+    return {
+        "model": "GPEN",
+        "size": str(config.size),
+        "task": task or "unknown",
+        "precision": "float16" if half else "float32",
+        "source": source.name,
+        "source_sha256": digest,
+        "converted_by": f"gpen-face-restoration {__version__}",
+        "licence": "GPEN's weights are for non-commercial use",
+    }
+
+
+def _difference(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> float:
+    if before.keys() != after.keys():
+        return float("inf")
+    differences = (
+        (after[name].double() - tensor.double()).abs().max() / tensor.abs().max().clamp_min(1e-30)
+        for name, tensor in before.items()
+    )
+    return float(torch.stack(list(differences)).max())
+
+
+def _check(target: Path, difference: float, half: bool) -> None:
+    limit = _LARGEST_DIFFERENCE_IN_HALF if half else _LARGEST_DIFFERENCE
+    # Also where the difference is no number.
+    if not difference <= limit:
+        raise GpenError(
+            f"{target} was not kept: it differs from its source by {difference:.1e}, more than "
+            f"{limit:.0e}. {'Convert it in float32.' if half else 'Please report that.'}"
+        )
