@@ -22,6 +22,7 @@ LAYERS = [
     {"face_work"},
     {"pipeline"},
     {"__init__"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,4 +1,4 @@
-"""The command line: `gpen restore`, `gpen detect`, `gpen doctor`, `gpen demo`."""
+"""The command line: `gpen restore`, `gpen detect`, `gpen doctor`, `gpen demo`, `gpen bench`."""
 
 from __future__ import annotations
 
