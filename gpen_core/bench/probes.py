@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,13 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Timing:
-    """What one call took on average."""
+    """What one call took."""
 
     seconds: float
+    """The median of the calls."""
+
     processor_seconds: float
-    """Of all threads of the process together; other programs hardly change it."""
+    """Of all threads of the process together, on average; other programs hardly change it."""
 
     page_faults: float | None
     """None where the system does not count them."""
@@ -33,16 +37,16 @@ def time_calls(work: Callable[[], Any], device: torch.device) -> Timing:
     """Calls `work` until a second has passed, at least once; work on the device is waited for."""
     finish_work(device)
     faults, processor, began = _page_faults(), time.process_time(), time.perf_counter()
-    calls, seconds = 0, 0.0
-    while seconds < _LEAST_SECONDS:
+    ends = [began]
+    while ends[-1] - began < _LEAST_SECONDS:
         work()
         finish_work(device)
-        calls += 1
-        seconds = time.perf_counter() - began
+        ends.append(time.perf_counter())
     processor = time.process_time() - processor
-    after = _page_faults()
+    after, calls = _page_faults(), len(ends) - 1
     counted = None if faults is None or after is None else (after - faults) / calls
-    return Timing(seconds / calls, processor / calls, counted)
+    seconds = statistics.median(end - start for start, end in pairwise(ends))
+    return Timing(seconds, processor / calls, counted)
 
 
 def _page_faults() -> int | None:

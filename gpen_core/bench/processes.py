@@ -73,21 +73,33 @@ def run_fresh(case: Case, method: Method) -> Run:
         "builder": method.builder,
     }
     package = __package__ or ""
-    # What it prints besides goes to its streams as well, so only the last line counts.
-    ended = subprocess.run(  # noqa: S603 - this very package
+    status, output, errors = _run_to_end(
         [sys.executable, "-m", f"{package}.child"],
-        input=json.dumps(request),
-        env=_environment(case, method, package),
-        capture_output=True,
-        text=True,
-        check=False,
+        _environment(case, method, package),
+        json.dumps(request),
     )
-    if ended.returncode:
-        raise BenchmarkError(_why(ended))
-    response = json.loads(ended.stdout.splitlines()[-1])
+    if status:
+        raise BenchmarkError(_why(status, errors))
+    # What foreign code prints goes there as well, so only the last line counts.
+    response = json.loads(output.splitlines()[-1])
     if "error" in response:
         raise BenchmarkError(" ".join(response["error"].split()))
     return response["figures"]
+
+
+def _run_to_end(command: list[str], variables: dict[str, str], text: str) -> tuple[int, str, str]:
+    """Status, output and errors of a process; none is left behind if this one is interrupted."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603 - this very package
+        command, env=variables, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            output, errors = process.communicate(text)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    return process.returncode, output, errors
 
 
 def _environment(case: Case, method: Method, package: str) -> dict[str, str]:
@@ -100,8 +112,8 @@ def _environment(case: Case, method: Method, package: str) -> dict[str, str]:
     return variables | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
 
 
-def _why(ended: subprocess.CompletedProcess[str]) -> str:
-    if ended.returncode < 0:
-        return f"ended by signal {-ended.returncode}, perhaps because memory ran out"
-    lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"ended with status {ended.returncode}"
+def _why(status: int, errors: str) -> str:
+    if status < 0:
+        return f"ended by signal {-status}, perhaps because memory ran out"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended with status {status}"

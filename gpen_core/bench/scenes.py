@@ -15,7 +15,8 @@ from ..geometry.templates import template
 _CROP = 0.7
 """Side of a face's crop in parts of the cell it stands in, so that no two crops overlap."""
 
-_TURN = 0.2
+_TURN = 0.1
+"""Greatest turn of a face in radians."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +55,14 @@ def scene(width: int, height: int, faces: int, shift: float = 0.0) -> Scene:
     """
     random = np.random.default_rng(0)
     pixels = random.integers(90, 130, (height, width, 3), dtype=np.uint8)
-    places = list(_places(width, height, faces, shift, random))
+    places = list(_places(width, height, faces, shift))
     for place in places:
         _draw(pixels, place)
     return Scene(pixels, tuple(_face(place, index) for index, place in enumerate(places)))
 
 
-def _places(
-    width: int, height: int, faces: int, shift: float, random: np.random.Generator
-) -> Iterator[_Place]:
+def _places(width: int, height: int, faces: int, shift: float) -> Iterator[_Place]:
+    random = np.random.default_rng(1)
     columns = int(np.ceil(np.sqrt(faces * width / height)))
     rows = int(np.ceil(faces / columns))
     side = _CROP * min(width / columns, height / rows)

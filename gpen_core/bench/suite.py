@@ -49,7 +49,7 @@ def contests(
         foreign: other networks, which run in float32 on the CPU beside the package's own.
         baselines: methods of the network that the others are measured against.
     """
-    sizes = wanted.sizes or (_QUICK_SIZES if wanted.quick else SIZES)
+    sizes = sizes_of(wanted)
     precisions = wanted.precisions or _sensible_precisions(wanted.device)
     made: list[Contest] = []
     if "network" in wanted.parts:
@@ -61,6 +61,11 @@ def contests(
         case = PasteCase(width, height, faces, max(sizes))
         made.append(Contest(case, (_FRAMES, _REGIONS), (_FRAMES.name,)))
     return tuple(made)
+
+
+def sizes_of(wanted: Wanted) -> tuple[int, ...]:
+    """Sizes of the networks that are measured."""
+    return wanted.sizes or (_QUICK_SIZES if wanted.quick else SIZES)
 
 
 def _network(

@@ -24,7 +24,8 @@ _ROUNDS, _QUICK_ROUNDS = 3, 1
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Measures or compares; 1 if a method failed."""
     if arguments.compare is not None:
-        _compare(*arguments.compare, console)
+        old, new = arguments.compare
+        _compare(old, new, console)
         return 0
     wanted = wanted_of(arguments)
     return measure(wanted, contests(wanted), arguments, console)
@@ -47,11 +48,11 @@ def measure(
     """Measures, prints the tables and writes the figures; 1 if a method failed.
 
     Raises:
-        ImageError: the file for the figures is there already.
+        ImageError: the file for the figures is there already, or cannot be written.
     """
     path: Path | None = arguments.json
-    if path is not None and path.exists() and not arguments.overwrite:
-        raise ImageError(f"{path} exists already; use --overwrite to replace it")
+    if path is not None:
+        _check_writable(path, arguments.overwrite)
     machine = this_machine(wanted.device)
     rounds = arguments.rounds or (_QUICK_ROUNDS if wanted.quick else _ROUNDS)
     console.say(f"{machine.describe()}; rounds: {rounds}")
@@ -61,6 +62,14 @@ def measure(
     for table in tables(record):
         console.say(f"\n{plain(table)}")
     return 1 if any(row.failure for row in record.rows) else 0
+
+
+def _check_writable(path: Path, overwrite: bool) -> None:
+    """Now, and not when everything has been measured."""
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path} exists already; use --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
 
 
 def _compare(old: Path, new: Path, console: Console) -> None:
