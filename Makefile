@@ -2,6 +2,7 @@
 #   make demo        restore a face in a real photo and write the pictures to demo/
 #   make test        all tests             make test-fast   without the full-size networks
 #   make lint        ruff and types        make bench       time and memory
+#   make bench-figures GPEN_REFERENCE=path/to/GPEN    measure anew what the documentation shows
 # Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
 project := $(pip) install --quiet --no-deps --editable .
 
-.PHONY: demo test test-fast lint bench setup clean
+.PHONY: demo test test-fast lint bench bench-figures setup clean
 
 demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
@@ -32,7 +33,13 @@ lint: setup
 	$(bin)/basedpyright
 
 bench: setup
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(bin)/python "$$script" $(ARGS); done
+	$(bin)/gpen bench $(ARGS)
+
+bench-figures: setup
+	$(pip) install --quiet --requirement requirements-bench.txt
+	$(bin)/python benchmarks/against_reference.py --json benchmarks/results/cpu.json --overwrite $(ARGS)
+	$(bin)/python benchmarks/document.py
+	$(bin)/python benchmarks/plot.py
 
 setup: $(VENV)/.ready-for-tests
 

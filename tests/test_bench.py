@@ -254,6 +254,12 @@ class TestTables:
         (table,) = tables(record(row("whole"), row(mean=mean)))
         assert "THE RESULT IS NOT THAT OF whole" in table.notes[0]
 
+    def test_a_busy_machine_is_told(self):
+        (quiet,) = tables(record(row(times=(1.0,), processor_seconds=1.9)))
+        assert quiet.notes == ()
+        (busy,) = tables(record(row(times=(3.0,), processor_seconds=1.9)))
+        assert "The machine was busy with other work" in busy.notes[0]
+
     def test_share_around_the_network_and_rate(self):
         run = {"seconds": 0.5, "restore_seconds": 0.4, "detect_seconds": 0.06}
         case = PipelineCase(640, 480, 2, 64, 3)

@@ -17,6 +17,9 @@ NOT_MEASURED = "not measured"
 _SAME_MEAN = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1}
 """By how much the means of outputs of about 1 may differ between methods that do the same."""
 
+_BUSY = 1.2
+"""Times the processor time from which a run has waited for other programs."""
+
 Column = tuple[str, Callable[[Row], str]]
 
 
@@ -91,6 +94,20 @@ def _ratio(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
+def busy(rows: Sequence[Row]) -> list[str]:
+    """A note if runs on the CPU took longer than the processor worked for them."""
+    for row in rows:
+        wall, worked = figures(row, "seconds"), figures(row, "processor_seconds")
+        if wall is None or worked is None or _of(row, "device") != "cpu":
+            continue
+        if wall.median > _BUSY * worked.median:
+            return [
+                "The machine was busy with other work: times and ratios mean little. "
+                "Measure again when it is quiet."
+            ]
+    return []
+
+
 def _network(rows: Sequence[Row]) -> Table:
     columns: list[Column] = [
         ("size", lambda row: str(_of(row, "size"))),
@@ -104,7 +121,7 @@ def _network(rows: Sequence[Row]) -> Table:
         ("memory in all", lambda row: _cell(row, "memory_in_all_mib", mebibytes)),
         *_against(rows),
     ]
-    return _table("network, one crop", columns, rows, _differing(rows))
+    return _table("network, one crop", columns, rows, [*busy(rows), *_differing(rows)])
 
 
 def _pipeline(rows: Sequence[Row]) -> Table:
