@@ -116,6 +116,16 @@ def release_memory(device: torch.device) -> None:
         torch.xpu.empty_cache()
 
 
+def finish_work(device: torch.device) -> None:
+    """Waits until everything asked of the device is done; on the CPU it always is."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    elif device.type == "xpu":
+        torch.xpu.synchronize(device)
+
+
 def warp_device(device: torch.device) -> torch.device:
     """Where warps for `device` are computed: there, or on the CPU where torch lacks them."""
     return device if device.type in ("cpu", "cuda") else torch.device("cpu")

@@ -25,6 +25,7 @@ LAYERS = [
     {"face_work"},
     {"pipeline"},
     {"__init__"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]
