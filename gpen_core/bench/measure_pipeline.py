@@ -19,6 +19,7 @@ from ..network.generator import GpenNetwork
 from ..network.known_answers import random_state
 from ..pipeline import restore_picture
 from ..restorer import Restorer
+from ..torch_restorer import TorchRestorer
 from .cases import CONFIGURATIONS, PipelineCase, Run
 from .probes import PeakMemory, time_calls
 from .scenes import scene
@@ -86,4 +87,4 @@ def restorer(case: PipelineCase) -> Restorer:
         return GpenNetwork(random_state(config), config, dtype)
 
     dtype = dtype_for(case.precision)
-    return Restorer(config, f"random-{case.size}", build, choose_device(case.device), dtype)
+    return TorchRestorer(config, f"random-{case.size}", build, choose_device(case.device), dtype)
