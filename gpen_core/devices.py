@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -75,6 +76,15 @@ def has_ample_memory(device: torch.device) -> bool:
         return False
     free, _total = torch.cuda.mem_get_info(device)
     return free > _AMPLE
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device; None where nothing tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ def entry(index, skipped=None):
     face = Face((0.0, 1.0, 10.0, 21.125), POINTS, 0.98765, index)
     if skipped:
         return FaceReport(face, skipped=skipped)
-    return FaceReport(face, crop_scale=1.23456, milliseconds=12.345)
+    return FaceReport(face, crop_scale=1.23456, milliseconds=12.345, model="a.pth")
 
 
 def report(*faces, notes=(), **changes):
@@ -64,6 +64,7 @@ def test_json_holds_everything():
             "restored": True,
             "crop_scale": 1.2346,
             "milliseconds": 12.3,
+            "model": "a.pth",
         },
         {
             "index": 1,

@@ -47,7 +47,10 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, how precisely and where it runs."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", metavar="FILE", help="GPEN file, by path or by name in a models folder"
+        "--model",
+        metavar="FILE",
+        help="GPEN file, by path or by name in a models folder; auto takes for each face the "
+        "smallest installed one that covers it (default: the largest installed)",
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"

@@ -22,6 +22,7 @@ from .batch import Show, work_through
 from .console import Console
 from .setting_up import (
     detection_options,
+    load_chosen_restorer,
     load_named_detector,
     load_named_restorer,
     load_parser,
@@ -58,6 +59,8 @@ def _check_aligned(
         raise OptionError(
             "--aligned runs the network alone; options of detection and restoration do not apply"
         )
+    if arguments.model == "auto":
+        raise OptionError("--aligned needs one model; name it with --model")
     if arguments.report or arguments.save_crops:
         raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
     if arguments.format != "png" or arguments.output.suffix.lower() in set(FORMATS) - {".png"}:
@@ -95,7 +98,7 @@ class _Photos:
         self._detection = detection
         self._parser = load_parser(arguments)
         self._detector: Detector = load_named_detector(arguments)
-        self._restorer: Restorer = load_named_restorer(arguments)
+        self._restorer = load_chosen_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one picture and writes what was asked for."""
