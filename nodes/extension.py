@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .converting import ConvertGpenModel
 from .detecting import DetectFaces
 from .loaders import LoadFaceDetector, LoadGpenModel
 from .restoring import RestoreAfterSwap, RestoreImage
@@ -20,6 +21,7 @@ NODES: list[type[io.ComfyNode]] = [
     CropFaces,
     RestoreFaces,
     PasteFacesBack,
+    ConvertGpenModel,
 ]
 
 
