@@ -182,7 +182,11 @@ class TestClick:
     ("chosen", "after"), [("0,2-4", "all"), ("", "all"), ("largest:2", "largest:2"), ("all", "all")]
 )
 def test_numbers_of_the_last_photo_are_forgotten(work, chosen, after):
-    assert work.forget_faces(chosen) == (None, [], after)
+    assert work.forget_faces(["a face"], chosen) == (None, [], after)
+
+
+def test_numbers_for_a_photo_without_another_before_it_stay(work):
+    assert work.forget_faces([], "0,2-4") == (None, [], "0,2-4")
 
 
 class TestRestore:
