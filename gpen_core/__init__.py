@@ -77,6 +77,7 @@ _HOMES = {
         "Cancelled",
         "CheckpointError",
         "DetectionError",
+        "FileError",
         "DownloadError",
         "GpenError",
         "ImageError",

@@ -142,7 +142,9 @@ class TestSeveral:
         expect(tab.part("files")).to_contain_text("single.png")
         tab.write("folder", str(tmp_path / "folder"))
         tab.press("restore")
-        tab.says("single.png: restored 1 of 1 face", "couple.png: restored 2 of 2 faces", "spoilt.png: ")
+        tab.says(
+            "single.png: restored 1 of 1 face", "couple.png: restored 2 of 2 faces", "spoilt.png: "
+        )
         expect(tab.part("report", "tr")).to_have_count(4)
         expect(tab.part("crops", "img").nth(2)).to_be_visible()
 
