@@ -119,7 +119,8 @@ class TestControls:
         change = made["gpen_photo"].calls["change"]
         find = made["gpen_find"].calls["click"]
         assert change["outputs"] == [*find["outputs"][:2], made["gpen_faces"]]
-        assert change["inputs"] == [made["gpen_faces"]]
+        assert change["inputs"] == [find["outputs"][1], made["gpen_faces"]]
+        assert change["queue"] is False
 
     def test_interrupt(self, tab):
         self.by_id(tab)["gpen_interrupt"].calls["click"]["fn"]()
