@@ -179,15 +179,17 @@ class TestClick:
         assert click(number, chosen) == after
 
 
+@pytest.mark.parametrize("chosen", ["0,2-4", ""])
+def test_numbers_of_the_last_photo_are_forgotten(work, chosen):
+    assert work.forget_faces(["a face"], chosen) == (None, [], "all")
+
+
 @pytest.mark.parametrize(
-    ("chosen", "after"), [("0,2-4", "all"), ("", "all"), ("largest:2", "largest:2"), ("all", "all")]
+    ("found", "chosen"), [([], "0,2-4"), (["a face"], "largest:2"), (["a face"], "all")]
 )
-def test_numbers_of_the_last_photo_are_forgotten(work, chosen, after):
-    assert work.forget_faces(["a face"], chosen) == (None, [], after)
-
-
-def test_numbers_for_a_photo_without_another_before_it_stay(work):
-    assert work.forget_faces([], "0,2-4") == (None, [], "0,2-4")
+def test_what_means_no_face_of_the_last_photo_stays(work, found, chosen):
+    _, _, box = work.forget_faces(found, chosen)
+    assert "value" not in box, "what is being typed would be overwritten"
 
 
 class TestRestore:

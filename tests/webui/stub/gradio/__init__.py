@@ -114,6 +114,11 @@ class State(_Component):
     pass
 
 
+def update(**changes):
+    """What a function returns to change a component, or, without changes, to leave it alone."""
+    return {"__type__": "update", **changes}
+
+
 class SelectData:
     def __init__(self, index):
         self.index = index
