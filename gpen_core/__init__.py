@@ -93,6 +93,7 @@ _HOMES = {
         "DetectionError",
         "FileError",
         "DownloadError",
+        "FileError",
         "GpenError",
         "ImageError",
         "MissingPackageError",
