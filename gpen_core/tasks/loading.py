@@ -10,7 +10,7 @@ import torch
 
 from ..devices import Precision
 from ..models.catalogue import Catalogue, Task
-from ..models.task_of import task_of
+from ..models.task_of import FileTask, task_of
 from ..restorer import Restorer, load_restorer
 
 _log = logging.getLogger("gpen")
@@ -51,10 +51,21 @@ def load_for_task(
         MissingPackageError: see `load_restorer`.
     """
     known = task_of(path, catalogue)
-    note = known.check(task, ways)
+    known.check(task, ways)  # before the file is read
     restorer = load_restorer(path, device, precision)
-    if note is not None:
-        restorer.notes.append(note)
-        # Nothing is odd about a file that is named for what it is used for.
-        _log.log(logging.INFO if known.claimed == task else logging.WARNING, "%s", note)
+    admit(restorer, known, task, ways)
     return restorer
+
+
+def admit(restorer: Restorer, known: FileTask, task: Task, ways: Mapping[Task, str]) -> None:
+    """Refuses a loaded model that is for another task; notes once what is not known about it.
+
+    Raises:
+        CheckpointError: it is for another task.
+    """
+    note = known.check(task, ways)
+    if note is None or note in restorer.notes:
+        return
+    restorer.notes.append(note)
+    # Nothing is odd about a file that is named for what it is used for.
+    _log.log(logging.INFO if known.claimed == task else logging.WARNING, "%s", note)
