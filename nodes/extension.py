@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .converting import ConvertGpenModel
 from .detecting import DetectFaces
 from .loaders import LoadFaceDetector, LoadGpenModel
+from .other_tasks import ColorizeImage, FaceFromSegmentation, InpaintFace
 from .restoring import RestoreAfterSwap, RestoreImage
 from .selecting import SelectFaces
 from .stepping import CropFaces, PasteFacesBack, RestoreFaces
@@ -21,6 +22,9 @@ NODES: list[type[io.ComfyNode]] = [
     CropFaces,
     RestoreFaces,
     PasteFacesBack,
+    ColorizeImage,
+    InpaintFace,
+    FaceFromSegmentation,
     ConvertGpenModel,
 ]
 
