@@ -111,8 +111,11 @@ def load_mtcnn(device: torch.device) -> Mtcnn:
         {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}, strict=True
     )
     network = network.eval().requires_grad_(False).to(device, torch.float32)
-    # Halves the time: with so few channels the other layout is bound by memory.
-    return network.to(memory_format=torch.channels_last)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            # Halves the time: with so few channels the other layout is bound by memory.
+            layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def _flatten_columns(features: Tensor) -> Tensor:
