@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .report import FaceReport, Report
     from .restorer import Restorer, load_restorer
     from .results import Progress, RestoredPicture
+    from .upscaling import Enlarged, Upscaler, load_upscaler, resample
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ __all__ = [
     "DetectionOptions",
     "Detector",
     "DownloadError",
+    "Enlarged",
     "Face",
     "FaceReport",
     "FileError",
@@ -60,12 +62,15 @@ __all__ = [
     "RestorationOptions",
     "RestoredPicture",
     "Restorer",
+    "Upscaler",
     "__version__",
     "detect_faces",
     "load_detector",
     "load_restorer",
+    "load_upscaler",
     "model_folders",
     "read_picture",
+    "resample",
     "restore_aligned",
     "restore_picture",
     "write_picture",
@@ -91,6 +96,7 @@ _HOMES = {
     "report": ("FaceReport", "Report"),
     "restorer": ("Restorer", "load_restorer"),
     "results": ("Progress", "RestoredPicture"),
+    "upscaling": ("Enlarged", "Upscaler", "load_upscaler", "resample"),
 }
 
 

@@ -71,10 +71,16 @@ def half_dtype(device: torch.device) -> torch.dtype | None:
 
 def has_ample_memory(device: torch.device) -> bool:
     """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there."""
+    free = free_memory(device)
+    return free is not None and free > _AMPLE
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device, None where it does not say so (all but CUDA and ROCm)."""
     if device.type != "cuda":
-        return False
+        return None
     free, _total = torch.cuda.mem_get_info(device)
-    return free > _AMPLE
+    return free
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -25,6 +25,7 @@ from .placing import align_faces
 from .report import FaceReport, Report
 from .restorer import Restorer
 from .results import Progress, RestoredCrop, RestoredPicture
+from .upscaling.enlarged import Enlarged
 from .watching import CancelCheck, Clock, Watch
 
 
@@ -36,7 +37,7 @@ def restore_picture(
     detection: DetectionOptions | None = None,
     *,
     faces: Sequence[Face] | None = None,
-    background: NDArray[Any] | None = None,
+    background: NDArray[Any] | Enlarged | None = None,
     limit: NDArray[np.float32] | None = None,
     parser: FaceParser | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -53,7 +54,8 @@ def restore_picture(
         detection: which faces count.
         faces: faces of this picture found elsewhere, in place of detection.
         background: the same picture, enlarged or reduced, into which the faces are pasted in place
-            of `pixels`; of any of the three types.
+            of `pixels`; of any of the three types. The report names what enlarged it if it is
+            the result of `Upscaler.upscale` or `resample`.
         limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
         parser: makes the parse mask; needed for `options.mask` "parse".
         progress: called before the search, before the first face and after each face.
@@ -61,7 +63,7 @@ def restore_picture(
         keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
 
     Returns:
-        The restored picture. If no face is found, `pixels` is equal to the input.
+        The restored picture. If no face is found, `pixels` is equal to the background.
 
     Raises:
         ImageError: the picture is unusable.
@@ -79,6 +81,9 @@ def restore_picture(
         faces, searched_by = _find(pixels, detector, detection, watch, clock)
     faces = tuple(faces)
     aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
+    enlarged = background if isinstance(background, Enlarged) else None
+    if isinstance(background, Enlarged):
+        background = background.pixels
     base = pixels if background is None else background
     factor = enlargement(pixels.shape[:2], base.shape[:2])
     places = [alignment.for_resized(factor) for _, alignment in aligned]
@@ -107,7 +112,8 @@ def restore_picture(
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        notes=(*restorer.notes, *work.notes),
+        upscaler=enlarged and enlarged.by,
+        notes=(*(enlarged.notes if enlarged else ()), *restorer.notes, *work.notes),
         milliseconds=clock.spent,
     )
     return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(crops), report)
