@@ -3,6 +3,7 @@
 #   make test        all tests             make test-fast   without the full-size networks
 #   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
 #   make lint        ruff and types        make bench       time and memory
+#   make bench-figures GPEN_REFERENCE=path/to/GPEN    measure anew what the documentation shows
 # Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ GRADIOS = 3 4
 CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-browser || \
 	command -v google-chrome)}
 
-.PHONY: demo test test-fast test-webui lint bench setup clean chromium
+.PHONY: demo test test-fast test-webui lint bench bench-figures setup clean chromium
 
 demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
@@ -43,7 +44,13 @@ lint: setup
 	$(bin)/basedpyright
 
 bench: setup
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(bin)/python "$$script" $(ARGS); done
+	$(bin)/gpen bench $(ARGS)
+
+bench-figures: setup
+	$(pip) install --quiet --requirement requirements-bench.txt
+	$(bin)/python benchmarks/against_reference.py --json benchmarks/results/cpu.json --overwrite $(ARGS)
+	$(bin)/python benchmarks/document.py
+	$(bin)/python benchmarks/plot.py
 
 setup: $(VENV)/.ready-for-tests
 

@@ -83,6 +83,7 @@ _HOMES = {
         "CheckpointError",
         "DetectionError",
         "DownloadError",
+        "FileError",
         "GpenError",
         "ImageError",
         "MissingPackageError",

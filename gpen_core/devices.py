@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -71,16 +72,19 @@ def half_dtype(device: torch.device) -> torch.dtype | None:
 
 def has_ample_memory(device: torch.device) -> bool:
     """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there."""
-    free = free_memory(device)
-    return free is not None and free > _AMPLE
+    if device.type != "cuda":
+        return False
+    free, _total = torch.cuda.mem_get_info(device)
+    return free > _AMPLE
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device, None where it does not say so (all but CUDA and ROCm)."""
-    if device.type != "cuda":
-        return None
-    free, _total = torch.cuda.mem_get_info(device)
-    return free
+    """Bytes that are free on a device; None where nothing tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -120,6 +124,16 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
     elif device.type == "xpu":
         torch.xpu.empty_cache()
+
+
+def finish_work(device: torch.device) -> None:
+    """Waits until everything asked of the device is done; on the CPU it always is."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    elif device.type == "xpu":
+        torch.xpu.synchronize(device)
 
 
 def warp_device(device: torch.device) -> torch.device:

@@ -25,6 +25,10 @@ class DetectionError(GpenError):
     """A face detector cannot be loaded or run."""
 
 
+class BenchmarkError(GpenError):
+    """A measurement failed, or a file of figures cannot be used."""
+
+
 class OptionError(GpenError, ValueError):
     """An option or argument has a value outside what it accepts."""
 

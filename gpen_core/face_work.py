@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,9 @@ class FaceWork:
 
     pixels: NDArray[Any]
     base: NDArray[Any]
-    restorer: Restorer
+    restorers: Sequence[Restorer]
+    """Of each face."""
+
     options: RestorationOptions
     parser: FaceParser | None
     canvas: Canvas
@@ -41,25 +43,25 @@ class FaceWork:
     def restore(self, index: int, alignment: Alignment, place: Alignment) -> tuple[Tensor, Tensor]:
         """Restores one face; returns its crop before and after."""
         with self.clock("crop"):
-            crop = self._crop(self.pixels, alignment)
+            crop = self._crop(self.pixels, alignment, self.restorers[index].device)
         with self.clock("restore"):
-            restored = self.restorer.restore(crop, self.watch.cancelled)
+            restored = self.restorers[index].restore(crop, self.watch.cancelled)
         with self.clock("paste"):
             restored = self._paste(index, crop, restored, place)
         return crop, restored
 
-    def _crop(self, pixels: NDArray[Any], alignment: Alignment) -> Tensor:
+    def _crop(self, pixels: NDArray[Any], alignment: Alignment, device: torch.device) -> Tensor:
         def extract(device: torch.device) -> Tensor:
             return extract_crop(pixels, alignment, device)
 
-        return self._on_cpu_if_need_be("cutting out", extract, self.restorer.device)
+        return self._on_cpu_if_need_be("cutting out", extract, device)
 
     def _paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
         def paste(device: torch.device) -> Tensor:
             pasted = restored.to(device)
             if self.options.colour == "lowfreq":
                 same = self.base is self.pixels
-                around = crop if same else self._crop(self.base, place)
+                around = crop if same else self._crop(self.base, place, crop.device)
                 pasted = match_low_frequencies(pasted, around.to(device))
             parse = self.parser if self.options.mask == "parse" else None
             self.canvas.paste(index, pasted, None if parse is None else parse.mask(pasted))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .choosing import ModelChoice
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
 from .detection import DetectionOptions, Detector, detect_faces
@@ -17,7 +18,8 @@ from .detection.detector import check_picture
 from .errors import OptionError
 from .face_work import FaceWork
 from .faces import Face
-from .geometry.resizing import enlargement
+from .geometry.alignment import Alignment
+from .geometry.resizing import Enlargement, enlargement
 from .geometry.sampling import resize_crop
 from .images.picture import to_dtype, to_float
 from .options import RestorationOptions
@@ -31,7 +33,7 @@ from .watching import CancelCheck, Clock, Watch
 
 def restore_picture(
     pixels: NDArray[Any],
-    restorer: Restorer,
+    restorer: Restorer | ModelChoice,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
@@ -48,7 +50,7 @@ def restore_picture(
 
     Args:
         pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
-        restorer: the loaded model.
+        restorer: the loaded model, or several of which each face gets its own.
         detector: finds the faces; not needed if they are given.
         options: how faces are cut out and put back.
         detection: which faces count.
@@ -81,14 +83,16 @@ def restore_picture(
         faces, searched_by = _find(pixels, detector, detection, watch, clock)
     faces = tuple(faces)
     aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
-    enlarged = background if isinstance(background, Enlarged) else None
-    if isinstance(background, Enlarged):
-        background = background.pixels
-    base = pixels if background is None else background
+    base, upscaler, told = _around(pixels, background)
     factor = enlargement(pixels.shape[:2], base.shape[:2])
+    used = [_restorer_for(alignment, factor, restorer) for _, alignment in aligned]
+    aligned = [
+        (face, alignment if own.size == alignment.size else alignment.for_size(own.size))
+        for (face, alignment), own in zip(aligned, used, strict=True)
+    ]
     places = [alignment.for_resized(factor) for _, alignment in aligned]
     canvas = Canvas(base, places, options.strength, options.feather, limit)
-    work = FaceWork(pixels, base, restorer, options, parser, canvas, watch, clock)
+    work = FaceWork(pixels, base, used, options, parser, canvas, watch, clock)
     crops: list[RestoredCrop] = []
     watch.tell(Progress("restoring faces", 0, len(aligned)))
     for index, (face, alignment) in enumerate(aligned):
@@ -96,7 +100,7 @@ def restore_picture(
         began = time.perf_counter()
         crop, restored = work.restore(index, alignment, places[index])
         passed = (time.perf_counter() - began) * 1000
-        reports[face.index] = FaceReport(face, alignment.scale, passed)
+        reports[face.index] = FaceReport(face, alignment.scale, passed, used[index].name)
         if keep_crops:
             crops.append(RestoredCrop(face, alignment, crop.cpu(), restored.cpu()))
         watch.tell(Progress("restoring faces", index + 1, len(aligned), restored))
@@ -104,16 +108,15 @@ def restore_picture(
     report = Report(
         width=pixels.shape[1],
         height=pixels.shape[0],
-        model=restorer.name,
-        model_size=restorer.size,
-        device=restorer.place,
-        precision=restorer.precision,
+        **_models_in_words(used or [restorer]),
         detector=searched_by,
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        upscaler=enlarged and enlarged.by,
-        notes=(*(enlarged.notes if enlarged else ()), *restorer.notes, *work.notes),
+        upscaler=upscaler,
+        notes=tuple(
+            dict.fromkeys((*told, *(n for each in (restorer, *used, work) for n in each.notes)))
+        ),
         milliseconds=clock.spent,
     )
     return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(crops), report)
@@ -148,6 +151,34 @@ def restore_aligned(
     crop = resize_crop(source, restorer.size)
     restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().contiguous().numpy()
     return restored if pixels.dtype == np.float32 else to_dtype(restored, pixels.dtype)
+
+
+def _restorer_for(
+    alignment: Alignment, factor: Enlargement, restorer: Restorer | ModelChoice
+) -> Restorer:
+    """The model for one face, by the pixels that its crop covers in the result."""
+    if not isinstance(restorer, ModelChoice):
+        return restorer
+    return restorer.for_side(alignment.size / alignment.scale * max(factor))
+
+
+def _models_in_words(used: Sequence[Restorer | ModelChoice]) -> dict[str, Any]:
+    """The part of a report that is about models."""
+    return {
+        "model": ", ".join(dict.fromkeys(each.name for each in used)),
+        "model_size": max(each.size for each in used),
+        "device": ", ".join(dict.fromkeys(each.place for each in used)),
+        "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
+    }
+
+
+def _around(
+    pixels: NDArray[Any], background: NDArray[Any] | Enlarged | None
+) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
+    """What faces are pasted into, what enlarged it, and what is to be told of that."""
+    if isinstance(background, Enlarged):
+        return background.pixels, background.by, background.notes
+    return (pixels if background is None else background), None, ()
 
 
 def _find(

@@ -18,6 +18,9 @@ class FaceReport:
     """Crop pixels per picture pixel: above 1 the network saw the face enlarged."""
 
     milliseconds: float | None = None
+    model: str | None = None
+    """The model that restored it."""
+
     skipped: str | None = None
     """Why the face was left as it was; None if it was restored."""
 
@@ -30,6 +33,7 @@ class FaceReport:
             "restored": True,
             "crop_scale": None if self.crop_scale is None else round(self.crop_scale, 4),
             "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 1),
+            "model": self.model,
         }
 
 
@@ -40,7 +44,11 @@ class Report:
     width: int
     height: int
     model: str
+    """The name of the model, or of all that were used."""
+
     model_size: int
+    """Side of its crops in pixels; of several, the largest."""
+
     device: str
     """What computed: a device of torch, or an execution provider of onnxruntime."""
 

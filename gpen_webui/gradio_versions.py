@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 _MAJOR = int(gr.__version__.partition(".")[0])
@@ -17,6 +19,9 @@ def image_format() -> dict[str, str]:
     return {"format": "png"} if _MAJOR >= 4 else {}
 
 
-def gallery_format() -> dict[str, str]:
-    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures."""
-    return {**image_format(), "type": "pil"} if _MAJOR >= 4 else {}
+def gallery_format() -> dict[str, Any]:
+    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures.
+
+    From 4 on a gallery would also take uploads if it were not told otherwise.
+    """
+    return {**image_format(), "type": "pil", "interactive": False} if _MAJOR >= 4 else {}

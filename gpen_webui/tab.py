@@ -75,10 +75,11 @@ def _source_controls() -> dict[str, Any]:
 def _wish_controls() -> dict[str, Any]:
     """How it is restored."""
     faces = faces_box("Faces", "gpen_faces")
+    upscalers = [upscaler.name for upscaler in shared.sd_upscalers]
     with gr.Row():
         model = model_dropdown("Model", "gpen_model")
         upscaler = gr.Dropdown(
-            choices=[upscaler.name for upscaler in shared.sd_upscalers],
+            choices=[NO_UPSCALER, *(name for name in upscalers if name != NO_UPSCALER)],
             value=NO_UPSCALER,
             label="Background upscaler",
             elem_id="gpen_upscaler",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ..gpen_core.folders import serves
+from ..gpen_core.folders import natural_order, serves
 
 NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""
@@ -59,10 +59,10 @@ def list_models() -> list[str]:
     return names or [NOTHING_INSTALLED]
 
 
-def _place_in_list(name: str) -> tuple[bool, bool, str, bool]:
+def _place_in_list(name: str) -> tuple[bool, bool, list[tuple[int, str]], bool]:
     lower = name.lower()
     stem, _, suffix = lower.rpartition(".")
-    return "gpen" not in lower, "2048" not in lower, stem, suffix == "onnx"
+    return "gpen" not in lower, "2048" not in lower, natural_order(stem), suffix == "onnx"
 
 
 def find_model(name: str) -> Path | None:

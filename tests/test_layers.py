@@ -20,11 +20,12 @@ LAYERS = [
     {"models", "upscaling"},
     {"torch_restorer"},
     {"restorer", "results", "changes", "placing"},
-    {"conversion"},
+    {"choosing"},
     {"watching"},
     {"face_work"},
     {"pipeline"},
     {"__init__"},
+    {"bench", "conversion"},
     {"cli"},
     {"__main__"},
 ]

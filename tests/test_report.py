@@ -14,7 +14,7 @@ def entry(index, skipped=None):
     face = Face((0.0, 1.0, 10.0, 21.125), POINTS, 0.98765, index)
     if skipped:
         return FaceReport(face, skipped=skipped)
-    return FaceReport(face, crop_scale=1.23456, milliseconds=12.345)
+    return FaceReport(face, crop_scale=1.23456, milliseconds=12.345, model="a.pth")
 
 
 def report(*faces, notes=(), **changes):
@@ -64,6 +64,7 @@ def test_json_holds_everything():
             "restored": True,
             "crop_scale": 1.2346,
             "milliseconds": 12.3,
+            "model": "a.pth",
         },
         {
             "index": 1,
@@ -86,9 +87,21 @@ def test_json_holds_everything():
         "detector": "embedded",
         "template": "gpen",
         "strength": 0.8,
+        "upscaler": None,
         "notes": ["went on in strips"],
         "milliseconds": {"detect": 1.3, "restore": 3.0},
     }
+
+
+def test_what_enlarged_the_picture_is_named():
+    assert report(upscaler="x2.pth").summary() == "no face found; the picture is enlarged by x2.pth"
+    assert report(entry(0), upscaler="x2.pth").summary() == (
+        "restored 1 of 1 face; the picture is enlarged by x2.pth"
+    )
+    assert report(entry(0, "too odd"), upscaler="x2.pth").summary() == (
+        "restored 0 of 1 face (too odd); the picture is enlarged by x2.pth"
+    )
+    assert json.loads(report(upscaler="x2.pth").to_json())["upscaler"] == "x2.pth"
 
 
 def test_given_faces_have_no_detector():

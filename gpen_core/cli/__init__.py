@@ -1,4 +1,4 @@
-"""The command line: `gpen restore`, `gpen detect`, `gpen doctor`, `gpen demo`, `gpen models`."""
+"""The command line: `gpen restore`, `detect`, `models`, `doctor`, `demo`, `bench`."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..bench.cases import CONFIGURATIONS, PARTS
 from ..detection import DETECTOR_NAMES, DetectionOptions
 from ..devices import PRECISIONS
 from ..faces import ORDERS
@@ -46,7 +47,10 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, how precisely and where it runs."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", metavar="FILE", help="GPEN file, by path or by name in a models folder"
+        "--model",
+        metavar="FILE",
+        help="GPEN file, by path or by name in a models folder; auto takes for each face the "
+        "smallest installed one that covers it (default: the largest installed)",
     )
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"
@@ -169,6 +173,48 @@ def add_enlarging(parser: argparse.ArgumentParser) -> None:
         help="how much larger the picture becomes, 1 to 16 (default: the model's own scale); "
         "without --upscale-with it is interpolated",
     )
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how often, and where the figures go."""
+    parser.add_argument(
+        "--quick", action="store_true", help="small networks and pictures, one round: a minute"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="which parts (default: all)"
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        choices=tuple(CONFIGURATIONS),
+        default=(),
+        metavar="SIZE",
+        help="of networks: 256, 512, 1024, 2048, or 64 for a tiny one to try it out (default: all "
+        "but 64); pictures take the largest of them",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=tuple(p for p in PRECISIONS if p != "auto"),
+        default=(),
+        help="of feature maps (default: those that make sense on the device)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+    parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="how often (default: 3; 1 with --quick)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_overwrite(parser)
+
+
+def _rounds(text: str) -> int:
+    """A whole number from 1 up, as argparse's `type`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 def _help(option: str, default: object) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from .argument_groups import (
+    add_bench,
     add_detection,
     add_device,
     add_enlarging,
@@ -79,6 +80,15 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=_NOTICE,
         )
     )
+    _bench_arguments(
+        commands.add_parser(
+            "bench",
+            help="measure time and memory",
+            description="Measures time and memory of the network, of whole pictures and of pasting "
+            "back, with random weights and drawn faces. Each run is a fresh process, and methods "
+            "take turns. Exit status 1 if a method failed.",
+        )
+    )
     return parser
 
 
@@ -147,3 +157,15 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
     add_model(parser)
     parser.set_defaults(run=command("demo"))
+
+
+def _bench_arguments(parser: argparse.ArgumentParser) -> None:
+    add_bench(parser)
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("OLD", "NEW"),
+        help="measure nothing; show what has changed between two files that --json wrote",
+    )
+    parser.set_defaults(run=command("bench"))

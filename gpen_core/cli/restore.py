@@ -23,6 +23,7 @@ from .console import Console
 from .enlarging import enlarging
 from .setting_up import (
     detection_options,
+    load_chosen_restorer,
     load_named_detector,
     load_named_restorer,
     load_parser,
@@ -61,6 +62,8 @@ def _check_aligned(
         )
     if arguments.upscale_with is not None or arguments.scale is not None:
         raise OptionError("--aligned takes the model's size, no --upscale-with and no --scale")
+    if arguments.model == "auto":
+        raise OptionError("--aligned needs one model; name it with --model")
     if arguments.report or arguments.save_crops:
         raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
     if arguments.format != "png" or arguments.output.suffix.lower() in set(FORMATS) - {".png"}:
@@ -99,7 +102,7 @@ class _Photos:
         self._enlarge = enlarging(arguments)
         self._parser = load_parser(arguments)
         self._detector: Detector = load_named_detector(arguments)
-        self._restorer: Restorer = load_named_restorer(arguments)
+        self._restorer = load_chosen_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one picture and writes what was asked for."""

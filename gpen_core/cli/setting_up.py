@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from ..choosing import ModelChoice, choose_models
 from ..compositing.parsing import FILE_NAMES, FaceParser
 from ..compositing.parsing import load_parser as load_parsenet
 from ..detection import DetectionOptions, Detector, load_detector
@@ -50,6 +51,13 @@ def _readable(folders: ModelFolders) -> list[Path]:
 
 def _is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
+
+
+def load_chosen_restorer(arguments: argparse.Namespace) -> Restorer | ModelChoice:
+    """`load_named_restorer`; with `--model auto` a choice for each face."""
+    if arguments.model != "auto":
+        return load_named_restorer(arguments)
+    return choose_models(_readable(folders_of(arguments)), arguments.device, arguments.precision)
 
 
 def load_named_restorer(arguments: argparse.Namespace) -> Restorer:

@@ -44,6 +44,11 @@ class Alignment:
         """Crop pixels per picture pixel: above 1 the crop shows the face enlarged."""
         return scale_of(self.image_to_crop)
 
+    def for_size(self, size: int) -> Alignment:
+        """The alignment of the same face in a crop of another size, as `align` gives it."""
+        # Templates grow about the first pixel's centre, as the authors' do.
+        return Alignment(self.image_to_crop * (size / self.size), size)
+
     def corners(self) -> Points:
         """The crop's corners (4, 2) in the picture, its outer edges included."""
         low, high = -0.5, self.size - 0.5

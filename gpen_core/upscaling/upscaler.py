@@ -39,8 +39,8 @@ _FEATURES = 64 * 3
 _BODY = 800
 """The same at the size of the source: the maps of a dense block."""
 
-_ORDINARY = 1 << 30
-"""Bytes taken for granted where the device does not say how much is free."""
+_MODEST = 1 << 30
+"""Bytes that are enough on a CPU, and taken for granted where nothing tells what is free."""
 
 
 class _NotFiniteError(Exception):
@@ -224,7 +224,7 @@ class Upscaler:
         with torch.inference_mode(False), torch.no_grad(), without_autocast(way.device):
             network = self._network.to(way.device, way.dtype)
             image = tile.permute(2, 0, 1).unsqueeze(0).contiguous()
-            result = network(image.to(way.device, way.dtype))[0].float().clamp_(0, 1).cpu()
+            result = network(image.to(way.device, way.dtype))[0].float().clamp(0, 1).cpu()
         if not bool(torch.isfinite(result).all()):
             raise _NotFiniteError
         return result.permute(1, 2, 0).numpy()
@@ -272,6 +272,8 @@ def tile_for(device: torch.device, dtype: torch.dtype, scale: int) -> int:
     """
     element = torch.empty(0, dtype=dtype).element_size()
     available = free_memory(device)
-    budget = _ORDINARY if available is None else available // 2
+    budget = _MODEST if available is None else available // 2
+    if device.type == "cpu":
+        budget = min(budget, _MODEST)
     side = math.isqrt(budget // ((_FEATURES * scale**2 + _BODY) * element))
     return max(min(side, _LARGEST) // 8 * 8, SMALLEST)

@@ -43,12 +43,13 @@ def test_lists_what_may_be_a_gpen_model_with_the_2048_one_first(folders, files):
     put(
         default(folders),
         *("a.pth", "GPEN-BFR-512.pth", "GPEN-BFR-2048.pth", "sub/mine.safetensors", "b.pt"),
-        *("GFPGANv1.4.onnx", "detection_Resnet50_Final.pth", "parsing_parsenet.pth", "notes.txt"),
+        *("GPEN-BFR-2048.onnx", "GPEN-BFR-512.onnx", "GFPGANv1.4.onnx", "notes.txt"),
+        *("detection_Resnet50_Final.pth", "parsing_parsenet.pth", "yunet.onnx"),
     )
     names = [name.replace("\\", "/") for name in files.list_models()]
     assert names == [
-        *("GPEN-BFR-2048.pth", "GPEN-BFR-512.pth"),
-        *("a.pth", "b.pt", "sub/mine.safetensors"),
+        *("GPEN-BFR-2048.pth", "GPEN-BFR-2048.onnx", "GPEN-BFR-512.pth", "GPEN-BFR-512.onnx"),
+        *("a.pth", "b.pt", "GFPGANv1.4.onnx", "sub/mine.safetensors"),
     ]
 
 

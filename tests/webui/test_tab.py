@@ -95,6 +95,15 @@ class TestControls:
         bare.tell("ui_tabs")
         assert self.by_id(bare)["gpen_folder"].kwargs["visible"] is False
 
+    @pytest.mark.parametrize("names", [[], ["None", "Lanczos"], ["Lanczos"]])
+    def test_no_upscaler_is_a_choice_even_where_the_host_has_none(self, bare, names):
+        bare.load()
+        bare.shared.sd_upscalers[:] = [SimpleNamespace(name=name) for name in names]
+        bare.tell("ui_tabs")
+        upscaler = self.by_id(bare)["gpen_upscaler"]
+        assert upscaler.value == "None"
+        assert upscaler.kwargs["choices"] == ["None", *(n for n in names if n != "None")]
+
     def test_send_buttons(self, tab):
         bindings = tab.infotext_utils.bindings
         assert [binding.tabname for binding in bindings] == ["img2img", "inpaint", "extras"]
@@ -103,6 +112,7 @@ class TestControls:
         # From gradio 4 on the host takes the pictures as they are, and file names for pictures.
         expected = None if tab.gradio.__version__.startswith("3") else "pil"
         assert gallery.kwargs.get("type") == expected
+        assert gallery.kwargs.get("interactive") is (None if expected is None else False)
 
     def test_another_photo_clears_what_was_found_in_the_last(self, tab):
         made = self.by_id(tab)

@@ -1,0 +1,1 @@
+"""What `gpen bench` measures, how, and what becomes of the figures."""

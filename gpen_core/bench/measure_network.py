@@ -1,0 +1,69 @@
+"""Time and memory of the network on one crop.
+
+A builder for this part returns the network as a function from RGB (1, 3, size, size) in -1..1, on
+the case's device, to a tensor or array of that shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..devices import choose_device, dtype_for
+from ..network.generator import GpenNetwork
+from ..network.known_answers import random_state
+from ..network.plan import lean
+from .cases import CONFIGURATIONS, NetworkCase, Run
+from .probes import PeakMemory, time_calls
+
+Network = Callable[[Tensor], Any]
+
+
+def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Run:
+    """Runs the network once for nothing, then for a second or more.
+
+    Returns:
+        seconds, processor_seconds, page_faults; memory_mib added by a run and memory_in_all_mib;
+        mean of the output, by which methods' results can be compared.
+    """
+    device = choose_device(case.device)
+    # Not inference mode: foreign networks keep and change buffers of their own.
+    with torch.no_grad():
+        network = build(case)
+        image = picture(case.size).to(device)
+        memory = PeakMemory(device)
+        mean = float(network(image).mean())
+        timing = time_calls(lambda: network(image), device)
+    return {
+        "seconds": timing.seconds,
+        "processor_seconds": timing.processor_seconds,
+        "page_faults": timing.page_faults,
+        "memory_mib": memory.added(),
+        "memory_in_all_mib": memory.total(),
+        "mean": mean,
+    }
+
+
+def picture(size: int) -> Tensor:
+    """RGB (1, 3, size, size) in -1..1, the same for every method."""
+    return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def whole(case: NetworkCase) -> Network:
+    """This package's network, the whole frame at once."""
+    return _network(case)
+
+
+def strips(case: NetworkCase) -> Network:
+    """This package's network in strips."""
+    network, plan = _network(case), lean(CONFIGURATIONS[case.size])
+    return lambda image: network(image, plan)
+
+
+def _network(case: NetworkCase) -> GpenNetwork:
+    config = CONFIGURATIONS[case.size]
+    network = GpenNetwork(random_state(config), config, dtype_for(case.precision))
+    return network.to(choose_device(case.device))

@@ -1,0 +1,90 @@
+"""Time of whole pictures, by stage: detecting, cutting out, restoring, pasting back.
+
+A builder for this part returns a `Restorer`. The stages are those of a restoration's report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..detection import DetectionOptions, Detector, load_detector
+from ..devices import choose_device, dtype_for
+from ..errors import BenchmarkError
+from ..network.generator import GpenNetwork
+from ..network.known_answers import random_state
+from ..pipeline import restore_picture
+from ..restorer import Restorer
+from ..torch_restorer import TorchRestorer
+from .cases import CONFIGURATIONS, PipelineCase, Run
+from .probes import PeakMemory, time_calls
+from .scenes import scene
+
+STAGES = ("detect", "crop", "restore", "paste")
+
+DETECTION = DetectionOptions(confidence=0.7)
+"""Drawn faces look less like faces than photographed ones."""
+
+_STEP = 2.0
+"""Pixels by which a face moves from one frame to the next."""
+
+
+def measure(case: PipelineCase, build: Callable[[PipelineCase], Restorer]) -> Run:
+    """Restores a small picture for nothing, then the case's for a second or more.
+
+    Returns:
+        seconds per picture, and those of each of `STAGES`; memory_mib added by the pictures.
+
+    Raises:
+        BenchmarkError: not all faces were found, so that the time would be that of less work.
+    """
+    device = choose_device(case.device)
+    restorer, detector = build(case), load_detector("embedded", [], device)
+    frames = [
+        scene(case.width, case.height, case.faces, _STEP * index).pixels
+        for index in range(case.frames)
+    ]
+    _restore(scene(640, 480, 1).pixels, restorer, detector, 1)
+    memory = PeakMemory(device)
+    stages: list[dict[str, float]] = []
+
+    def work() -> None:
+        stages.extend(_restore(frame, restorer, detector, case.faces) for frame in frames)
+
+    timing = time_calls(work, device)
+    spent = {f"{s}_seconds": float(np.mean([x.get(s, 0.0) for x in stages])) for s in STAGES}
+    return {
+        "seconds": timing.seconds / case.frames,
+        "processor_seconds": timing.processor_seconds / case.frames,
+        "memory_mib": memory.added(),
+        **spent,
+    }
+
+
+def _restore(
+    pixels: NDArray[Any], restorer: Restorer, detector: Detector, faces: int
+) -> dict[str, float]:
+    """Seconds by stage of one picture."""
+    result = restore_picture(pixels, restorer, detector, detection=DETECTION, keep_crops=False)
+    if len(result.faces) != faces:
+        height, width = pixels.shape[:2]
+        raise BenchmarkError(
+            f"the detector found {len(result.faces)} of the {faces} faces drawn into a picture of "
+            f"{width}×{height}; take another number of faces"
+        )
+    return {stage: ms / 1000 for stage, ms in result.report.milliseconds.items()}
+
+
+def restorer(case: PipelineCase) -> Restorer:
+    """This package's restorer with random weights: as fast as trained ones."""
+    config = CONFIGURATIONS[case.size]
+
+    def build(dtype: torch.dtype) -> GpenNetwork:
+        return GpenNetwork(random_state(config), config, dtype)
+
+    dtype = dtype_for(case.precision)
+    return TorchRestorer(config, f"random-{case.size}", build, choose_device(case.device), dtype)

@@ -1,0 +1,119 @@
+"""A fresh process for each run, and methods that take turns.
+
+A process that measures has done nothing else before, so each method pays for its own memory; and
+whatever else the machine does meanwhile falls on all methods alike, round by round.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import BenchmarkError
+from .allocator import environment
+from .cases import Case, Contest, Method, NetworkCase, Run
+from .records import Row
+
+Tell = Callable[[str, float], None]
+"""Called before each run with what comes, and how much of everything is done, 0 to 1."""
+
+
+def run_contests(contests: Sequence[Contest], rounds: int, tell: Tell) -> tuple[Row, ...]:
+    """Measures everything, `rounds` times.
+
+    A method that fails is not tried again; its row says why.
+    """
+    total = sum(len(contest.methods) for contest in contests) * rounds
+    rows: list[Row] = []
+    done = 0
+
+    def tell_next(text: str) -> None:
+        nonlocal done
+        tell(text, done / total)
+        done += 1
+
+    for contest in contests:
+        rows.extend(_run_contest(contest, rounds, tell_next))
+    return tuple(rows)
+
+
+def _run_contest(contest: Contest, rounds: int, tell_next: Callable[[str], None]) -> list[Row]:
+    runs: dict[str, list[Run]] = {method.name: [] for method in contest.methods}
+    failures: dict[str, str] = {}
+    for number in range(rounds):
+        for method in contest.methods:
+            tell_next(f"{contest.case.part} {method.name}, round {number + 1} of {rounds}")
+            if method.name in failures:
+                continue
+            try:
+                runs[method.name].append(run_fresh(contest.case, method))
+            except BenchmarkError as error:
+                failures[method.name] = str(error)
+                runs[method.name].clear()
+    return [
+        Row(contest.case, name, contest.baselines, tuple(figures), failures.get(name))
+        for name, figures in runs.items()
+    ]
+
+
+def run_fresh(case: Case, method: Method) -> Run:
+    """One run in a process of its own.
+
+    Raises:
+        BenchmarkError: the method failed, or its process ended without figures.
+    """
+    request = {
+        "part": case.part,
+        "case": dataclasses.asdict(case),
+        "builder": method.builder,
+    }
+    package = __package__ or ""
+    status, output, errors = _run_to_end(
+        [sys.executable, "-m", f"{package}.child"],
+        _environment(case, method, package),
+        json.dumps(request),
+    )
+    if status:
+        raise BenchmarkError(_why(status, errors))
+    # What foreign code prints goes there as well, so only the last line counts.
+    response = json.loads(output.splitlines()[-1])
+    if "error" in response:
+        raise BenchmarkError(" ".join(response["error"].split()))
+    return response["figures"]
+
+
+def _run_to_end(command: list[str], variables: dict[str, str], text: str) -> tuple[int, str, str]:
+    """Status, output and errors of a process; none is left behind if this one is interrupted."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603 - this very package
+        command, env=variables, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as process:
+        try:
+            output, errors = process.communicate(text)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    return process.returncode, output, errors
+
+
+def _environment(case: Case, method: Method, package: str) -> dict[str, str]:
+    allocator = case.allocator if isinstance(case, NetworkCase) else "default"
+    variables = environment(allocator, os.environ)
+    home = Path(__file__).resolve().parents[package.count(".") + 1]
+    before = variables.get("PYTHONPATH")
+    paths = [str(home), *method.paths, *([before] if before else [])]
+    # Safe path: a file torch.py in the user's folder is not ours.
+    return variables | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+
+
+def _why(status: int, errors: str) -> str:
+    if status < 0:
+        return f"ended by signal {-status}, perhaps because memory ran out"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended with status {status}"

@@ -1,0 +1,110 @@
+"""What is measured: from what a user asks for to cases and methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..devices import Precision
+from .allocator import allocators
+from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
+
+_PACKAGE = __package__ or ""
+
+WHOLE = Method("whole", f"{_PACKAGE}.measure_network:whole")
+STRIPS = Method("strips", f"{_PACKAGE}.measure_network:strips")
+_PICTURES = Method("pictures", f"{_PACKAGE}.measure_pipeline:restorer")
+_FRAMES = Method("frames", f"{_PACKAGE}.measure_paste:frames")
+_REGIONS = Method("regions", f"{_PACKAGE}.measure_paste:regions")
+
+SIZES = (256, 512, 1024, 2048)
+_QUICK_SIZES = (256, 512)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user asks for."""
+
+    device: torch.device
+    parts: tuple[Part, ...] = PARTS
+    sizes: tuple[int, ...] = ()
+    """Of networks; the largest for the pipeline. None stands for those that suit."""
+
+    precisions: tuple[Precision, ...] = ()
+    """The first for the pipeline. None stands for those that make sense on the device."""
+
+    quick: bool = False
+    """Small pictures and networks: to see that everything runs."""
+
+
+def contests(
+    wanted: Wanted, foreign: Sequence[Method] = (), baselines: Sequence[str] = (WHOLE.name,)
+) -> tuple[Contest, ...]:
+    """The cases that answer what is wanted, each with its methods.
+
+    Args:
+        wanted: what is asked for.
+        foreign: other networks, which run in float32 on the CPU beside the package's own.
+        baselines: methods of the network that the others are measured against.
+    """
+    sizes = sizes_of(wanted)
+    precisions = wanted.precisions or _sensible_precisions(wanted.device)
+    made: list[Contest] = []
+    if "network" in wanted.parts:
+        made += _network(wanted, sizes, precisions, tuple(foreign), tuple(baselines))
+    if "pipeline" in wanted.parts:
+        made += _pipeline(wanted, max(sizes), precisions[0])
+    if "paste" in wanted.parts:
+        width, height, faces = (1200, 800, 4) if wanted.quick else (6000, 4000, 30)
+        case = PasteCase(width, height, faces, max(sizes))
+        made.append(Contest(case, (_FRAMES, _REGIONS), (_FRAMES.name,)))
+    return tuple(made)
+
+
+def sizes_of(wanted: Wanted) -> tuple[int, ...]:
+    """Sizes of the networks that are measured."""
+    return wanted.sizes or (_QUICK_SIZES if wanted.quick else SIZES)
+
+
+def _network(
+    wanted: Wanted,
+    sizes: tuple[int, ...],
+    precisions: tuple[Precision, ...],
+    foreign: tuple[Method, ...],
+    baselines: tuple[str, ...],
+) -> list[Contest]:
+    # On other devices memory comes from torch's own allocator.
+    on_cpu = wanted.device.type == "cpu"
+    settings = allocators() if on_cpu else ("default",)
+    made: list[Contest] = []
+    for size in sizes:
+        for precision in precisions:
+            others = foreign if on_cpu and precision == "fp32" else ()
+            for setting in settings:
+                case = NetworkCase(size, str(wanted.device), precision, setting)
+                made.append(Contest(case, (*others, WHOLE, STRIPS), baselines))
+    return made
+
+
+def _pipeline(wanted: Wanted, size: int, precision: Precision) -> list[Contest]:
+    device = str(wanted.device)
+    cases = [
+        PipelineCase(640, 480, 2, size, 1, device, precision),
+        PipelineCase(640, 480, 1, size, 3, device, precision),
+    ]
+    if not wanted.quick:
+        cases = [
+            PipelineCase(1920, 1080, 1, size, 1, device, precision),
+            PipelineCase(1920, 1080, 5, size, 1, device, precision),
+            PipelineCase(6000, 4000, 30, size, 1, device, precision),
+            PipelineCase(1920, 1080, 1, size, 8, device, precision),
+        ]
+    return [Contest(case, (_PICTURES,)) for case in cases]
+
+
+def _sensible_precisions(device: torch.device) -> tuple[Precision, ...]:
+    if device.type == "cpu":
+        return ("fp32",)  # processors compute half precision more slowly
+    return ("fp32", "fp16", "bf16") if device.type == "cuda" else ("fp32", "fp16")

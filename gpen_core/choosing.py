@@ -1,0 +1,157 @@
+"""For each face the smallest installed model that covers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from .devices import Precision, choose_device, dtype_for, free_memory
+from .errors import CheckpointError
+from .models import read_contents
+from .models.contents import GPEN
+from .models.naming import claim_of
+from .network.known_answers import PUBLISHED
+from .network.memory import working_memory
+from .network.plan import lean
+from .restorer import Restorer, load_restorer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model file that may be chosen."""
+
+    path: Path
+    size: int
+    """Side of its crops in pixels."""
+
+    memory: int
+    """Bytes that it needs where it runs."""
+
+
+class ModelChoice:
+    """Several models of which each face gets the smallest that covers it; stands for a restorer.
+
+    A crop of fewer pixels than the face has in the result would blur it; one of more only costs
+    time and memory. A model is loaded when the first face needs it, and kept.
+    """
+
+    def __init__(
+        self,
+        candidates: Iterable[Candidate],
+        load: Callable[[Path], Restorer],
+        free: Callable[[], int | None],
+        device: torch.device,
+    ) -> None:
+        """Usually made by `choose_models`.
+
+        Args:
+            candidates: at least one.
+            load: opens a file.
+            free: bytes that are free on the device; None if that is not known.
+            device: where the models will run.
+        """
+        self.device = device
+        self.notes: list[str] = []
+        self._candidates = sorted(candidates, key=lambda candidate: candidate.size)
+        self._load = load
+        self._free = free
+        self._loaded: dict[Path, Restorer] = {}
+
+    @property
+    def name(self) -> str:
+        """What reports call it while no face has been restored."""
+        return "auto"
+
+    @property
+    def size(self) -> int:
+        """Side of the largest model's crops in pixels."""
+        return self._candidates[-1].size
+
+    @property
+    def place(self) -> str:
+        """Where the models will run."""
+        return str(self.device)
+
+    @property
+    def precision(self) -> str:
+        """Known only of a loaded model."""
+        return next((loaded.precision for loaded in self._loaded.values()), "")
+
+    def for_side(self, side: float) -> Restorer:
+        """The model for a face whose crop covers `side` × `side` pixels of the result.
+
+        The smallest of at least that size, or the largest of all; a smaller one, with a note, if
+        that does not fit into memory.
+
+        Raises:
+            CheckpointError: the file cannot be loaded.
+        """
+        covering = [c for c in self._candidates if c.size >= side] or self._candidates[-1:]
+        wanted = covering[0]
+        chosen = self._fitting(wanted)
+        if chosen is not wanted:
+            note = f"{wanted.path.name} does not fit into memory; {chosen.path.name} was taken"
+            if note not in self.notes:
+                self.notes.append(note)
+        if chosen.path not in self._loaded:
+            self._loaded[chosen.path] = self._load(chosen.path)
+        return self._loaded[chosen.path]
+
+    def unload(self) -> None:
+        """Frees all weights."""
+        for restorer in self._loaded.values():
+            restorer.unload()
+        self._loaded.clear()
+
+    def _fitting(self, wanted: Candidate) -> Candidate:
+        """The largest up to `wanted` that is loaded or fits; the smallest if none does."""
+        free = self._free()
+        allowed = [c for c in self._candidates if c.size <= wanted.size]
+        fitting = [c for c in allowed if c.path in self._loaded or free is None or c.memory < free]
+        return (fitting or allowed[:1])[-1]
+
+
+def choose_models(
+    paths: Sequence[Path], device: str | torch.device = "auto", precision: Precision = "auto"
+) -> ModelChoice:
+    """The GPEN restoration models among some files, one for each size, the first of each.
+
+    Args:
+        paths: model files; others than GPEN's, and those named for another task, are left out.
+        device: as for `load_restorer`.
+        precision: of the feature maps.
+
+    Raises:
+        CheckpointError: there is none among them.
+        OptionError: the device or precision is unknown or not available.
+    """
+    place, dtype = choose_device(device), dtype_for(precision)
+    by_size: dict[int, Candidate] = {}
+    for path in paths:
+        size = _size_of(path)
+        if size in PUBLISHED and size not in by_size:
+            working = working_memory(PUBLISHED[size], dtype, lean(PUBLISHED[size]))
+            by_size[size] = Candidate(path, size, path.stat().st_size + working)
+    if not by_size:
+        names = ", ".join(path.name for path in paths) or "none at all"
+        raise CheckpointError(f"there is no GPEN model for restoration among the files: {names}")
+    return ModelChoice(
+        by_size.values(),
+        lambda path: load_restorer(path, place, precision),
+        lambda: free_memory(place),
+        place,
+    )
+
+
+def _size_of(path: Path) -> int | None:
+    """The size of a GPEN model for restoration; None for anything else, also what is damaged."""
+    if claim_of(path.name).task not in (None, "restoration"):
+        return None
+    try:
+        contents = read_contents(path)
+    except CheckpointError:
+        return None
+    return contents.size if contents.network == GPEN else None

@@ -1,0 +1,95 @@
+"""The documentation shows the committed figures and no others."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gpen_core.bench.cases import NetworkCase
+from gpen_core.bench.machine import Machine
+from gpen_core.bench.records import Record, Row
+from gpen_core.errors import BenchmarkError
+
+ROOT = Path(__file__).parents[1]
+MACHINE = Machine("a processor", 4, 2, "a processor", "Linux x86_64", "3.12.0", "2.9.0", "0.1.0")
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+document = load("document")
+
+
+def record(device="cpu"):
+    run = {"seconds": 1.234, "memory_mib": 56.0, "mean": 0.0}
+    return Record(MACHINE, (Row(NetworkCase(2048, device), "strips", (), (run,)),))
+
+
+@pytest.mark.parametrize("page", ["docs/performance.md", "README.md"])
+def test_pages_agree_with_the_committed_figures(page):
+    written = document.pages(document.read_results())[ROOT / page]
+    assert (ROOT / page).read_text(encoding="utf-8") == written, "run python benchmarks/document.py"
+
+
+def test_the_large_network_has_been_measured():
+    shown = {(row.case, row.method) for row in document.read_results()[0].rows if row.runs}
+    for method in ("reference", "onnxruntime", "whole", "strips"):
+        assert (NetworkCase(2048), method) in shown
+
+
+def test_the_plot_is_there():
+    assert "</svg>" in (ROOT / "docs/images/performance.svg").read_text(encoding="utf-8")
+
+
+def test_only_what_stands_between_the_markers_changes(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"above\n{document.BEGIN}\nold\n{document.END}\nbelow\n")
+    assert document.between(page, "new") == (
+        f"above\n{document.BEGIN}\nnew\n{document.END}\nbelow\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["none", f"{document.BEGIN}", f"{document.BEGIN * 2}"])
+def test_a_page_without_markers_is_told(tmp_path, text):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(BenchmarkError, match=r"page\.md must hold one pair"):
+        document.between(page, "new")
+
+
+def test_a_card_that_was_not_measured_stands_there_as_such():
+    lines = document.full_text([record()]).splitlines()
+    assert any("cuda" in line and "fp16" in line and "not measured" in line for line in lines)
+    lines = document.full_text([record(), record("cuda")]).splitlines()
+    assert any("cuda" in line and "1.23 s" in line for line in lines)
+    assert not any("fp16" in line for line in lines)
+
+
+def against_reference(*arguments):
+    variables = {name: v for name, v in os.environ.items() if name != "GPEN_REFERENCE"}
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks/against_reference.py", *arguments],
+        env=variables | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_reference_must_be_named():
+    ended = against_reference()
+    assert ended.returncode == 2
+    assert "name a checkout of yangxy/GPEN with --reference or GPEN_REFERENCE" in ended.stderr
+
+
+def test_the_reference_must_be_a_checkout(tmp_path):
+    ended = against_reference("--reference", tmp_path)
+    assert ended.returncode == 1
+    assert f"{tmp_path} is no checkout of yangxy/GPEN" in ended.stderr
