@@ -20,8 +20,7 @@ from gpen_core.errors import (
 from gpen_core.images.picture import to_float
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import passthrough_state
-from gpen_core.upscaling import Upscaler, load_upscaler, resample
-from gpen_core.upscaling import upscaler as running
+from gpen_core.upscaling import Upscaler, load_upscaler, resample, ways
 from gpen_core.upscaling.rows import Rows
 from gpen_core.upscaling.tiles import CONTEXT, SMALLEST, spans
 
@@ -158,7 +157,9 @@ class TestLoading:
         for name in ("conv_up1", "conv_up2"):
             for kind in ("weight", "bias"):
                 del state[f"{name}.{kind}"]
-        self.refused(tmp_path, state, "is a ESRGAN model, which keeps the picture's size")
+        self.refused(
+            tmp_path, state, r"is no upscaler: the model \(ESRGAN\) keeps the picture's size"
+        )
 
     def test_weights_that_do_not_fit_are_refused(self, spandrel, tmp_path):
         state = rrdb(4)
@@ -247,8 +248,8 @@ class TestTiles:
         ],
     )
     def test_tiles_fit_the_memory(self, monkeypatch, kind, free, dtype, scale, tile):
-        monkeypatch.setattr(running, "free_memory", lambda device: free)
-        assert running.tile_for(torch.device(kind), dtype, scale) == tile
+        monkeypatch.setattr(ways, "free_memory", lambda device: free)
+        assert ways.tile_for(torch.device(kind), dtype, scale) == tile
 
     def test_cancelling(self, photo):
         upscaler = repeating()

@@ -78,10 +78,10 @@ def _check(network: Any, spandrel: Any, path: Path) -> None:  # noqa: ANN401
     name = network.architecture.name
     if network.purpose != "SR" or not isinstance(network, spandrel.ImageModelDescriptor):
         does = _PURPOSES.get(network.purpose, "does something else")
-        raise CheckpointError(_refusal(path, f"is a {name} model, which {does}, not an upscaler"))
+        raise CheckpointError(_refusal(path, f"is no upscaler: the model ({name}) {does}"))
     channels = (network.input_channels, network.output_channels)
     if channels != (3, 3):
-        reason = f"is a {name} upscaler from {channels[0]} to {channels[1]} channels, not of RGB"
+        reason = f"is an upscaler ({name}) from {channels[0]} to {channels[1]} channels, not of RGB"
         raise CheckpointError(_refusal(path, reason))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices import (
-    free_memory,
     is_out_of_memory,
-    precision_name,
     release_memory,
     without_autocast,
 )
@@ -26,47 +23,14 @@ from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
 from .enlarged import Enlarged, check_pixels, enlarged_size, resized
 from .rows import Rows
-from .tiles import SMALLEST, Span, spans
+from .tiles import Span, spans
+from .ways import Way, tile_for
 
 _log = logging.getLogger("gpen")
-
-_LARGEST = 1024
-"""Side of a tile from which a larger one is no faster."""
-
-_FEATURES = 64 * 3
-"""Numbers per pixel that are alive at once at the result's size: three feature maps."""
-
-_BODY = 800
-"""The same at the size of the source: the maps of a dense block."""
-
-_MODEST = 1 << 30
-"""Bytes that are enough on a CPU, and taken for granted where nothing tells what is free."""
 
 
 class _NotFiniteError(Exception):
     """The network's result holds infinite values or such that are no numbers."""
-
-
-@dataclass(frozen=True)
-class _Way:
-    """One way to run the network: where, how precisely, how much at once."""
-
-    device: torch.device
-    dtype: torch.dtype
-    tile: int
-
-    def describe(self) -> str:
-        kind = precision_name(self.dtype)
-        return f"tiles of {self.tile} pixels in {kind} on {self.device}"
-
-    def leaner(self, scale: int) -> _Way | None:
-        """The way that needs less memory of the device, or None."""
-        if self.tile // 2 >= SMALLEST:
-            return _Way(self.device, self.dtype, self.tile // 2)
-        cpu = torch.device("cpu")
-        if self.device == cpu:
-            return None
-        return _Way(cpu, torch.float32, tile_for(cpu, torch.float32, scale))
 
 
 class Upscaler:
@@ -99,7 +63,7 @@ class Upscaler:
         self.scale = scale
         self.notes: list[str] = []
         self._network = network
-        self._way = _Way(device, dtype, tile or tile_for(device, dtype, scale))
+        self._way = Way(device, dtype, tile or tile_for(device, dtype, scale))
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
 
@@ -229,7 +193,7 @@ class Upscaler:
             raise _NotFiniteError
         return result.permute(1, 2, 0).numpy()
 
-    def _after(self, error: Exception) -> tuple[_Way, str] | None:
+    def _after(self, error: Exception) -> tuple[Way, str] | None:
         """The way to take after an error, and why; None if another way would not help.
 
         Raises:
@@ -254,7 +218,7 @@ class Upscaler:
             ) from error
         return following, reason
 
-    def _step_down(self, following: _Way, reason: str) -> None:
+    def _step_down(self, following: Way, reason: str) -> None:
         """Goes on in another way, and says so."""
         failed, self._way = self._way, following
         if following.device != failed.device:
@@ -263,17 +227,3 @@ class Upscaler:
         note = f"{reason} while enlarging; going on with {following.describe()}"
         self.notes.append(note)
         _log.warning("%s: %s", self.name, note)
-
-
-def tile_for(device: torch.device, dtype: torch.dtype, scale: int) -> int:
-    """Side of the largest tile that fits into half of the memory that is free.
-
-    Counted for RRDBNet, whose feature maps have 64 channels.
-    """
-    element = torch.empty(0, dtype=dtype).element_size()
-    available = free_memory(device)
-    budget = _MODEST if available is None else available // 2
-    if device.type == "cpu":
-        budget = min(budget, _MODEST)
-    side = math.isqrt(budget // ((_FEATURES * scale**2 + _BODY) * element))
-    return max(min(side, _LARGEST) // 8 * 8, SMALLEST)
