@@ -11,7 +11,7 @@ VENV ?= .venv
 ARGS ?=
 
 # Packages whose own requirements would replace the torch or numpy installed here.
-WITHOUT_DEPENDENCIES = facexlib==0.3.0 torchvision==0.28.0 facenet-pytorch==2.6.0
+WITHOUT_DEPENDENCIES = facexlib==0.3.0 torchvision==0.28.0 facenet-pytorch==2.6.0 spandrel==0.4.2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         load_for_task,
         synthesize_face,
     )
+    from .upscaling import Enlarged, Upscaler, load_upscaler, resample
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "DetectionOptions",
     "Detector",
     "DownloadError",
+    "Enlarged",
     "Face",
     "FaceReport",
     "FileError",
@@ -69,6 +71,7 @@ __all__ = [
     "RestoredPicture",
     "Restorer",
     "TaskResult",
+    "Upscaler",
     "__version__",
     "colorize_picture",
     "detect_faces",
@@ -77,8 +80,10 @@ __all__ = [
     "load_detector",
     "load_for_task",
     "load_restorer",
+    "load_upscaler",
     "model_folders",
     "read_picture",
+    "resample",
     "restore_aligned",
     "restore_picture",
     "synthesize_face",
@@ -115,6 +120,7 @@ _HOMES = {
         "load_for_task",
         "synthesize_face",
     ),
+    "upscaling": ("Enlarged", "Upscaler", "load_upscaler", "resample"),
 }
 
 

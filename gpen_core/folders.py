@@ -18,7 +18,7 @@ from typing import Literal
 
 from .errors import CheckpointError
 
-Role = Literal["restoration", "detection", "parsing"]
+Role = Literal["restoration", "detection", "parsing", "upscaling"]
 PathLike = str | os.PathLike[str]
 
 VARIABLE = "GPEN_MODELS"
@@ -30,6 +30,7 @@ _SUBFOLDERS: dict[Role, tuple[str, ...]] = {
     "restoration": ("facerestore_models", "GPEN", "facerestore", "."),
     "detection": ("facedetection", "facexlib", "GFPGAN", "opencv", "detection", "."),
     "parsing": ("facedetection", "facexlib", "GFPGAN", "Codeformer", "parsing", "."),
+    "upscaling": ("upscale_models", "ESRGAN", "RealESRGAN", "."),
 }
 # Folders are shared between roles: how names of files begin that are not for restoration.
 _BEGINNINGS: dict[Role, tuple[str, ...]] = {
@@ -39,8 +40,12 @@ _BEGINNINGS: dict[Role, tuple[str, ...]] = {
         *("det_", "scrfd"),
     ),
     "parsing": ("parsing_", "parsenet", "bisenet"),
+    "upscaling": (),
 }
 _AUXILIARY = _BEGINNINGS["detection"] + _BEGINNINGS["parsing"]
+
+# Upscalers are called anything; in a folder that holds other models too, these are not theirs.
+_OF_FACES = ("gpen", "gfpgan", "codeformer", "restoreformer")
 
 logger = logging.getLogger("gpen")
 
@@ -168,9 +173,13 @@ def _facexlib_folder() -> list[Path]:
 
 def serves(name: str, role: Role) -> bool:
     """Whether a file of that name may belong to a role; only its content tells for certain."""
+    name = name.lower()
     if role == "restoration":
-        return not name.lower().startswith(_AUXILIARY)
-    return name.lower().startswith(_BEGINNINGS[role])
+        return not name.startswith(_AUXILIARY)
+    if role == "upscaling":
+        others = name.startswith(_AUXILIARY) or any(word in name for word in _OF_FACES)
+        return not others and not name.endswith(".onnx")
+    return name.startswith(_BEGINNINGS[role])
 
 
 def files_in(folder: Path) -> list[Path]:

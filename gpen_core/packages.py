@@ -10,6 +10,7 @@ _INSTALL = {
     "cv2": "pip install opencv-python",
     "facexlib": "pip install --no-deps facexlib",
     "torchvision": "install the torchvision that belongs to the installed torch",
+    "spandrel": "pip install spandrel",
     "onnxruntime": "pip install onnxruntime-gpu (or onnxruntime, without an NVIDIA card)",
 }
 

@@ -27,6 +27,7 @@ from .placing import align_faces
 from .report import FaceReport, Report
 from .restorer import Restorer
 from .results import Progress, RestoredCrop, RestoredPicture
+from .upscaling.enlarged import Enlarged
 from .watching import CancelCheck, Clock, Watch
 
 
@@ -38,7 +39,7 @@ def restore_picture(
     detection: DetectionOptions | None = None,
     *,
     faces: Sequence[Face] | None = None,
-    background: NDArray[Any] | None = None,
+    background: NDArray[Any] | Enlarged | None = None,
     limit: NDArray[np.float32] | None = None,
     parser: FaceParser | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -55,7 +56,8 @@ def restore_picture(
         detection: which faces count.
         faces: faces of this picture found elsewhere, in place of detection.
         background: the same picture, enlarged or reduced, into which the faces are pasted in place
-            of `pixels`; of any of the three types.
+            of `pixels`; of any of the three types. The report names what enlarged it if it is
+            the result of `Upscaler.upscale` or `resample`.
         limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
         parser: makes the parse mask; needed for `options.mask` "parse".
         progress: called before the search, before the first face and after each face.
@@ -63,7 +65,7 @@ def restore_picture(
         keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
 
     Returns:
-        The restored picture. If no face is found, `pixels` is equal to the input.
+        The restored picture. If no face is found, `pixels` is equal to the background.
 
     Raises:
         ImageError: the picture is unusable.
@@ -81,7 +83,7 @@ def restore_picture(
         faces, searched_by = _find(pixels, detector, detection, watch, clock)
     faces = tuple(faces)
     aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
-    base = pixels if background is None else background
+    base, upscaler, told = _around(pixels, background)
     factor = enlargement(pixels.shape[:2], base.shape[:2])
     used = [_restorer_for(alignment, factor, restorer) for _, alignment in aligned]
     aligned = [
@@ -111,7 +113,10 @@ def restore_picture(
         template=options.template,
         strength=options.strength,
         faces=tuple(reports[face.index] for face in faces),
-        notes=tuple(dict.fromkeys(note for each in (restorer, *used, work) for note in each.notes)),
+        upscaler=upscaler,
+        notes=tuple(
+            dict.fromkeys((*told, *(n for each in (restorer, *used, work) for n in each.notes)))
+        ),
         milliseconds=clock.spent,
     )
     return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(crops), report)
@@ -165,6 +170,15 @@ def _models_in_words(used: Sequence[Restorer | ModelChoice]) -> dict[str, Any]:
         "device": ", ".join(dict.fromkeys(each.place for each in used)),
         "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
     }
+
+
+def _around(
+    pixels: NDArray[Any], background: NDArray[Any] | Enlarged | None
+) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
+    """What faces are pasted into, what enlarged it, and what is to be told of that."""
+    if isinstance(background, Enlarged):
+        return background.pixels, background.by, background.notes
+    return (pixels if background is None else background), None, ()
 
 
 def _find(

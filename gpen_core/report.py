@@ -59,6 +59,9 @@ class Report:
     template: str
     strength: float
     faces: tuple[FaceReport, ...] = ()
+    upscaler: str | None = None
+    """What enlarged the picture around the faces; None if nothing did."""
+
     notes: tuple[str, ...] = ()
     """What went otherwise than asked, such as steps taken when memory ran out."""
 
@@ -72,11 +75,13 @@ class Report:
 
     def summary(self) -> str:
         """One sentence for people."""
+        enlarged = f"; the picture is enlarged by {self.upscaler}"
+        rest = "" if self.upscaler is None else enlarged
         if not self.faces:
-            return "no face found; the picture is unchanged"
+            return f"no face found{rest or '; the picture is unchanged'}"
         what = f"restored {self.restored} of {len(self.faces)} face{'s'[: len(self.faces) != 1]}"
         reasons = sorted({face.skipped for face in self.faces if face.skipped is not None})
-        return f"{what} ({'; '.join(reasons)})" if reasons else what
+        return f"{what} ({'; '.join(reasons)}){rest}" if reasons else what + rest
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -91,6 +96,7 @@ class Report:
             "detector": self.detector,
             "template": self.template,
             "strength": self.strength,
+            "upscaler": self.upscaler,
             "faces": [face.to_dict() for face in self.faces],
             "notes": list(self.notes),
             "milliseconds": {stage: round(value, 1) for stage, value in self.milliseconds.items()},

@@ -27,6 +27,7 @@ from gpen_core.options import RestorationOptions
 from gpen_core.pipeline import restore_picture
 from gpen_core.restorer import Restorer, load_restorer
 from gpen_core.results import Progress, RestoredPicture
+from gpen_core.upscaling import Enlarged
 
 from . import host
 from .defaults import BEST
@@ -74,7 +75,7 @@ class Service:
         detection: DetectionOptions | None = None,
         model: str | None = None,
         detector: str | None = None,
-        background: NDArray[Any] | None = None,
+        background: Enlarged | None = None,
         tell: Callable[[Progress], None] | None = None,
     ) -> RestoredPicture:
         """Restores the faces of a picture (see `gpen_core.pipeline.restore_picture`).
@@ -85,7 +86,7 @@ class Service:
             detection: which faces.
             model: name of a listed model; the setting's by default.
             detector: name of a detector; the setting's by default.
-            background: the picture enlarged.
+            background: the picture enlarged, and by what.
             tell: called with progress; shows it as text by default.
 
         Raises:

@@ -20,6 +20,7 @@ from gpen_core.images import Picture, list_pictures, read_picture, to_dtype, to_
 from gpen_core.overlay import draw_faces
 from gpen_core.report import Report
 from gpen_core.selection import select_faces
+from gpen_core.upscaling import Enlarged
 
 from . import host, pictures
 from .compare import before_after
@@ -174,7 +175,7 @@ def _restore_one(source: _Source, wishes: dict[str, Any]) -> _Done:
     return _Done(source.name, image, crops, result.report)
 
 
-def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Any:
+def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Enlarged | None:
     """The picture enlarged by one of the host's upscalers; None for "None"."""
     found = [u for u in shared.sd_upscalers if u.name == upscaler]
     if upscaler == "None" or not found or scale == 1:
@@ -184,7 +185,7 @@ def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Any
     size = (round(image.width * scale), round(image.height * scale))
     if larger.size != size:
         larger = larger.resize(size, Image.Resampling.LANCZOS)
-    return np.array(larger.convert("RGB"))
+    return Enlarged(np.array(larger.convert("RGB")), upscaler)
 
 
 def _sources(

@@ -100,9 +100,18 @@ def test_reads_a_module_state_dict_with_versions_parameters_and_views(tmp_path: 
     assert_same(read_state_dict(path), expected)
 
 
-@pytest.mark.parametrize("key", ["g_ema", "params_ema", "params", "state_dict", "model"])
+@pytest.mark.parametrize(
+    "key", ["g_ema", "params_ema", "params-ema", "params", "state_dict", "model"]
+)
 def test_unwraps(tmp_path: Path, key: str):
     path = saved(tmp_path / "m.pth", {"epoch": 3, key: OrderedDict(weights())})
+    assert_same(read_state_dict(path), weights())
+
+
+@pytest.mark.parametrize("averaged", ["params_ema", "params-ema"])
+def test_takes_the_averaged_weights_of_an_upscaler(tmp_path: Path, averaged: str):
+    other = {name: tensor + 1 for name, tensor in weights().items()}
+    path = saved(tmp_path / "m.pth", {"params": other, averaged: weights()})
     assert_same(read_state_dict(path), weights())
 
 

@@ -305,6 +305,8 @@ class TestAligned:
             ("--strength", "0.5"),
             ("--mask", "parse"),
             ("--confidence", "0.5"),
+            ("--scale", "2"),
+            ("--upscale-with", "x4.pth"),
             ("--report",),
             ("--save-crops",),
             ("--format", "jpg"),

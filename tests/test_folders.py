@@ -50,6 +50,14 @@ def test_one_flat_folder_serves_every_role(tmp_path):
     ]
 
 
+def test_upscalers_have_any_name_but_those_of_other_models(tmp_path):
+    put(tmp_path, "upscale_models/4x-UltraSharp.pth", "ESRGAN/ESRGAN.pth", "RealESRGAN/x2.pth")
+    put(tmp_path, "GPEN-BFR-2048.pth", "RetinaFace-R50.pth", "GFPGANv1.4.pth", "nomos.safetensors")
+    put(tmp_path, "codeformer.pth", "ParseNet-latest.pth", "some.onnx", "restoreformer.pth")
+    found = ModelFolders((tmp_path,)).find("upscaling")
+    assert names(found) == ["4x-UltraSharp.pth", "ESRGAN.pth", "nomos.safetensors", "x2.pth"]
+
+
 def test_host_folders_of_detectors(tmp_path):
     put(tmp_path, "GFPGAN/GFPGANv1.4.pth", "GFPGAN/detection_Resnet50_Final.pth")
     put(tmp_path, "Codeformer/parsing_parsenet.pth")

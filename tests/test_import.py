@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OPTIONAL = ["cv2", "facexlib", "torchvision", "onnxruntime", "scipy", "skimage", "numba"]
+OPTIONAL = [
+    "cv2",
+    "facexlib",
+    "torchvision",
+    "onnxruntime",
+    "spandrel",
+    "scipy",
+    "skimage",
+    "numba",
+]
 
 # Best of five processes that have torch already.
 TIMING = """

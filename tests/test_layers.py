@@ -17,7 +17,7 @@ LAYERS = [
     {"images", "folders", "devices"},
     {"checkpoints", "geometry"},
     {"network", "compositing", "detection", "onnx_models"},
-    {"models"},
+    {"models", "upscaling"},
     {"torch_restorer"},
     {"restorer", "results", "changes", "placing"},
     {"choosing"},

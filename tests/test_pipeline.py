@@ -18,6 +18,7 @@ from gpen_core.network.known_answers import detail_state, passthrough_state
 from gpen_core.options import RestorationOptions
 from gpen_core.pipeline import restore_aligned, restore_picture
 from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.upscaling import Enlarged
 
 CONFIG = GpenConfig(256, 1, 0.125)
 
@@ -145,6 +146,17 @@ def test_faces_go_into_an_enlarged_background(photo, face, passthrough, factor):
     # A shift of half an output pixel would bring this down to about 34.
     assert psnr(result.pixels, background, inside) > 42
     assert np.array_equal(result.pixels[result.mask == 0], background[result.mask == 0])
+
+
+def test_the_report_names_what_enlarged_the_background(photo, face, passthrough):
+    background = Enlarged(photo.repeat(2, 0).repeat(2, 1), "x2.pth", ("in small tiles",))
+    result = restore_picture(photo, passthrough, faces=[face], background=background)
+    assert result.pixels.shape == (1024, 1024, 3)
+    assert result.report.upscaler == "x2.pth"
+    assert result.report.notes == ("in small tiles",)
+    unchanged = result.mask == 0
+    assert np.array_equal(result.pixels[unchanged], background.pixels[unchanged])
+    assert (~unchanged).sum() > 20000
 
 
 def test_a_background_of_another_shape_is_refused(photo, face, passthrough):

@@ -87,9 +87,21 @@ def test_json_holds_everything():
         "detector": "embedded",
         "template": "gpen",
         "strength": 0.8,
+        "upscaler": None,
         "notes": ["went on in strips"],
         "milliseconds": {"detect": 1.3, "restore": 3.0},
     }
+
+
+def test_what_enlarged_the_picture_is_named():
+    assert report(upscaler="x2.pth").summary() == "no face found; the picture is enlarged by x2.pth"
+    assert report(entry(0), upscaler="x2.pth").summary() == (
+        "restored 1 of 1 face; the picture is enlarged by x2.pth"
+    )
+    assert report(entry(0, "too odd"), upscaler="x2.pth").summary() == (
+        "restored 0 of 1 face (too odd); the picture is enlarged by x2.pth"
+    )
+    assert json.loads(report(upscaler="x2.pth").to_json())["upscaler"] == "x2.pth"
 
 
 def test_given_faces_have_no_detector():

@@ -10,7 +10,7 @@ from ..errors import CheckpointError
 from .refusal import AGAIN, Refusal, damaged
 
 # Averaged weights first: they are the ones meant for use.
-_WRAPPERS = ("g_ema", "params_ema", "g", "params", "state_dict", "model")
+_WRAPPERS = ("g_ema", "params_ema", "params-ema", "g", "params", "state_dict", "model")
 _MAX_NESTING = 4
 _PREFIXES = ("module.", "_orig_mod.")  # DistributedDataParallel, torch.compile
 _DTYPES = {

@@ -31,6 +31,7 @@ _PACKAGES = {
     "facexlib": "optional: RetinaFace, ParseNet",
     "torchvision": "optional: what facexlib needs",
     "onnxruntime-gpu": "optional: ONNX models",
+    "spandrel": "optional: enlarging pictures with --upscale-with",
 }
 _SAME = {
     "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),

@@ -10,6 +10,7 @@ from .argument_groups import (
     add_bench,
     add_detection,
     add_device,
+    add_enlarging,
     add_inputs,
     add_model,
     add_output,
@@ -25,6 +26,7 @@ _NOTICE = (
     "Put GPEN-BFR-2048.pth into models/facerestore_models, name it with --model, or "
     "get it with gpen models fetch."
 )
+_EXAMPLE = "gpen restore old.jpg -o new.png --upscale-with RealESRGAN_x2plus.pth"
 _STATUS = "The exit status is 1 if a picture failed, 2 if the arguments are wrong."
 
 
@@ -40,8 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "restore",
             help="restore the faces in pictures",
-            description="Restores the faces in pictures; all else stays as it is, bit by bit.",
-            epilog=f"{_STATUS} {_NOTICE}",
+            description="Restores the faces in pictures; all else stays as it is, bit by bit, or "
+            "is enlarged.",
+            epilog=f"An old photo, enlarged: {_EXAMPLE}. {_STATUS} {_NOTICE}",
         )
     )
     _detect_arguments(
@@ -97,6 +100,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_detection(parser)
     add_restoration(parser)
+    add_enlarging(parser)
     group = add_output(parser)
     group.add_argument(
         "--save-crops",

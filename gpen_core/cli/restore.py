@@ -20,6 +20,7 @@ from ..restorer import Restorer
 from ..results import Progress
 from .batch import Show, work_through
 from .console import Console
+from .enlarging import enlarging
 from .setting_up import (
     detection_options,
     load_chosen_restorer,
@@ -59,6 +60,8 @@ def _check_aligned(
         raise OptionError(
             "--aligned runs the network alone; options of detection and restoration do not apply"
         )
+    if arguments.upscale_with is not None or arguments.scale is not None:
+        raise OptionError("--aligned takes the model's size, no --upscale-with and no --scale")
     if arguments.model == "auto":
         raise OptionError("--aligned needs one model; name it with --model")
     if arguments.report or arguments.save_crops:
@@ -96,6 +99,7 @@ class _Photos:
         self._arguments = arguments
         self._restoration = restoration
         self._detection = detection
+        self._enlarge = enlarging(arguments)
         self._parser = load_parser(arguments)
         self._detector: Detector = load_named_detector(arguments)
         self._restorer = load_chosen_restorer(arguments)
@@ -112,12 +116,14 @@ class _Photos:
                 crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
                 crops.append(to_dtype(crop, picture.pixels.dtype))
 
+        background = self._enlarge and self._enlarge(picture.pixels, show)
         result = restore_picture(
             picture.pixels,
             self._restorer,
             self._detector,
             self._restoration,
             self._detection,
+            background=background,
             parser=self._parser,
             progress=watch,
             keep_crops=False,

@@ -297,7 +297,8 @@ class TestRestore:
         entry = SimpleNamespace(name="Real", scaler=upscaler, data_path="real.pth")
         webui.shared.sd_upscalers.append(entry)
         face.putalpha(200)
-        _, (picture,), _, _, _ = restore(face, upscaler="Real", scale=1.5)
+        _, (picture,), _, _, log = restore(face, upscaler="Real", scale=1.5)
+        assert "the picture is enlarged by Real" in log
         assert calls == [(1.5, "real.pth")]
         assert (picture.size, picture.mode) == ((384, 384), "RGBA")
 
