@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from .report import FaceReport, Report
     from .restorer import Restorer, load_restorer
     from .results import Progress, RestoredPicture
+    from .tasks import (
+        TaskResult,
+        colorize_picture,
+        inpaint_aligned,
+        inpaint_picture,
+        load_for_task,
+        synthesize_face,
+    )
     from .upscaling import Enlarged, Upscaler, load_upscaler, resample
 
 __version__ = "0.1.0"
@@ -62,10 +70,15 @@ __all__ = [
     "RestorationOptions",
     "RestoredPicture",
     "Restorer",
+    "TaskResult",
     "Upscaler",
     "__version__",
+    "colorize_picture",
     "detect_faces",
+    "inpaint_aligned",
+    "inpaint_picture",
     "load_detector",
+    "load_for_task",
     "load_restorer",
     "load_upscaler",
     "model_folders",
@@ -73,6 +86,7 @@ __all__ = [
     "resample",
     "restore_aligned",
     "restore_picture",
+    "synthesize_face",
     "write_picture",
 ]
 
@@ -82,6 +96,7 @@ _HOMES = {
         "Cancelled",
         "CheckpointError",
         "DetectionError",
+        "FileError",
         "DownloadError",
         "FileError",
         "GpenError",
@@ -97,6 +112,14 @@ _HOMES = {
     "report": ("FaceReport", "Report"),
     "restorer": ("Restorer", "load_restorer"),
     "results": ("Progress", "RestoredPicture"),
+    "tasks": (
+        "TaskResult",
+        "colorize_picture",
+        "inpaint_aligned",
+        "inpaint_picture",
+        "load_for_task",
+        "synthesize_face",
+    ),
     "upscaling": ("Enlarged", "Upscaler", "load_upscaler", "resample"),
 }
 

@@ -53,3 +53,17 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise OptionError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model size and options that belong together; options that the user names win."""
+
+    model_size: int
+    """Side of the model's crops in pixels."""
+
+    options: RestorationOptions
+
+
+PRESETS = {"selfie": Preset(2048, RestorationOptions(strength=0.8))}
+"""As GPEN's authors use them; see their demo for selfies."""

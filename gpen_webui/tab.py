@@ -168,8 +168,9 @@ def _connect(
     )
     sources["photo"].change(
         fn=tab_work.forget_faces,
-        inputs=[wishes["faces"]],
+        inputs=[faces_found, wishes["faces"]],
         outputs=[sources["overlay"], faces_found, wishes["faces"]],
+        queue=False,  # behind a restoration it would come when new numbers stand there
     )
     sources["overlay"].select(
         fn=tab_work.toggle, inputs=[faces_found, wishes["faces"]], outputs=[wishes["faces"]]

@@ -96,9 +96,14 @@ def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
     return ",".join(str(number) for number in sorted(numbers)) or "all"
 
 
-def forget_faces(chosen: str) -> tuple[None, list[Face], str]:
-    """For another photo: no overlay, no faces, and no numbers, which meant those of the last."""
-    return None, [], "all" if re.fullmatch(r"[\d\s,-]*", chosen) else chosen
+def forget_faces(found: Sequence[Face], chosen: str) -> tuple[None, list[Face], Any]:
+    """For another photo: no overlay, no faces, and no numbers, which meant those of the last.
+
+    Where no face of the last was found, numbers in the box are meant for the new one. The box is
+    then left alone rather than given its own text, as the user may be typing.
+    """
+    old = bool(found) and re.fullmatch(r"[\d\s,-]*", chosen) is not None
+    return None, [], "all" if old else gr.update()
 
 
 def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:

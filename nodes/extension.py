@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .converting import ConvertGpenModel
 from .detecting import DetectFaces
 from .loaders import LoadFaceDetector, LoadGpenModel
+from .other_tasks import ColorizeImage, FaceFromSegmentation, InpaintFace
 from .restoring import RestoreAfterSwap, RestoreImage
 from .selecting import SelectFaces
 from .stepping import CropFaces, PasteFacesBack, RestoreFaces
@@ -20,6 +22,10 @@ NODES: list[type[io.ComfyNode]] = [
     CropFaces,
     RestoreFaces,
     PasteFacesBack,
+    ColorizeImage,
+    InpaintFace,
+    FaceFromSegmentation,
+    ConvertGpenModel,
 ]
 
 

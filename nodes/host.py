@@ -18,6 +18,7 @@ from ..gpen_core.checkpoints import FileKind, kind_of_file
 from ..gpen_core.devices import Precision
 from ..gpen_core.errors import Cancelled
 from ..gpen_core.images.picture import to_dtype
+from ..gpen_core.models import task_of
 from ..gpen_core.restorer import Restorer, load_restorer
 from ..gpen_core.torch_restorer import TorchRestorer
 from .values import GpenModel
@@ -35,7 +36,9 @@ def open_model(path: Path, precision: Precision) -> GpenModel:
     if kind_of_file(path) is FileKind.ONNX:
         # onnxruntime takes the card's memory at once, and the host does not count it.
         management.free_memory(path.stat().st_size, device())
-    return manage(load_restorer(path, device(), precision))
+    model = manage(load_restorer(path, device(), precision))
+    model.task = task_of(path)
+    return model
 
 
 def manage(restorer: Restorer) -> GpenModel:

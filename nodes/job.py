@@ -17,6 +17,7 @@ from ..gpen_core.pipeline import restore_picture
 from ..gpen_core.results import Progress, RestoredPicture
 from ..gpen_core.selection import select_faces
 from . import host
+from .model_tasks import require_task
 from .pictures import Frame, copy_of, frame_of, mask_for, put, refuse_nan, within_range
 from .values import Faces, GpenModel
 
@@ -43,6 +44,7 @@ class Job:
         Returns:
             The pictures and what was pasted, as outputs.
         """
+        require_task(self.model, "restoration")
         faces.check_images(images)
         if background.shape[0] != images.shape[0]:
             raise OptionError(

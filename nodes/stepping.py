@@ -19,6 +19,7 @@ from ..gpen_core.options import RestorationOptions
 from . import host
 from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, strength, template
+from .model_tasks import require_task
 from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
 from .values import Faces, FacesSocket, GpenModel, ModelSocket
 
@@ -104,6 +105,7 @@ class RestoreFaces(io.ComfyNode):
     @classmethod
     def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
         """Restores one crop after the other."""
+        require_task(model, "restoration")
         if is_placeholder(crops):
             return io.NodeOutput(crops)
         bar = host.Bar(crops.shape[0])

@@ -15,6 +15,7 @@ from ..gpen_core.options import TemplateName
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
+    from ..gpen_core.models import FileTask
     from ..gpen_core.restorer import Restorer
 
 ModelSocket = io.Custom("GPEN_MODEL")
@@ -30,6 +31,9 @@ class GpenModel:
     restorer: Restorer
     patcher: ModelPatcher | None
     """Of the network that the restorer runs, if torch does; see `host.load`."""
+
+    task: FileTask | None = None
+    """What is known about what the file was trained for."""
 
 
 @dataclass(frozen=True)

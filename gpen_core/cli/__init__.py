@@ -1,4 +1,4 @@
-"""The command line: `gpen restore`, `detect`, `models`, `doctor`, `demo`, `bench`."""
+"""The command line: `gpen restore`, `detect`, `colorize`, `models`, `doctor` and others."""
 
 from __future__ import annotations
 

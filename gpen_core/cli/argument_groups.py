@@ -9,7 +9,7 @@ from ..bench.cases import CONFIGURATIONS, PARTS
 from ..detection import DETECTOR_NAMES, DetectionOptions
 from ..devices import PRECISIONS
 from ..faces import ORDERS
-from ..options import COLOUR_MATCHES, HELP, MASKS, TEMPLATES, RestorationOptions
+from ..options import COLOUR_MATCHES, HELP, MASKS, PRESETS, TEMPLATES, RestorationOptions
 
 # A parser or a group of its arguments; argparse has no public name for what they share.
 _Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
@@ -45,13 +45,17 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, how precisely and where it runs."""
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model",
-        metavar="FILE",
-        help="GPEN file, by path or by name in a models folder; auto takes for each face the "
+    add_model_file(
+        parser,
+        "GPEN file, by path or by name in a models folder; auto takes for each face the "
         "smallest installed one that covers it (default: the largest installed)",
     )
+
+
+def add_model_file(parser: argparse.ArgumentParser, description: str) -> None:
+    """`add_model` with another help text for the file."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="FILE", help=description)
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"
     )
@@ -118,20 +122,18 @@ def add_restoration(parser: argparse.ArgumentParser) -> None:
     defaults = RestorationOptions()
     group = parser.add_argument_group("restoration")
     group.add_argument(
-        "--faces", default=defaults.faces, metavar="WHICH", help=_help("faces", defaults.faces)
+        "--preset",
+        choices=tuple(PRESETS),
+        help="selfie: the 2048 model at strength 0.8; --model and --strength win over it",
     )
+    add_faces(group)
     group.add_argument(
         "--strength",
         type=float,
-        default=defaults.strength,
+        # Not given is told from given: a preset counts only for what is not.
+        default=None,
         metavar="PART",
         help=_help("strength", defaults.strength),
-    )
-    group.add_argument(
-        "--template",
-        choices=TEMPLATES,
-        default=defaults.template,
-        help=_help("template", defaults.template),
     )
     group.add_argument(
         "--feather",
@@ -157,22 +159,47 @@ def add_restoration(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_enlarging(parser: argparse.ArgumentParser) -> None:
-    """How large the picture around the faces becomes."""
-    group = parser.add_argument_group("enlarging")
+def add_faces(parser: _Container) -> None:
+    """Which of the faces found, and how they are cut out."""
+    defaults = RestorationOptions()
+    parser.add_argument(
+        "--faces", default=defaults.faces, metavar="WHICH", help=_help("faces", defaults.faces)
+    )
+    parser.add_argument(
+        "--template",
+        choices=TEMPLATES,
+        default=defaults.template,
+        help=_help("template", defaults.template),
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # pyright: ignore[reportPrivateUsage]
+    """How pictures are written; returns the group for what else a command writes."""
+    group = parser.add_argument_group("output")
     group.add_argument(
-        "--upscale-with",
-        metavar="FILE",
-        help="enlarge the whole picture with this model, by path or by name in a models folder, "
-        "such as RealESRGAN_x2plus.pth; the faces are pasted into the result (needs spandrel)",
+        "--format",
+        choices=("png", "jpg", "webp", "tif"),
+        default="png",
+        help="of pictures written into a folder (default: png, which loses nothing)",
     )
     group.add_argument(
-        "--scale",
-        type=float,
+        "--quality",
+        type=_quality,
+        default=95,
         metavar="N",
-        help="how much larger the picture becomes, 1 to 16 (default: the model's own scale); "
-        "without --upscale-with it is interpolated",
+        help="of jpg and webp, 1 to 100 (default: 95)",
     )
+    group.add_argument(
+        "--report", action="store_true", help="write a JSON report beside each picture"
+    )
+    return group
+
+
+def _quality(text: str) -> int:
+    """A whole number 1 to 100, as argparse's `type`."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
+    return int(text)
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:

@@ -10,14 +10,16 @@ from .argument_groups import (
     add_bench,
     add_detection,
     add_device,
-    add_enlarging,
     add_inputs,
     add_model,
+    add_output,
     add_overwrite,
     add_restoration,
 )
 from .commands import command
+from .enlarging_arguments import add_enlarging
 from .models_parser import add_models
+from .tasks_parser import add_tasks
 
 _NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only. "
@@ -53,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=_STATUS,
         )
     )
+    add_tasks(commands)
     _doctor_arguments(
         commands.add_parser(
             "doctor",
@@ -98,36 +101,13 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
     add_detection(parser)
     add_restoration(parser)
     add_enlarging(parser)
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--format",
-        choices=("png", "jpg", "webp", "tif"),
-        default="png",
-        help="of pictures written into a folder (default: png, which loses nothing)",
-    )
-    group.add_argument(
-        "--quality",
-        type=_quality,
-        default=95,
-        metavar="N",
-        help="of jpg and webp, 1 to 100 (default: 95)",
-    )
-    group.add_argument(
-        "--report", action="store_true", help="write a JSON report beside each picture"
-    )
+    group = add_output(parser)
     group.add_argument(
         "--save-crops",
         action="store_true",
         help="write each restored crop beside the picture, as PNG",
     )
     parser.set_defaults(run=command("restore"))
-
-
-def _quality(text: str) -> int:
-    """A whole number 1 to 100, as argparse's `type`."""
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
-    return int(text)
 
 
 def _detect_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,8 +25,8 @@ from .setting_up import (
     detection_options,
     load_chosen_restorer,
     load_named_detector,
-    load_named_restorer,
     load_parser,
+    load_preset_restorer,
     restoration_options,
 )
 from .targets import CROPS, Target, plan_targets
@@ -75,7 +75,7 @@ class _Crops:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._overwrite: bool = arguments.overwrite
-        self._restorer: Restorer = load_named_restorer(arguments)
+        self._restorer: Restorer = load_preset_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one crop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..choosing import ModelChoice, choose_models
@@ -13,11 +14,22 @@ from ..detection import DetectionOptions, Detector, load_detector
 from ..devices import choose_device
 from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
+from ..models.catalogue import Task
+from ..models.naming import claim_of
 from ..network.known_answers import PUBLISHED
-from ..options import RestorationOptions
+from ..options import PRESETS, RestorationOptions
 from ..packages import is_installed
-from ..restorer import Restorer, load_restorer
+from ..restorer import Restorer
 from ..selection import select_faces
+from ..tasks import load_for_task
+
+COMMANDS: Mapping[Task, str] = {
+    "restoration": "`gpen restore`",
+    "colorization": "`gpen colorize`",
+    "inpainting": "`gpen inpaint`",
+    "segmentation": "`gpen synthesize`",
+}
+"""The command for each task."""
 
 
 def folders_of(arguments: argparse.Namespace) -> ModelFolders:
@@ -25,46 +37,92 @@ def folders_of(arguments: argparse.Namespace) -> ModelFolders:
     return model_folders(arguments.models)
 
 
-def installed_model(folders: ModelFolders) -> Path | None:
+def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
     """The model that is taken when none is named, by its file name: the largest of GPEN's.
 
     Of two of one size, the one that torch runs is taken, as it is faster and needs less memory.
 
     Other programs keep other models in the same folders, and GPEN has models for other tasks: a
-    file is taken only if its name says GPEN, with BFR (blind face restoration) before the rest.
+    file is taken only if its name says GPEN and no other task, with BFR (blind face restoration)
+    before the rest.
+
+    Args:
+        folders: where to look.
+        size: if given, only files named for it count.
     """
-    named = [path for path in _readable(folders) if "gpen" in path.name.lower()]
+    named = [
+        path
+        for path in readable_models(folders)
+        if "gpen" in path.name.lower()
+        and claim_of(path.name).task in (None, "restoration")
+        and size in (None, _published_size(path))
+    ]
     return min(named, key=_preference, default=None)
 
 
-def _preference(path: Path) -> tuple[bool, int, bool]:
+def _published_size(path: Path) -> int:
+    """The largest of GPEN's sizes that a file's name tells, 0 if it tells none."""
     sizes = [int(number) for number in re.findall(r"\d+", path.stem)]
-    published = max((size for size in sizes if size in PUBLISHED), default=0)
-    return "bfr" not in path.name.lower(), -published, _is_onnx(path)
+    return max((size for size in sizes if size in PUBLISHED), default=0)
 
 
-def _readable(folders: ModelFolders) -> list[Path]:
+def _preference(path: Path) -> tuple[bool, int, bool]:
+    return "bfr" not in path.name.lower(), -_published_size(path), is_onnx(path)
+
+
+def readable_models(folders: ModelFolders) -> list[Path]:
+    """The files in the folders of restoration models that can be run here."""
     found = folders.find("restoration")
     runs_onnx = is_installed("onnxruntime")
-    return [path for path in found if runs_onnx or not _is_onnx(path)]
+    return [path for path in found if runs_onnx or not is_onnx(path)]
 
 
-def _is_onnx(path: Path) -> bool:
+def is_onnx(path: Path) -> bool:
+    """Whether a file is named as an ONNX file."""
     return path.suffix.lower() == ".onnx"
 
 
 def load_chosen_restorer(arguments: argparse.Namespace) -> Restorer | ModelChoice:
-    """`load_named_restorer`; with `--model auto` a choice for each face."""
+    """`load_preset_restorer`; with `--model auto` a choice for each face."""
     if arguments.model != "auto":
+        return load_preset_restorer(arguments)
+    return choose_models(
+        readable_models(folders_of(arguments)), arguments.device, arguments.precision
+    )
+
+
+def load_preset_restorer(arguments: argparse.Namespace) -> Restorer:
+    """`load_named_restorer`; without `--model`, the installed one of the size of `--preset`.
+
+    Raises:
+        CheckpointError: as there; or the file is not of the size that it is named for.
+    """
+    if arguments.preset is None or arguments.model is not None:
         return load_named_restorer(arguments)
-    return choose_models(_readable(folders_of(arguments)), arguments.device, arguments.precision)
+    folders, size = folders_of(arguments), PRESETS[arguments.preset].model_size
+    path = installed_model(folders, size)
+    if path is None:
+        raise CheckpointError(
+            f"--preset {arguments.preset} takes a model of {size} pixels, and none is installed. "
+            f"Get it with `gpen models fetch GPEN-BFR-{size}`, or name a file with --model. "
+            f"Folders searched:{listed(folders.searched('restoration'))}"
+        )
+    restorer = load_for_task(
+        path, "restoration", arguments.device, arguments.precision, ways=COMMANDS
+    )
+    if restorer.size != size:
+        raise CheckpointError(
+            f"{path} is named for {size} pixels, but holds a model of {restorer.size}; get the "
+            f"right one for --preset {arguments.preset}, or name this one with --model"
+        )
+    return restorer
 
 
 def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
     """The model named by `--model`, or the best one installed.
 
     Raises:
-        CheckpointError: there is none, or it is no GPEN model.
+        CheckpointError: there is none, or it is no GPEN model, or known to be for another task.
     """
     folders = folders_of(arguments)
     if arguments.model is not None:
@@ -72,17 +130,18 @@ def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
     else:
         path = installed_model(folders)
     if path is None:
-        others = ", ".join(path.name for path in _readable(folders))
+        others = ", ".join(path.name for path in readable_models(folders))
         found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
             f"no GPEN model is installed.{found} Put GPEN-BFR-2048.pth into one of these folders, "
             f"get it with `gpen models fetch GPEN-BFR-2048`, or name a file with --model:"
-            f"{_listed(folders.searched('restoration'))}"
+            f"{listed(folders.searched('restoration'))}"
         )
-    return load_restorer(path, arguments.device, arguments.precision)
+    return load_for_task(path, "restoration", arguments.device, arguments.precision, ways=COMMANDS)
 
 
-def _listed(searched: list[Path]) -> str:
+def listed(searched: list[Path]) -> str:
+    """Folders for the end of a message, each on a line of its own."""
     return "".join(f"\n  {folder.absolute()}" for folder in searched)
 
 
@@ -106,7 +165,7 @@ def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
         raise CheckpointError(
             f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
             f"put them into one of these folders, or use --mask area:"
-            f"{_listed(folders.searched('parsing'))}"
+            f"{listed(folders.searched('parsing'))}"
         )
     return load_parsenet(path, choose_device(arguments.device))
 
@@ -125,8 +184,10 @@ def restoration_options(arguments: argparse.Namespace) -> RestorationOptions:
         OptionError: one of them is not understood or out of range.
     """
     select_faces((), arguments.faces)  # before any picture is touched
+    named = PRESETS.get(arguments.preset)
+    preset = RestorationOptions() if named is None else named.options
     return RestorationOptions(
-        strength=arguments.strength,
+        strength=preset.strength if arguments.strength is None else arguments.strength,
         template=arguments.template,
         feather=arguments.feather,
         mask=arguments.mask,

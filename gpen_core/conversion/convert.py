@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..checkpoints import read_state_dict
-from ..errors import GpenError, OptionError
+from ..errors import Cancelled, GpenError, OptionError
 from ..files import whole_file
 from ..models.catalogue import load_catalogue
 from ..models.hashing import sha256_of
@@ -45,6 +45,7 @@ def convert(
     half: bool = False,
     opset: int = DEFAULT_OPSET,
     overwrite: bool = False,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Conversion:
     """Writes a GPEN model in another format; the name of `target` says which.
 
@@ -54,8 +55,10 @@ def convert(
         half: weights in float16: half the file.
         opset: version of ONNX's operators; for .onnx only.
         overwrite: replace a file of that name.
+        cancelled: asked between the steps; true stops, and nothing is kept.
 
     Raises:
+        Cancelled: `cancelled` returned true.
         CheckpointError: the source is damaged, unsafe or no GPEN model.
         OptionError: the name of the target ends otherwise, or the opset is out of range.
         MissingPackageError: ONNX needs the packages onnx and onnxruntime.
@@ -70,16 +73,23 @@ def convert(
     with whole_file(target, overwrite) as part:
         state = read_state_dict(source)
         config = read_config(state, str(source))
+        _stop_if(cancelled)
         metadata = _metadata(source, config, half)
         if target.suffix.lower() == ".onnx":
             write_onnx(part, state, config, half, opset, metadata)
-            difference = difference_from_torch(part, state, config)
+            _stop_if(cancelled)
+            difference = difference_from_torch(part, state, config, cancelled)
         else:
             write_safetensors(part, state, half, metadata)
             difference = _difference(state, read_state_dict(part))
         _check(target, difference, half)
         size = part.stat().st_size
     return Conversion(target, config, half, size, difference)
+
+
+def _stop_if(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("the conversion was cancelled")
 
 
 def _metadata(source: Path, config: GpenConfig, half: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -38,7 +38,12 @@ def write_onnx(
     require("onnx", "writing an ONNX file").save(model, str(path))
 
 
-def difference_from_torch(path: Path, state: Mapping[str, Tensor], config: GpenConfig) -> float:
+def difference_from_torch(
+    path: Path,
+    state: Mapping[str, Tensor],
+    config: GpenConfig,
+    cancelled: Callable[[], bool] | None = None,
+) -> float:
     """The largest difference between onnxruntime's and torch's picture of a seeded random crop.
 
     Pictures are in 0..1, as the restorers give them.
@@ -46,14 +51,15 @@ def difference_from_torch(path: Path, state: Mapping[str, Tensor], config: GpenC
     Raises:
         MissingPackageError: onnxruntime is not installed.
         CheckpointError: onnxruntime does not load the file.
+        Cancelled: `cancelled` returned true.
     """
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 16, 16, generator=generator)
     # Smooth enough to look like a picture to the network, and different everywhere.
     crop = torch.nn.functional.interpolate(coarse, (config.size, config.size), mode="bicubic")
     crop = (crop + 0.1 * torch.rand(crop.shape, generator=generator)).clamp_(0, 1)[0]
-    theirs = OnnxRestorer.load(path, "cpu").restore(crop)
+    theirs = OnnxRestorer.load(path, "cpu").restore(crop, cancelled)
     with torch.inference_mode(False), torch.no_grad():
         network = GpenNetwork(state, config, torch.float32)
-        ours = network(crop[None] * 2 - 1, lean(config))[0]
+        ours = network(crop[None] * 2 - 1, lean(config), cancelled)[0]
     return float((theirs - ((ours + 1) / 2).clamp(0, 1)).abs().max())

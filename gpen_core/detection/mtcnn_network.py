@@ -110,7 +110,9 @@ def load_mtcnn(device: torch.device) -> Mtcnn:
     network.load_state_dict(
         {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}, strict=True
     )
-    return network.eval().requires_grad_(False).to(device, torch.float32)
+    network = network.eval().requires_grad_(False).to(device, torch.float32)
+    # Halves the time: with so few channels the other layout is bound by memory.
+    return network.to(memory_format=torch.channels_last)
 
 
 def _flatten_columns(features: Tensor) -> Tensor:

@@ -86,6 +86,7 @@ def test_loads_from_a_folder_whose_name_is_no_python_name(pack):
         "GPENCropFaces",
         "GPENRestoreFaces",
         "GPENPasteFacesBack",
+        "GPENConvertModel",
     ]
 
 

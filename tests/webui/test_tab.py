@@ -119,7 +119,8 @@ class TestControls:
         change = made["gpen_photo"].calls["change"]
         find = made["gpen_find"].calls["click"]
         assert change["outputs"] == [*find["outputs"][:2], made["gpen_faces"]]
-        assert change["inputs"] == [made["gpen_faces"]]
+        assert change["inputs"] == [find["outputs"][1], made["gpen_faces"]]
+        assert change["queue"] is False
 
     def test_interrupt(self, tab):
         self.by_id(tab)["gpen_interrupt"].calls["click"]["fn"]()
@@ -178,11 +179,17 @@ class TestClick:
         assert click(number, chosen) == after
 
 
+@pytest.mark.parametrize("chosen", ["0,2-4", ""])
+def test_numbers_of_the_last_photo_are_forgotten(work, chosen):
+    assert work.forget_faces(["a face"], chosen) == (None, [], "all")
+
+
 @pytest.mark.parametrize(
-    ("chosen", "after"), [("0,2-4", "all"), ("", "all"), ("largest:2", "largest:2"), ("all", "all")]
+    ("found", "chosen"), [([], "0,2-4"), (["a face"], "largest:2"), (["a face"], "all")]
 )
-def test_numbers_of_the_last_photo_are_forgotten(work, chosen, after):
-    assert work.forget_faces(chosen) == (None, [], after)
+def test_what_means_no_face_of_the_last_photo_stays(work, found, chosen):
+    _, _, box = work.forget_faces(found, chosen)
+    assert "value" not in box, "what is being typed would be overwritten"
 
 
 class TestRestore:

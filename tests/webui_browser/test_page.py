@@ -41,7 +41,7 @@ class TestFind:
         tab.says("1 face found")
         (asked,) = tab.page.evaluate("progressAsked")
         assert asked["id"].startswith("task(")
-        assert asked["container"] == "gpen_results"
+        assert asked["container"] == "gpen_log"
         assert host()["jobs"][-1] == asked["id"]
 
     def test_transparent_photo(self, tab, face, save):
@@ -142,7 +142,9 @@ class TestSeveral:
         expect(tab.part("files")).to_contain_text("single.png")
         tab.write("folder", str(tmp_path / "folder"))
         tab.press("restore")
-        tab.says("single: restored 1 of 1 face", "couple: restored 2 of 2 faces", "spoilt.png: ")
+        tab.says(
+            "single.png: restored 1 of 1 face", "couple.png: restored 2 of 2 faces", "spoilt.png is"
+        )
         expect(tab.part("report", "tr")).to_have_count(4)
         expect(tab.part("crops", "img").nth(2)).to_be_visible()
 

@@ -24,7 +24,7 @@ class _Component:
 
     def _listen(self, event, fn=None, inputs=None, outputs=None, **kwargs):
         known = "_js" if __version__.startswith("3.") else "js"
-        unknown = set(kwargs) - {known, "show_progress"}
+        unknown = set(kwargs) - {known, "show_progress", "queue"}
         if unknown:
             raise TypeError(f"{event}() got unexpected arguments {unknown}")
         self.calls[event] = {"fn": fn, "inputs": inputs, "outputs": outputs, **kwargs}
@@ -112,6 +112,11 @@ class HTML(_Component):
 
 class State(_Component):
     pass
+
+
+def update(**changes):
+    """What a function returns to change a component, or, without changes, to leave it alone."""
+    return {"__type__": "update", **changes}
 
 
 class SelectData:

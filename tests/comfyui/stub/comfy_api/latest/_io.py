@@ -206,6 +206,7 @@ class Schema:
     inputs: list[Any] | None = None
     outputs: list[Any] | None = None
     description: str = ""
+    is_output_node: bool = False
 
     def validate(self) -> None:
         """Raises ValueError if two inputs or outputs have the same id."""

@@ -1,0 +1,97 @@
+"""What the commands for GPEN's other models share: the model, the loop, the files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError
+from ..files import make_folder, write_text
+from ..folders import ModelFolders, resolve_model
+from ..images import Picture, read_picture, write_picture
+from ..models.catalogue import Task, load_catalogue
+from ..models.naming import claim_of
+from ..models.task_of import TITLES
+from ..restorer import Restorer
+from ..tasks import TaskResult, load_for_task
+from .batch import Show, work_through
+from .console import Console
+from .setting_up import COMMANDS, folders_of, is_onnx, listed, readable_models
+from .targets import Target, plan_targets
+
+Make = Callable[[NDArray[Any], Restorer], TaskResult]
+"""Makes the result for the pixels of a picture."""
+
+
+def run_on_each(
+    arguments: argparse.Namespace, console: Console, task: Task, doing: str, make: Make
+) -> int:
+    """Does a task to every input; `doing` is shown meanwhile. Returns the exit status."""
+    targets = plan_targets(
+        arguments.inputs,
+        arguments.output,
+        f".{arguments.format}",
+        arguments.recursive,
+        arguments.overwrite,
+        [".json"] * arguments.report,
+    )
+    console.progress("loading the model", 0.0)
+    restorer = load_task_restorer(arguments, task)
+
+    def work(target: Target, show: Show) -> str:
+        picture = read_picture(target.source)
+        show(doing, 0.0)
+        result = make(picture.pixels, restorer)
+        write_result(target, picture, result, arguments)
+        return own_notes(result, restorer)
+
+    return work_through(targets, work, console)
+
+
+def load_task_restorer(arguments: argparse.Namespace, task: Task) -> Restorer:
+    """The model named by `--model`, or the installed one that is named for the task.
+
+    Raises:
+        CheckpointError: there is none, it is no GPEN model, or known to be for another task.
+    """
+    folders = folders_of(arguments)
+    if arguments.model is not None:
+        path = resolve_model(arguments.model, "restoration", folders)
+    else:
+        path = _installed(folders, task)
+    return load_for_task(path, task, arguments.device, arguments.precision, ways=COMMANDS)
+
+
+def _installed(folders: ModelFolders, task: Task) -> Path:
+    named = [path for path in readable_models(folders) if claim_of(path.name).task == task]
+    if not named:
+        model = next(model.name for model in load_catalogue().models if model.task == task)
+        raise CheckpointError(
+            f"no GPEN model named for {TITLES[task]} is installed. Put {model}.pth into one of "
+            f"these folders, get it with `gpen models fetch {model}`, or name a file with --model:"
+            f"{listed(folders.searched('restoration'))}"
+        )
+    return min(named, key=is_onnx)
+
+
+def write_result(
+    target: Target, picture: Picture, result: TaskResult, arguments: argparse.Namespace
+) -> None:
+    """Writes the result with what the picture's file carried, and the report if it is wanted."""
+    overwrite: bool = arguments.overwrite
+    make_folder(target.output.parent)
+    made = picture.with_pixels(result.pixels)
+    write_picture(target.output, made, overwrite, arguments.quality)
+    if arguments.report:
+        content = {"source": str(target.source)} | result.report.to_dict()
+        write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
+
+
+def own_notes(result: TaskResult, restorer: Restorer) -> str:
+    """What the report says of this picture alone, not of the model."""
+    return "; ".join(result.report.notes[len(restorer.notes) :])

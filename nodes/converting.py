@@ -1,0 +1,92 @@
+"""The node that writes a GPEN file in another format."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from comfy_api.latest import io
+
+from ..gpen_core.conversion.convert import convert
+from ..gpen_core.conversion.formats import FORMATS
+from ..gpen_core.errors import CheckpointError
+from . import host
+from .inputs import CATEGORY
+from .model_files import find_model, fingerprint, list_models, missing_model
+
+_FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
+
+
+class ConvertGpenModel(io.ComfyNode):
+    """Writes a GPEN file in another format beside the first."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENConvertModel",
+            display_name="Convert GPEN Model",
+            category=CATEGORY,
+            is_output_node=True,
+            description=(
+                "Writes a GPEN model as .safetensors, which loads faster and cannot hold code, or "
+                "as .onnx, which ReActor and other programs run. The new file stands beside the "
+                "old one and is kept only if it is the same model."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=list_models(),
+                    tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(_FORMATS),
+                    default=_FORMATS[0],
+                    tooltip="onnx needs the packages onnx and onnxruntime",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=["fp32", "fp16"],
+                    default="fp32",
+                    tooltip="of the weights; fp16 halves the file and is a little less exact",
+                ),
+                io.Boolean.Input(
+                    "overwrite", default=False, tooltip="replace a file of the same name"
+                ),
+            ],
+            outputs=[
+                io.String.Output("path", display_name="path", tooltip="the file that was written")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model_name: str | None = None) -> bool | str:
+        """Refuses a file that is not there; what comes over a link is None and not known yet."""
+        if model_name is None or find_model(model_name) is not None:
+            return True
+        return missing_model(model_name)
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str | None = None, **others: Any) -> str:
+        """Another file of the same name is converted again."""
+        return f"{fingerprint(find_model(model_name or ''))}-{others}"
+
+    @classmethod
+    def execute(
+        cls,
+        model_name: str,
+        format: Literal["safetensors", "onnx"],
+        precision: str,
+        overwrite: bool,
+    ) -> io.NodeOutput:
+        """Converts the file."""
+        source = find_model(model_name)
+        if source is None:
+            raise CheckpointError(missing_model(model_name))
+        half = "-fp16" if precision == "fp16" else ""
+        target = source.with_name(f"{source.stem}{half}.{format}")
+        with host.interruptible():
+            done = convert(
+                source, target, precision == "fp16", overwrite=overwrite, cancelled=host.cancelled
+            )
+        return io.NodeOutput(str(done.target))

@@ -1,0 +1,210 @@
+"""The nodes for GPEN's other models: colour, fill, make faces from segmentation maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..gpen_core.detection import Detector
+from ..gpen_core.errors import OptionError
+from ..gpen_core.options import RestorationOptions
+from ..gpen_core.tasks import (
+    colorize_picture,
+    inpaint_aligned,
+    inpaint_picture,
+    synthesize_face,
+)
+from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER
+from . import host
+from .crops import CropBatch
+from .inputs import CATEGORY
+from .model_tasks import require_task
+from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .restoring import default_detector
+from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
+
+
+class ColorizeImage(io.ComfyNode):
+    """Colours pictures."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENColorize",
+            display_name="Colorize Image (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Colours grey pictures of faces with a GPEN colorization model. Light and detail "
+                "stay the picture's own; only the colour is the network's. Best for aligned "
+                "faces, which the model was trained with."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="the images, one or a batch; only their light"),
+                ModelSocket.Input("model", tooltip="a colorization model from Load GPEN Model"),
+            ],
+            outputs=[
+                io.Image.Output("coloured", display_name="image", tooltip="the coloured images")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
+        """Colours picture by picture."""
+        require_task(model, "colorization")
+        result, bar = copy_of(image), host.Bar(image.shape[0])
+        with host.interruptible():
+            for index in range(image.shape[0]):
+                host.load(model)
+                frame = within_range(frame_of(image, index))
+                coloured = colorize_picture(frame, model.restorer, host.cancelled)
+                put(result, index, coloured.pixels)
+                bar.advance()
+        return io.NodeOutput(host.as_output(result))
+
+
+class InpaintFace(io.ComfyNode):
+    """Fills masked parts of faces."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENInpaint",
+            display_name="Inpaint Face (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the "
+                "mask stays as it is. Faces are found first, unless the images are aligned faces "
+                "already."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="the images, one or a batch"),
+                io.Mask.Input("mask", tooltip="what is to be filled: half covered counts"),
+                ModelSocket.Input("model", tooltip="an inpainting model from Load GPEN Model"),
+                io.Int.Input(
+                    "feather_pixels",
+                    default=DEFAULT_FEATHER,
+                    min=0,
+                    max=MOST_FEATHER,
+                    tooltip="width in pixels of the soft edge, which lies within the mask",
+                ),
+                io.Boolean.Input(
+                    "aligned",
+                    default=False,
+                    tooltip="whether the images are square aligned faces: none are searched",
+                ),
+                DetectorSocket.Input(
+                    "detector", optional=True, tooltip="without one, the best installed is taken"
+                ),
+                FacesSocket.Input(
+                    "faces",
+                    optional=True,
+                    tooltip="faces found or selected before; none are searched",
+                ),
+            ],
+            outputs=[io.Image.Output("filled", display_name="image", tooltip="the filled images")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: Tensor,
+        mask: Tensor,
+        model: GpenModel,
+        feather_pixels: int,
+        aligned: bool,
+        detector: Detector | None = None,
+        faces: Faces | None = None,
+    ) -> io.NodeOutput:
+        """Fills picture by picture; one with nothing masked passes through."""
+        require_task(model, "inpainting")
+        if faces is not None:
+            faces.check_images(image)
+        if not aligned and faces is None:
+            detector = detector or default_detector()
+        masks = _masks(image, mask)
+        result, bar = copy_of(image), host.Bar(len(masks))
+        with host.interruptible():
+            for index, hole in masks.items():
+                host.load(model)
+                frame = within_range(frame_of(image, index))
+                if aligned:
+                    made = inpaint_aligned(
+                        frame, hole, model.restorer, feather_pixels, host.cancelled
+                    )
+                else:
+                    made = inpaint_picture(
+                        frame,
+                        hole,
+                        model.restorer,
+                        detector,
+                        RestorationOptions(template=faces.template if faces else "gpen"),
+                        faces=None if faces is None else faces.pictures[index],
+                        feather=feather_pixels,
+                        cancelled=host.cancelled,
+                    )
+                _put_hole(result, index, made.pixels, hole)
+                bar.advance()
+        return io.NodeOutput(host.as_output(result))
+
+
+class FaceFromSegmentation(io.ComfyNode):
+    """Makes faces from segmentation maps."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """What the host shows."""
+        return io.Schema(
+            node_id="GPENFaceFromSegmentation",
+            display_name="Face from Segmentation (GPEN)",
+            category=CATEGORY,
+            description=(
+                "Makes a face from a segmentation map in the colours of CelebAMask-HQ, with a GPEN "
+                "segmentation-to-face model."
+            ),
+            inputs=[
+                io.Image.Input("image", tooltip="square maps, one or a batch; each part a colour"),
+                ModelSocket.Input("model", tooltip="a segmentation model from Load GPEN Model"),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "made", display_name="image", tooltip="the faces, at the model's size"
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
+        """Makes one face after the other."""
+        require_task(model, "segmentation")
+        made, bar = CropBatch(image.shape[0]), host.Bar(image.shape[0])
+        with host.interruptible():
+            for index in range(image.shape[0]):
+                host.load(model)
+                frame = within_range(frame_of(image, index))
+                face = synthesize_face(frame, model.restorer, host.cancelled)
+                crop = torch.from_numpy(face.pixels).permute(2, 0, 1)
+                made.add(crop)
+                bar.advance(crop)
+        return io.NodeOutput(made.image())
+
+
+def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
+    """The masks of those pictures of a batch in which something is masked."""
+    height, width = image.shape[1:3]
+    every = {index: mask_for(mask, index, height, width) for index in range(image.shape[0])}
+    masks = {
+        index: part for index, part in every.items() if part is not None and (part >= 0.5).any()
+    }
+    if not masks:
+        raise OptionError("the mask is empty; make white in it what is to be filled")
+    return masks
+
+
+def _put_hole(result: Tensor, index: int, filled: Frame, hole: Frame) -> None:
+    """Writes what was filled; beside it even values outside 0..1 stay as they came."""
+    frame = frame_of(result, index)
+    put(result, index, np.where(hole[..., np.newaxis] >= 0.5, filled, frame))
