@@ -10,7 +10,6 @@ from .argument_groups import (
     add_bench,
     add_detection,
     add_device,
-    add_enlarging,
     add_inputs,
     add_model,
     add_output,
@@ -18,6 +17,7 @@ from .argument_groups import (
     add_restoration,
 )
 from .commands import command
+from .enlarging_arguments import add_enlarging
 from .models_parser import add_models
 from .tasks_parser import add_tasks
 
