@@ -9,6 +9,7 @@ import torch
 from gpen_core import restore_picture
 from gpen_core.choosing import Candidate, ModelChoice, choose_models
 from gpen_core.cli import main
+from gpen_core.conversion.convert import convert
 from gpen_core.errors import CheckpointError
 from gpen_core.faces import Face
 from gpen_core.network.config import GpenConfig
@@ -138,6 +139,13 @@ def test_files_are_known_by_their_content(installed):
     models = choose_models(sorted(installed.iterdir()), "cpu")
     assert models.size == 256
     assert models.for_side(1000).name == "any-name.pth"
+
+
+def test_a_file_that_says_inside_what_else_it_is_for_is_left_out(installed, tmp_path):
+    path = tmp_path / "any.safetensors"
+    convert(installed / "GPEN-Colorization-256.pth", path)
+    with pytest.raises(CheckpointError, match=r"no GPEN model for restoration.*any\.safetensors"):
+        choose_models([path], "cpu")
 
 
 def test_files_without_a_model_among_them(installed):
