@@ -92,6 +92,7 @@ _HOMES = {
         "CheckpointError",
         "DetectionError",
         "DownloadError",
+        "FileError",
         "GpenError",
         "ImageError",
         "MissingPackageError",
