@@ -1,4 +1,4 @@
-"""What GPEN's other models do: colour, fill and make faces; and which model does what.
+"""What GPEN's other models do: colour, fill and make faces.
 
 The network is the same for every task, so a file's tensors do not tell what it was trained for.
 """
@@ -8,10 +8,8 @@ from .inpaint import inpaint_aligned, inpaint_picture
 from .loading import load_for_task
 from .report import TaskReport, TaskResult
 from .segmentation import synthesize_face
-from .task_of import FileTask, task_of
 
 __all__ = [
-    "FileTask",
     "TaskReport",
     "TaskResult",
     "colorize_picture",
@@ -19,5 +17,4 @@ __all__ = [
     "inpaint_picture",
     "load_for_task",
     "synthesize_face",
-    "task_of",
 ]

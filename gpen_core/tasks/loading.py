@@ -10,8 +10,8 @@ import torch
 
 from ..devices import Precision
 from ..models.catalogue import Catalogue, Task
+from ..models.task_of import task_of
 from ..restorer import Restorer, load_restorer
-from .task_of import task_of
 
 _log = logging.getLogger("gpen")
 

@@ -10,10 +10,10 @@ from typing import cast, get_args
 from ..checkpoints import FileKind, kind_of_file
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
-from ..models.catalogue import Catalogue, KnownFile, Task, load_catalogue
-from ..models.hashing import sha256_of
-from ..models.naming import claim_of
 from ..onnx_models.graph import read_graph
+from .catalogue import Catalogue, KnownFile, Task, load_catalogue
+from .hashing import sha256_of
+from .naming import claim_of
 
 TITLES: Mapping[Task, str] = {
     "restoration": "face restoration",

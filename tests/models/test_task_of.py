@@ -9,11 +9,11 @@ import torch
 
 from gpen_core.conversion.convert import convert
 from gpen_core.errors import CheckpointError
-from gpen_core.models import load_catalogue
+from gpen_core.models import load_catalogue, task_of
 from gpen_core.models.hashing import sha256_of
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import passthrough_state
-from gpen_core.tasks import load_for_task, task_of
+from gpen_core.tasks import load_for_task
 from gpen_core.tasks.loading import CALLS
 
 TINY = GpenConfig(64, 1, 0.125)
