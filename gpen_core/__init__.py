@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from .report import FaceReport, Report
     from .restorer import Restorer, load_restorer
     from .results import Progress, RestoredPicture
+    from .tasks import (
+        TaskResult,
+        colorize_picture,
+        inpaint_aligned,
+        inpaint_picture,
+        load_for_task,
+        synthesize_face,
+    )
 
 __version__ = "0.1.0"
 
@@ -60,14 +68,20 @@ __all__ = [
     "RestorationOptions",
     "RestoredPicture",
     "Restorer",
+    "TaskResult",
     "__version__",
+    "colorize_picture",
     "detect_faces",
+    "inpaint_aligned",
+    "inpaint_picture",
     "load_detector",
+    "load_for_task",
     "load_restorer",
     "model_folders",
     "read_picture",
     "restore_aligned",
     "restore_picture",
+    "synthesize_face",
     "write_picture",
 ]
 
@@ -79,6 +93,7 @@ _HOMES = {
         "DetectionError",
         "FileError",
         "DownloadError",
+        "FileError",
         "GpenError",
         "ImageError",
         "MissingPackageError",
@@ -92,6 +107,14 @@ _HOMES = {
     "report": ("FaceReport", "Report"),
     "restorer": ("Restorer", "load_restorer"),
     "results": ("Progress", "RestoredPicture"),
+    "tasks": (
+        "TaskResult",
+        "colorize_picture",
+        "inpaint_aligned",
+        "inpaint_picture",
+        "load_for_task",
+        "synthesize_face",
+    ),
 }
 
 

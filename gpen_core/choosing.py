@@ -12,7 +12,7 @@ from .devices import Precision, choose_device, dtype_for, free_memory
 from .errors import CheckpointError
 from .models import read_contents
 from .models.contents import GPEN
-from .models.naming import claim_of
+from .models.task_of import task_of
 from .network.known_answers import PUBLISHED
 from .network.memory import working_memory
 from .network.plan import lean
@@ -120,7 +120,7 @@ def choose_models(
     """The GPEN restoration models among some files, one for each size, the first of each.
 
     Args:
-        paths: model files; others than GPEN's, and those named for another task, are left out.
+        paths: model files; others than GPEN's, and those for another task, are left out.
         device: as for `load_restorer`.
         precision: of the feature maps.
 
@@ -148,9 +148,10 @@ def choose_models(
 
 def _size_of(path: Path) -> int | None:
     """The size of a GPEN model for restoration; None for anything else, also what is damaged."""
-    if claim_of(path.name).task not in (None, "restoration"):
-        return None
     try:
+        known = task_of(path)
+        if (known.task or known.claimed) not in (None, "restoration"):
+            return None
         contents = read_contents(path)
     except CheckpointError:
         return None

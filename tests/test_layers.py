@@ -23,7 +23,7 @@ LAYERS = [
     {"choosing"},
     {"watching"},
     {"face_work"},
-    {"pipeline"},
+    {"pipeline", "tasks"},
     {"__init__"},
     {"bench", "conversion"},
     {"cli"},

@@ -28,6 +28,29 @@ def read_safetensors(path: Path, handle: BinaryIO, size: int) -> dict[str, torch
     return {name: tensor.clone() for name, tensor in load_file(path, device="cpu").items()}
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The texts that a file keeps beside its tensors.
+
+    Empty if there are none, or if the table makes no sense: reading the tensors tells of that.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")
+        if length > _MAX_TABLE_BYTES:
+            return {}
+        try:
+            table = json.loads(handle.read(length))
+        except (ValueError, RecursionError):
+            return {}
+    texts = table.get("__metadata__") if isinstance(table, dict) else None
+    if not isinstance(texts, dict):
+        return {}
+    entries = cast("dict[object, object]", texts).items()
+    return {str(key): text for key, text in entries if isinstance(text, str)}
+
+
 def _expected_size(handle: BinaryIO, size: int) -> int:
     handle.seek(0)
     length = int.from_bytes(handle.read(_LENGTH_BYTES), "little")

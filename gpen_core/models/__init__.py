@@ -3,12 +3,14 @@
 from .catalogue import Catalogue, Licence, Model, ModelFile, load_catalogue
 from .contents import READERS, Contents, read_contents
 from .scanning import ScannedFile, model_files, scan
+from .task_of import FileTask, task_of
 from .verifying import Verdict, Verification, verify_file
 
 __all__ = [
     "READERS",
     "Catalogue",
     "Contents",
+    "FileTask",
     "Licence",
     "Model",
     "ModelFile",
@@ -19,5 +21,6 @@ __all__ = [
     "model_files",
     "read_contents",
     "scan",
+    "task_of",
     "verify_file",
 ]

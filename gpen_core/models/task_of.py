@@ -1,0 +1,115 @@
+"""What a model file was trained for, as far as something better than its name tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from ..checkpoints import FileKind, kind_of_file
+from ..checkpoints.safetensors_file import read_metadata
+from ..errors import CheckpointError
+from ..onnx_models.graph import read_graph
+from .catalogue import Catalogue, KnownFile, Task, load_catalogue
+from .hashing import sha256_of
+from .naming import claim_of
+
+TITLES: Mapping[Task, str] = {
+    "restoration": "face restoration",
+    "colorization": "colorization",
+    "inpainting": "inpainting",
+    "segmentation": "making faces from segmentation maps",
+    "detection": "face detection",
+    "parsing": "face parsing",
+}
+"""The tasks in words that fit after "a model for"."""
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """What is known about a file's task."""
+
+    file: str
+    """The file's name."""
+
+    task: Task | None
+    """None if nothing but the name says anything."""
+
+    evidence: str = ""
+    """What tells it, in a few words; empty if nothing does."""
+
+    claimed: Task | None = None
+    """What the name speaks of. Names lie."""
+
+    def check(self, wanted: Task, ways: Mapping[Task, str]) -> str | None:
+        """Refuses a file that is known to be for another task.
+
+        Args:
+            wanted: what the file is to be used for.
+            ways: for other tasks, what the user takes instead, such as "`gpen colorize`".
+
+        Returns:
+            What the user should know about a file whose task is not known, else None.
+
+        Raises:
+            CheckpointError: the file is known to be for another task.
+        """
+        if self.task == wanted:
+            return None
+        what = f"{self.file} is used for {TITLES[wanted]}"
+        if self.task is not None:
+            way = f"use it with {ways[self.task]}, or " if self.task in ways else ""
+            raise CheckpointError(
+                f"{self.file} is a model for {TITLES[self.task]} ({self.evidence}), not for "
+                f"{TITLES[wanted]}; {way}choose another file"
+            )
+        if self.claimed is not None and self.claimed != wanted:
+            return (
+                f"{what}, but its name speaks of {TITLES[self.claimed]}; "
+                "what it was trained for is not known"
+            )
+        if wanted == "restoration":
+            return None
+        told = "only its name tells" if self.claimed else "nothing tells"
+        return f"{what}, as asked; {told} what it was trained for"
+
+
+def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:
+    """Finds out what a model file is for: by its known hash, else by what it says inside.
+
+    Converted files say inside what they were made from. The file is hashed only if the catalogue
+    knows a file of its format and length, or of unknown length.
+
+    Args:
+        path: of the file.
+        catalogue: what is known; the one of this package if None.
+
+    Raises:
+        CheckpointError: the file is missing, cannot be read or is no model file.
+    """
+    path = Path(path)
+    kind = kind_of_file(path)
+    claimed = claim_of(path.name).task
+    known = _known_file(path, kind, catalogue or load_catalogue())
+    if known is not None:
+        return FileTask(path.name, known.model.task, f"its SHA-256 is {known.model.name}'s")
+    said = _metadata(path, kind).get("task")
+    if said in get_args(Task):
+        return FileTask(path.name, cast(Task, said), "it says so inside", claimed)
+    return FileTask(path.name, None, claimed=claimed)
+
+
+def _known_file(path: Path, kind: FileKind, catalogue: Catalogue) -> KnownFile | None:
+    form, size = "onnx" if kind is FileKind.ONNX else "torch", path.stat().st_size
+    possible = any(
+        entry.file.sha256 and entry.file.format == form and entry.file.bytes in (None, size)
+        for entry in catalogue.files()
+    )
+    return catalogue.by_hash(sha256_of(path)) if possible else None
+
+
+def _metadata(path: Path, kind: FileKind) -> dict[str, str]:
+    if kind is FileKind.SAFETENSORS:
+        return read_metadata(path)
+    return read_graph(path).metadata if kind is FileKind.ONNX else {}

@@ -1,0 +1,86 @@
+"""The masked part of a picture: what is filled, how it is shown to the network, its soft edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+
+DEFAULT_FEATHER = 2
+"""Pixels; hides the seam, and is less than what a mask drawn by hand reaches beyond the damage."""
+
+MOST_FEATHER = 256
+
+Hole = NDArray[np.bool_]
+
+
+def hole_of(mask: NDArray[Any], pixels: NDArray[Any]) -> Hole:
+    """Which pixels a mask wants filled.
+
+    Args:
+        mask: (H, W), boolean or floating 0..1: filled where it is 0.5 or more.
+        pixels: (H, W, 3), the picture it is for.
+
+    Raises:
+        OptionError: it is no such mask, is of another size than the picture, holds nothing, or
+            leaves nothing of the picture.
+    """
+    if mask.ndim != 2 or not (mask.dtype == np.bool_ or np.issubdtype(mask.dtype, np.floating)):
+        raise OptionError(
+            f"the mask must be (H, W) of booleans or of 0..1, not {mask.shape} of {mask.dtype}"
+        )
+    (height, width), (rows, columns) = pixels.shape[:2], mask.shape
+    if (rows, columns) != (height, width):
+        raise OptionError(
+            f"the mask is of {columns}×{rows} pixels, the picture of {width}×{height}; "
+            "they must be equal"
+        )
+    if mask.dtype != np.bool_ and not (mask.min() >= 0 and mask.max() <= 1):  # also true of NaN
+        raise OptionError("the mask must hold values of 0..1")
+    hole = np.asarray(mask >= 0.5)
+    if not hole.any():
+        raise OptionError("the mask is empty; make white in it what is to be filled")
+    if hole.all():
+        raise OptionError(
+            "the mask covers the whole picture; make black in it what is to stay as it is"
+        )
+    return hole
+
+
+def painted(pixels: NDArray[Any], hole: Hole) -> NDArray[Any]:
+    """A copy of a picture (H, W, 3) with the hole white, as the network knows it from training."""
+    white = 1 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
+    copy = pixels.copy()
+    copy[hole] = white
+    return copy
+
+
+def inner_weight(hole: Hole, feather: int) -> NDArray[np.float32]:
+    """How much of the filling each pixel takes: 0 outside the hole, rising within it to 1.
+
+    Args:
+        hole: (H, W).
+        feather: pixels from the hole's edge to where the weight is 1; the picture's border is no
+            edge.
+
+    Returns:
+        (H, W), float32, 0..1; 0 exactly where the hole is not.
+
+    Raises:
+        OptionError: the feather is out of range.
+    """
+    if not 0 <= feather <= MOST_FEATHER:
+        raise OptionError(
+            f"the feather is {feather} pixels, but must lie between 0 and {MOST_FEATHER}"
+        )
+    outside = torch.from_numpy(~hole).to(torch.float32)[None, None]
+    weight = 1 - outside
+    for _ in range(feather):
+        outside = F.max_pool2d(outside, 3, stride=1, padding=1)
+        weight += 1 - outside
+    return (weight[0, 0] / (feather + 1)).numpy()

@@ -1,0 +1,167 @@
+"""Filling masked parts of a face; every other pixel stays as it is, bit by bit.
+
+As in GPEN's own program the masked pixels are painted white before the network sees the face.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compositing.masks import covered_region
+from ..compositing.paste import Canvas
+from ..detection import DetectionOptions, Detector, detect_faces
+from ..detection.detector import check_picture
+from ..errors import ImageError, OptionError
+from ..faces import Face
+from ..geometry.alignment import Alignment
+from ..geometry.sampling import extract_crop
+from ..images.picture import to_dtype, to_float
+from ..options import RestorationOptions
+from ..placing import align_faces
+from ..report import FaceReport
+from ..restorer import Restorer
+from ..watching import CancelCheck
+from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
+from .report import TaskResult, result_of
+from .square import back_in_picture, fit_square
+
+
+def inpaint_aligned(
+    pixels: NDArray[Any],
+    mask: NDArray[Any],
+    restorer: Restorer,
+    feather: int = DEFAULT_FEATHER,
+    cancelled: CancelCheck | None = None,
+) -> TaskResult:
+    """Fills masked parts of a picture that is an aligned face already.
+
+    Args:
+        pixels: RGB (S, S, 3), square; uint8, uint16, or float32 in 0..1. Not changed.
+        mask: (S, S), boolean or 0..1: filled where it is 0.5 or more.
+        restorer: the loaded inpainting model.
+        feather: width in pixels of the soft edge, which lies within the mask.
+        cancelled: asked often; true stops the work.
+
+    Returns:
+        The picture in its own size and dtype; equal to `pixels` outside the mask.
+
+    Raises:
+        OptionError: the picture is not square, or the mask does not fit, is empty or covers all.
+        ImageError: the picture is unusable.
+        Cancelled: `cancelled` returned true.
+        GpenError: the network failed.
+    """
+    check_picture(pixels)
+    height, width = pixels.shape[:2]
+    if height != width:
+        raise OptionError(
+            f"an aligned face must be square, but the picture is {width}×{height}; "
+            "fill it without saying that it is aligned"
+        )
+    hole = hole_of(mask, pixels)
+    weight = inner_weight(hole, feather)
+    began = time.perf_counter()
+    alignment = fit_square((height, width), restorer.size)
+    crop = extract_crop(painted(pixels, hole), alignment, restorer.device)
+    filled = restorer.restore(crop, cancelled)
+    result = pixels.copy()
+    for place, colour in back_in_picture(filled, alignment, (height, width)):
+        share = weight[place][..., np.newaxis]
+        before = to_float(pixels[place])
+        mixed = before + (colour - before) * share
+        kept = mixed if pixels.dtype == np.float32 else to_dtype(mixed, pixels.dtype)
+        np.copyto(result[place], kept, where=share > 0)
+    return result_of("inpainting", result, restorer, (time.perf_counter() - began) * 1000)
+
+
+def inpaint_picture(
+    pixels: NDArray[Any],
+    mask: NDArray[Any],
+    restorer: Restorer,
+    detector: Detector | None = None,
+    options: RestorationOptions | None = None,
+    detection: DetectionOptions | None = None,
+    *,
+    faces: Sequence[Face] | None = None,
+    feather: int = DEFAULT_FEATHER,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: CancelCheck | None = None,
+) -> TaskResult:
+    """Fills masked parts of the faces of a picture; what is masked beside the faces is noted.
+
+    Args:
+        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
+        mask: (H, W), boolean or 0..1: filled where it is 0.5 or more.
+        restorer: the loaded inpainting model.
+        detector: finds the faces; not needed if they are given.
+        options: which faces, how they sit in the crop, and how much is taken; its `mask` and
+            `colour` do not count here.
+        detection: which faces are found.
+        faces: faces of this picture found elsewhere, in place of detection.
+        feather: width in pixels of the soft edge, which lies within the mask.
+        progress: called with the faces done and the faces to do.
+        cancelled: asked often; true stops the work.
+
+    Returns:
+        The picture in its own size and dtype; equal to `pixels` outside the mask.
+
+    Raises:
+        OptionError: the mask does not fit, is empty or covers all; or neither detector nor faces.
+        ImageError: the picture is unusable, or no face lies under the mask.
+        Cancelled: `cancelled` returned true.
+        GpenError: the network failed.
+    """
+    check_picture(pixels)
+    options = options or RestorationOptions()
+    hole = hole_of(mask, pixels)
+    weight = inner_weight(hole, feather)
+    began = time.perf_counter()
+    if faces is None:
+        if detector is None:
+            raise OptionError("inpaint_picture needs a detector, or the faces themselves")
+        faces = detect_faces(detector, pixels, detection, cancelled)
+    aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
+    chosen = [entry for entry in aligned if _touches(entry[1], hole)]
+    for face, _ in aligned:
+        reports.setdefault(face.index, FaceReport(face, skipped="not under the mask"))
+    if not chosen:
+        raise ImageError(
+            f"no face lies under the mask (faces in the picture: {len(faces)}); mask a part of a "
+            "face, or say that the picture is an aligned face if it is one"
+        )
+    places = [alignment for _, alignment in chosen]
+    canvas = Canvas(pixels, places, options.strength, options.feather, weight)
+    source = painted(pixels, hole)
+    for index, (face, alignment) in enumerate(chosen):
+        if progress is not None:
+            progress(index, len(chosen))
+        started = time.perf_counter()
+        crop = extract_crop(source, alignment, restorer.device)
+        canvas.paste(index, restorer.restore(crop, cancelled))
+        spent = (time.perf_counter() - started) * 1000
+        reports[face.index] = FaceReport(face, alignment.scale, spent)
+    return result_of(
+        "inpainting",
+        canvas.pixels,
+        restorer,
+        (time.perf_counter() - began) * 1000,
+        [reports[face.index] for face in faces],
+        _left(hole, canvas.mask),
+    )
+
+
+def _touches(alignment: Alignment, hole: NDArray[np.bool_]) -> bool:
+    region = covered_region(alignment, *hole.shape)
+    return bool(hole[region.top : region.bottom, region.left : region.right].any())
+
+
+def _left(hole: NDArray[np.bool_], filled: NDArray[np.float32]) -> tuple[str, ...]:
+    left = int((hole & (filled == 0)).sum())
+    if not left:
+        return ()
+    return (f"{left} of {int(hole.sum())} masked pixels lie beside the faces and stay as they are",)

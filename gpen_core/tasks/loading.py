@@ -1,0 +1,60 @@
+"""Loading a model for a task, unless it is known to be for another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from ..devices import Precision
+from ..models.catalogue import Catalogue, Task
+from ..models.task_of import task_of
+from ..restorer import Restorer, load_restorer
+
+_log = logging.getLogger("gpen")
+
+CALLS: Mapping[Task, str] = {
+    "restoration": "restore_picture",
+    "colorization": "colorize_picture",
+    "inpainting": "inpaint_picture",
+    "segmentation": "synthesize_face",
+}
+"""The function of this package for each task."""
+
+
+def load_for_task(
+    path: Path | str,
+    task: Task,
+    device: str | torch.device = "auto",
+    precision: Precision = "auto",
+    *,
+    ways: Mapping[Task, str] = CALLS,
+    catalogue: Catalogue | None = None,
+) -> Restorer:
+    """`load_restorer` for a task; what is not known about the file is noted in `notes`.
+
+    Calling this for a file whose task is not known says that it is for `task`.
+
+    Args:
+        path: of the file.
+        task: what it will be used for.
+        device: see `load_restorer`.
+        precision: see `load_restorer`.
+        ways: what to use a model of another task with, for the message that refuses it.
+        catalogue: of the known files; the one of this package if None.
+
+    Raises:
+        CheckpointError: the file is known to be for another task, or cannot be used at all.
+        OptionError: see `load_restorer`.
+        MissingPackageError: see `load_restorer`.
+    """
+    known = task_of(path, catalogue)
+    note = known.check(task, ways)
+    restorer = load_restorer(path, device, precision)
+    if note is not None:
+        restorer.notes.append(note)
+        # Nothing is odd about a file that is named for what it is used for.
+        _log.log(logging.INFO if known.claimed == task else logging.WARNING, "%s", note)
+    return restorer
