@@ -67,7 +67,7 @@ class Accordion(_Container):
 
 
 class Checkbox(_Component):
-    pass
+    events = frozenset({"change"})
 
 
 class Textbox(_Component):
@@ -84,6 +84,7 @@ class Dropdown(_Component):
 
 class Radio(_Component):
     allowed = frozenset({"choices"})
+    events = frozenset({"change"})
 
 
 class Button(_Component):
@@ -112,6 +113,10 @@ class HTML(_Component):
 
 class State(_Component):
     pass
+
+
+def update(**kwargs):
+    return {"__type__": "update", **kwargs}
 
 
 class SelectData:
