@@ -19,7 +19,7 @@ def selfie_button(model: Any, strength: Any) -> Any:
         model: set to a 2048-pixel model if one is listed.
         strength: set too.
     """
-    button = gr.Button("Selfie settings", elem_id="gpen_selfie")
+    button = gr.Button("Selfie settings", elem_id="gpen_selfie", size="sm", scale=0, min_width=140)
     button.click(fn=set_selfie, inputs=[], outputs=[model, strength], queue=False)
     return button
 

@@ -95,10 +95,10 @@ def _wish_controls() -> dict[str, Any]:
         scale = gr.Slider(
             minimum=1.0, maximum=4.0, step=0.5, value=2.0, label="Scale", elem_id="gpen_scale"
         )
-    with gr.Row():
+    with gr.Row(elem_id="gpen_strength_row") as strength_row:
         strength = strength_slider("Strength", "gpen_strength")
         selfie = selfie_button(model, strength)
-    with gr.Row():
+    with gr.Row(elem_id="gpen_template_row") as template_row:
         template = template_radio("Template", "gpen_template")
         colour = colour_radio("Colour match", "gpen_colour")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
@@ -137,8 +137,10 @@ def _wish_controls() -> dict[str, Any]:
         "model": model,
         "upscaler": upscaler,
         "scale": scale,
+        "strength_row": strength_row,
         "strength": strength,
         "selfie": selfie,
+        "template_row": template_row,
         "template": template,
         "colour": colour,
         "detection": detection,

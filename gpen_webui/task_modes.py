@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gpen_core.models.catalogue import Task
 
-FACE_PARTS = frozenset({"find", "overlay", "faces", "strength", "template", "detection"})
+FACE_PARTS = frozenset({"find", "overlay", "faces", "strength_row", "template_row", "detection"})
 """Parts about finding faces and placing them; an aligned face is the whole picture."""
 
 

@@ -86,7 +86,7 @@ class TestShown:
             (
                 INPAINT,
                 False,
-                {"mask", "aligned", "find", "overlay", "faces", "strength", "template"}
+                {"mask", "aligned", "find", "overlay", "faces", "strength_row", "template_row"}
                 | {"detection"},
             ),
         ],

@@ -88,7 +88,7 @@ class Radio(_Component):
 
 
 class Button(_Component):
-    allowed = frozenset({"variant"})
+    allowed = frozenset({"variant", "size", "scale", "min_width"})
     events = frozenset({"click"})
 
 
