@@ -6,12 +6,15 @@ import html
 from collections.abc import Sequence
 
 from gpen_core.report import FaceReport, Report
+from gpen_core.tasks import TaskReport
 
 _HEAD = ("picture", "face", "size", "score", "model", "strength", "time", "outcome")
 
 
-def report_table(reports: Sequence[tuple[str, Report]]) -> str:
-    """One row for each face, as HTML.
+def report_table(reports: Sequence[tuple[str, Report | TaskReport]]) -> str:
+    """One row for each face, and notes below, as HTML.
+
+    No table where no faces were looked at, but whole pictures.
 
     Args:
         reports: the pictures' names and reports.
@@ -20,10 +23,11 @@ def report_table(reports: Sequence[tuple[str, Report]]) -> str:
     notes = [note for _, report in reports for note in report.notes]
     head = "".join(f"<th>{name}</th>" for name in _HEAD)
     below = "".join(f"<p class='gpen-note'>{html.escape(note)}</p>" for note in notes)
-    return f"<table class='gpen-report'><tr>{head}</tr>{''.join(rows)}</table>{below}"
+    table = f"<table class='gpen-report'><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
+    return table + below
 
 
-def _row(name: str, report: Report, face: FaceReport) -> str:
+def _row(name: str, report: Report | TaskReport, face: FaceReport) -> str:
     took = "" if face.milliseconds is None else f"{face.milliseconds / 1000:.1f} s"
     cells = (
         name,
@@ -31,8 +35,8 @@ def _row(name: str, report: Report, face: FaceReport) -> str:
         f"{face.face.size:.0f} px",
         f"{face.face.score:.2f}",
         report.model,
-        f"{report.strength:g}",
+        f"{report.strength:g}" if isinstance(report, Report) else "",
         took,
-        face.skipped or "restored",
+        face.skipped or ("restored" if isinstance(report, Report) else "filled"),
     )
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -23,14 +24,18 @@ from gpen_core.detection import (
 from gpen_core.errors import CheckpointError
 from gpen_core.faces import Face
 from gpen_core.images.picture import to_dtype
+from gpen_core.models.catalogue import Task
 from gpen_core.options import RestorationOptions
 from gpen_core.pipeline import restore_picture
-from gpen_core.restorer import Restorer, load_restorer
+from gpen_core.restorer import Restorer
 from gpen_core.results import Progress, RestoredPicture
+from gpen_core.tasks import load_for_task
 from gpen_core.upscaling import Enlarged
 
 from . import host
 from .defaults import BEST
+from .model_choice import best_for
+from .task_modes import WAYS
 
 _PREVIEW = 512
 
@@ -39,7 +44,7 @@ _PREVIEW = 512
 class _Loaded:
     """What was loaded, and with which wishes."""
 
-    key: tuple[str, str, str]
+    key: tuple[str, str, str, str]
     restorer: Restorer
 
 
@@ -65,7 +70,7 @@ class Service:
             The faces and the name of the detector that ran.
         """
         with self._lock:
-            detector = self._find_detector(name or host.setting("gpen_detector"))
+            detector = self.detector(name)
             return detect_faces(detector, pixels, options, host.interrupted), detector.name
 
     def restore(
@@ -92,24 +97,50 @@ class Service:
         Raises:
             GpenError: something is wrong; the message says what to do.
         """
+        with self.ready(model) as restorer:
+            return restore_picture(
+                pixels,
+                restorer,
+                self.detector(detector),
+                options,
+                detection,
+                background=background,
+                progress=tell or show,
+                cancelled=host.interrupted,
+            )
+
+    @contextmanager
+    def ready(self, model: str | None = None, task: Task = "restoration") -> Generator[Restorer]:
+        """A model for use within the block; nobody else uses one meanwhile.
+
+        Args:
+            model: name of a listed model; the setting's by default.
+            task: what for.
+
+        Raises:
+            CheckpointError: there is no such model, or it is known to be for another task.
+            GpenError: it cannot be loaded; the message says what to do.
+        """
         with self._lock:
-            restorer = self._find_restorer(model or host.setting("gpen_model"))
-            finder = self._find_detector(detector or host.setting("gpen_detector"))
+            restorer = self._find_restorer(model or host.setting("gpen_model"), task)
             host.make_room(restorer.memory_needed(), restorer.device)
             try:
-                return restore_picture(
-                    pixels,
-                    restorer,
-                    finder,
-                    options,
-                    detection,
-                    background=background,
-                    progress=tell or show,
-                    cancelled=host.interrupted,
-                )
+                yield restorer
             finally:
                 if host.unload_after_use():
                     self.unload()
+
+    def detector(self, name: str | None = None) -> Detector:
+        """A detector by its name, kept for the next use; the setting's by default."""
+        with self._lock:
+            chosen = str(name or host.setting("gpen_detector"))
+            key = (chosen, str(host.device()))
+            if self._detector is None or self._detector[0] != key:
+                searched = host.detector_folders().searched("detection")
+                # A host hands over any text; load_detector refuses the names it does not know.
+                detector = load_detector(cast("DetectorName", chosen), searched, host.device())
+                self._detector = key, detector
+            return self._detector[1]
 
     def unload(self) -> None:
         """Takes the model out of memory."""
@@ -119,22 +150,13 @@ class Service:
             self._loaded = self._detector = None
             host.collect_garbage()
 
-    def _find_restorer(self, name: str) -> Restorer:
-        path = find_model(name)
-        key = (str(path), str(host.device()), host.precision())
+    def _find_restorer(self, name: str, task: Task) -> Restorer:
+        path, device, precision = find_model(name, task), host.device(), host.precision()
+        key = (str(path), str(device), precision, task)
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            self._loaded = _Loaded(key, load_restorer(path, host.device(), host.precision()))
+            self._loaded = _Loaded(key, load_for_task(path, task, device, precision, ways=WAYS))
         return self._loaded.restorer
-
-    def _find_detector(self, name: str) -> Detector:
-        key = (name, str(host.device()))
-        if self._detector is None or self._detector[0] != key:
-            searched = host.detector_folders().searched("detection")
-            # A host hands over any text; load_detector refuses the names it does not know.
-            detector = load_detector(cast("DetectorName", name), searched, host.device())
-            self._detector = key, detector
-        return self._detector[1]
 
 
 SERVICE = Service()
@@ -147,15 +169,19 @@ def list_models() -> list[str]:
     return sorted(found, key=lambda name: "gpen" not in name.lower())
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, task: Task = "restoration") -> Path:
     """The file of a listed model; never another one.
+
+    Args:
+        name: of the file; "best installed" or nothing for the best one.
+        task: what the best one is to be best for.
 
     Raises:
         CheckpointError: it is not there; the message says where models are looked for.
     """
     folders, names = host.folders(), list_models()
     if name in (BEST, "", None) and names:
-        name = names[0]
+        name = best_for(task, names)
     if name in names:
         return folders.named(name, "restoration")
     searched = "; ".join(str(folder) for folder in folders.searched("restoration")[:4])

@@ -18,7 +18,10 @@ from .controls import (
     template_radio,
     unsaved,
 )
+from .converting import converting_part
 from .gradio_versions import gallery_format, image_format, js
+from .selfie import selfie_button
+from .tab_modes import connect_modes, mask_controls, mode_radio
 
 NO_UPSCALER = "None"
 
@@ -31,8 +34,10 @@ def register() -> list[tuple[Any, str, str]]:
         faces_found = gr.State([])
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="gpen_inputs"):
+                mode = mode_radio()
                 sources = _source_controls()
-                wishes = _wish_controls()
+                wishes = {**_wish_controls(), "task": mode}
+                converting_part(task, wishes["model"])
             with gr.Column(elem_id="gpen_results"):
                 outputs = _output_controls()
         _connect(task, faces_found, sources, wishes, outputs)
@@ -42,7 +47,8 @@ def register() -> list[tuple[Any, str, str]]:
 def _source_controls() -> dict[str, Any]:
     """What is restored, and which of its faces."""
     photo = gr.Image(label="Photo", type="pil", image_mode="RGBA", elem_id="gpen_photo", height=320)
-    with gr.Accordion("Several photos", open=False):
+    masking = mask_controls()
+    with gr.Accordion("Several photos", open=False, elem_id="gpen_several") as several:
         files = gr.File(label="Photos", file_count="multiple", elem_id="gpen_files")
         folder = gr.Textbox(
             label="Folder on this computer",
@@ -62,7 +68,9 @@ def _source_controls() -> dict[str, Any]:
         **image_format(),
     )
     return {
+        **masking,
         "photo": photo,
+        "several": several,
         "files": files,
         "folder": folder,
         "find": find,
@@ -87,11 +95,13 @@ def _wish_controls() -> dict[str, Any]:
         scale = gr.Slider(
             minimum=1.0, maximum=4.0, step=0.5, value=2.0, label="Scale", elem_id="gpen_scale"
         )
-    strength = strength_slider("Strength", "gpen_strength")
-    with gr.Row():
+    with gr.Row(elem_id="gpen_strength_row") as strength_row:
+        strength = strength_slider("Strength", "gpen_strength")
+        selfie = selfie_button(model, strength)
+    with gr.Row(elem_id="gpen_template_row") as template_row:
         template = template_radio("Template", "gpen_template")
         colour = colour_radio("Colour match", "gpen_colour")
-    with gr.Accordion("Detection", open=False):
+    with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         detector = gr.Radio(
             choices=list(DETECTOR_NAMES), value="auto", label="Detector", elem_id="gpen_detector"
         )
@@ -127,9 +137,13 @@ def _wish_controls() -> dict[str, Any]:
         "model": model,
         "upscaler": upscaler,
         "scale": scale,
+        "strength_row": strength_row,
         "strength": strength,
+        "selfie": selfie,
+        "template_row": template_row,
         "template": template,
         "colour": colour,
+        "detection": detection,
         "detector": detector,
         "confidence": confidence,
         "minimum": minimum,
@@ -182,7 +196,7 @@ def _connect(
             sources["photo"],
             sources["files"],
             sources["folder"],
-            *(wishes[name] for name in tab_work.WISHES),
+            *({**sources, **wishes}[name] for name in tab_work.WISHES),
         ],
         outputs=[
             outputs["compare"],
@@ -192,5 +206,12 @@ def _connect(
             outputs["log"],
         ],
         **js("gpen_submit_restore"),
+    )
+    connect_modes(
+        wishes["task"],
+        sources["aligned"],
+        sources["photo"],
+        sources["restore"],
+        {**sources, **wishes, **outputs},
     )
     sources["interrupt"].click(fn=shared.state.interrupt, inputs=[], outputs=[])

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from modules import images, shared
+from modules import shared
 from PIL import Image
 
-from gpen_core.errors import Cancelled, DetectionError, GpenError, ImageError, OptionError
+from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces import Face
-from gpen_core.images import Picture, list_pictures, read_picture, to_dtype, to_float
+from gpen_core.images import to_dtype
 from gpen_core.overlay import draw_faces
-from gpen_core.report import Report
 from gpen_core.selection import select_faces
 from gpen_core.upscaling import Enlarged
 
 from . import host, pictures
 from .compare import before_after
 from .entry_options import detection_options, restoration_options
+from .log_lines import error_line, failure_line, lines, note_line
 from .report_table import report_table
 from .service import SERVICE, show_as_job
+from .tab_results import Done, save_picture
+from .tab_sources import Source, read_sources
+from .tab_tasks import run_task
+from .task_modes import INPAINT, MODES, RESTORE, Mode
 
 WISHES = (
     "faces",
@@ -41,25 +42,10 @@ WISHES = (
     "minimum",
     "maximum",
     "feather",
+    "task",
+    "mask",
+    "aligned",
 )
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A picture to restore and what it is called."""
-
-    name: str
-    picture: pictures.HostPicture
-
-
-@dataclass(frozen=True)
-class _Done:
-    """A restored picture, as far as the page shows it; no more, as a folder may hold many."""
-
-    name: str
-    image: Image.Image
-    crops: list[Image.Image]
-    report: Report
 
 
 def find(
@@ -72,18 +58,18 @@ def find(
 ) -> tuple[Any, list[Any], str]:
     """Finds faces: the numbered picture, the faces, and a line about them."""
     if photo is None:
-        return None, [], _error("drop a photo first")
+        return None, [], error_line("drop a photo first")
     try:
         picture = pictures.read(photo)
         options = detection_options(confidence, minimum, maximum)
         faces, name = SERVICE.detect(picture.pixels, options, detector)
     except Cancelled:
-        return None, [], _note("interrupted")
+        return None, [], note_line("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
-        return None, [], _failure(error, "looking for faces")
+        return None, [], failure_line(error, "looking for faces")
     overlay = draw_faces(np.asarray(picture.shown()), faces)
     text = f"{len(faces)} face{'s'[: len(faces) != 1]} found by the {name} detector"
-    return Image.fromarray(overlay), list(faces), _note(text)
+    return Image.fromarray(overlay), list(faces), note_line(text)
 
 
 def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
@@ -119,35 +105,51 @@ def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:
 def restore(
     _task: str, photo: Image.Image | None, files: Any, folder: str, *values: Any
 ) -> tuple[str, list[Any], list[Any], str, str]:
-    """Restores everything given: comparison, pictures, crops, report and a line about it."""
+    """Does the chosen task on everything given.
+
+    Returns:
+        The comparison, the pictures, the crops, the report, and a line about each picture.
+    """
     wishes: dict[str, Any] = dict(zip(WISHES, values, strict=True))
-    done: list[_Done] = []
+    mode = MODES[wishes["task"]]
+    if mode is INPAINT:  # a mask is for one picture
+        files, folder = [], ""
+    done: list[Done] = []
     problems: list[str] = []
     comparison = ""
     try:
-        for source in _sources(photo, files, folder, problems):
+        for source in read_sources(photo, files, folder, problems):
             if host.stopping():
                 raise Cancelled("interrupted")
             try:
-                done.append(_restore_one(source, wishes))
-            except (ImageError, DetectionError) as error:
+                done.append(_work_on(source, mode, wishes))
+            except _unusable(mode) as error:
                 problems.append(f"{source.name}: {error}")
                 continue
             comparison = comparison or before_after(source.picture.shown(), done[0].image)
     except Cancelled:
         problems.append("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
-        problems.append(host.report_failure(error, "restoring"))
+        problems.append(host.report_failure(error, mode.doing))
     if not done:
-        return "", [], [], "", _lines(_error, problems or ["drop a photo first"])
+        return "", [], [], "", lines(error_line, problems or ["drop a photo first"])
     crops = [crop for one in done for crop in one.crops]
     table = report_table([(one.name, one.report) for one in done])
-    log = _lines(_note, [f"{one.name}: {one.report.summary()}" for one in done])
-    log += _lines(_error, problems)
+    log = lines(note_line, [f"{one.name}: {one.summary}" for one in done])
+    log += lines(error_line, problems)
     return comparison, [one.image for one in done], crops, table, log
 
 
-def _restore_one(source: _Source, wishes: dict[str, Any]) -> _Done:
+def _work_on(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
+    return _restore_one(source, wishes) if mode is RESTORE else run_task(source, mode, wishes)
+
+
+def _unusable(mode: Mode) -> tuple[type[Exception], ...]:
+    """What tells of one picture alone; maps and masks are pictures that may not fit."""
+    return (ImageError, DetectionError) + (() if mode is RESTORE else (OptionError,))
+
+
+def _restore_one(source: Source, wishes: dict[str, Any]) -> Done:
     """Restores and saves one picture."""
     pixels = source.picture.pixels
     options = restoration_options(
@@ -167,12 +169,17 @@ def _restore_one(source: _Source, wishes: dict[str, Any]) -> _Done:
         tell=show_as_job,
     )
     image = source.picture.with_pixels(result.pixels)
-    _save(image, result.report)
+    report = result.report
+    save_picture(
+        image,
+        f"GPEN model: {report.model}, GPEN strength: {report.strength:g}, "
+        f"GPEN faces: {report.restored}",
+    )
     crops = [
         Image.fromarray(to_dtype(crop.restored.permute(1, 2, 0).numpy(), np.uint8))
         for crop in result.crops
     ]
-    return _Done(source.name, image, crops, result.report)
+    return Done(source.name, image, report, report.summary(), crops)
 
 
 def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Enlarged | None:
@@ -186,72 +193,3 @@ def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Enl
     if larger.size != size:
         larger = larger.resize(size, Image.Resampling.LANCZOS)
     return Enlarged(np.array(larger.convert("RGB")), upscaler)
-
-
-def _sources(
-    photo: Image.Image | None, files: Any, folder: str, problems: list[str]
-) -> Iterator[_Source]:
-    """The pictures to restore, read one by one; what cannot be read goes to `problems`."""
-    if photo is not None:
-        yield _Source("photo", pictures.read(photo))
-    paths = [Path(getattr(file, "name", file)) for file in files or []]
-    if folder and folder.strip():
-        if host.hides_folders():
-            raise ImageError("this server does not let the page name folders")
-        paths += list_pictures(Path(folder.strip()))
-    for path in paths:
-        try:
-            picture = read_picture(path)
-        except GpenError as error:
-            # Where the page's uploads are kept tells nobody anything.
-            problems.append(str(error).replace(str(path), path.name))
-            continue
-        yield _Source(path.name, _of_8_bit(picture))
-
-
-def _of_8_bit(picture: Picture) -> pictures.HostPicture:
-    """A picture file as the host keeps pictures."""
-    alpha = None
-    if picture.alpha is not None:
-        alpha = Image.fromarray(to_dtype(to_float(picture.alpha), np.uint8))
-    pixels = to_dtype(to_float(picture.pixels), np.uint8)
-    return pictures.HostPicture(pixels, alpha, "L" if picture.grey else "RGB", {})
-
-
-def _save(image: Image.Image, report: Report) -> None:
-    facts = (
-        f"GPEN model: {report.model}, GPEN strength: {report.strength:g}, "
-        f"GPEN faces: {report.restored}"
-    )
-    images.save_image(
-        image,
-        **host.accepted(
-            images.save_image,
-            path=shared.opts.outdir_samples or shared.opts.outdir_extras_samples,
-            basename="",
-            extension=shared.opts.samples_format,
-            info=facts,
-            short_filename=True,
-            no_prompt=True,
-            grid=False,
-            pnginfo_section_name="extras",
-            existing_info=dict(image.info),
-            suffix="-gpen",
-        ),
-    )
-
-
-def _failure(error: Exception, doing: str) -> str:
-    return _error(host.report_failure(error, doing))
-
-
-def _lines(kind: Callable[[str], str], texts: Sequence[str]) -> str:
-    return "".join(map(kind, texts))
-
-
-def _error(text: str) -> str:
-    return f"<div class='gpen-error'>{html.escape(text)}</div>"
-
-
-def _note(text: str) -> str:
-    return f"<div class='gpen-note'>{html.escape(text)}</div>"

@@ -1,10 +1,10 @@
 // Buttons of the GPEN tab start the host's progress bar; the comparison has a slider.
 
 // Events hand over inputs and then outputs; only the inputs go back, with the task's id in front.
-// The bar appears above the log, pictures in the making over the gallery.
-function gpenSubmit(values, count, preview) {
+// The bar appears above the line about the work, pictures in the making over the gallery.
+function gpenSubmit(values, count, preview, lines) {
     const id = typeof randomId === "function" ? randomId() : "";
-    const log = gradioApp().getElementById("gpen_log");
+    const log = gradioApp().getElementById(lines || "gpen_log");
     if (id && log && typeof requestProgress === "function") {
         const results = gradioApp().getElementById("gpen_results");
         const gallery = preview ? gradioApp().getElementById("gpen_gallery") : null;
@@ -23,7 +23,11 @@ function gpen_submit_find() {
 }
 
 function gpen_submit_restore() {
-    return gpenSubmit(arguments, 16, true);
+    return gpenSubmit(arguments, 19, true);
+}
+
+function gpen_submit_convert() {
+    return gpenSubmit(arguments, 4, false, "gpen_converted");
 }
 
 document.addEventListener("input", function (event) {

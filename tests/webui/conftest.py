@@ -166,6 +166,53 @@ def webui(bare, install_model):
     return bare
 
 
+@pytest.fixture
+def work(webui):
+    """What the tab's buttons do."""
+    return webui.part("tab_work")
+
+
+@pytest.fixture
+def restore(webui, work):
+    """Presses Restore: restore(photo, files, folder, **wishes)."""
+    wishes = {
+        "faces": "all",
+        "model": "best installed",
+        "upscaler": "None",
+        "scale": 2.0,
+        "strength": 1.0,
+        "template": "gpen",
+        "colour": "none",
+        "detector": "embedded",
+        "confidence": 0,
+        "minimum": 20,
+        "maximum": 0,
+        "feather": 0.011,
+        "task": "Restore",
+        "mask": None,
+        "aligned": False,
+    }
+    assert set(wishes) == set(work.WISHES)
+    press = webui.call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""])
+
+    def run(photo=None, files=None, folder="", **other):
+        values = {**wishes, **other}
+        return press("task(1)", photo, files, folder, *(values[name] for name in work.WISHES))
+
+    return run
+
+
+@pytest.fixture(params=["3.41.2", "4.40.0"])
+def tab(bare, install_model, request):
+    """The components of the tab by their ids, in both versions of gradio."""
+    bare.gradio.__version__ = request.param
+    install_model()
+    bare.load()
+    bare.gradio.made.clear()
+    bare.tell("ui_tabs")
+    return {c.kwargs["elem_id"]: c for c in bare.gradio.made if "elem_id" in c.kwargs}
+
+
 @pytest.fixture(scope="session")
 def _face():
     return Image.fromarray(data.astronaut()[:256, 96:352])

@@ -12,38 +12,6 @@ JAVASCRIPT = Path(__file__).parents[2] / "javascript" / "gpen.js"
 
 
 @pytest.fixture
-def work(webui):
-    return webui.part("tab_work")
-
-
-@pytest.fixture
-def restore(webui, work):
-    """Presses Restore: restore(photo, files, folder, **wishes)."""
-    wishes = {
-        "faces": "all",
-        "model": "best installed",
-        "upscaler": "None",
-        "scale": 2.0,
-        "strength": 1.0,
-        "template": "gpen",
-        "colour": "none",
-        "detector": "embedded",
-        "confidence": 0,
-        "minimum": 20,
-        "maximum": 0,
-        "feather": 0.011,
-    }
-    assert set(wishes) == set(work.WISHES)
-    press = webui.call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""])
-
-    def run(photo=None, files=None, folder="", **other):
-        values = {**wishes, **other}
-        return press("task(1)", photo, files, folder, *(values[name] for name in work.WISHES))
-
-    return run
-
-
-@pytest.fixture
 def couple(face):
     pixels = np.asarray(face)
     return Image.fromarray(np.concatenate([pixels, pixels[:, ::-1]], 1))
@@ -71,7 +39,7 @@ class TestControls:
     def test_javascript_gives_back_as_many_inputs_as_there_are(self, tab):
         source = JAVASCRIPT.read_text("utf-8")
         key = "_js" if tab.gradio.__version__.startswith("3") else "js"
-        for name in ("find", "restore"):
+        for name in ("find", "restore", "convert"):
             call = self.by_id(tab)[f"gpen_{name}"].calls["click"]
             assert call[key] == f"gpen_submit_{name}"
             found = re.search(

@@ -15,7 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 from skimage import data
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import detail_state
+from gpen_core.network.known_answers import detail_state, random_state
 
 PATIENCE = 30_000  # milliseconds
 SWITCHES = (
@@ -50,9 +50,12 @@ class Tab:
         whole = self.page.locator(f"#gpen_{name}").first
         return whole.locator(inside) if inside else whole
 
-    def upload(self, photo):
-        self.part("photo", "input[type=file]").set_input_files(photo)
-        expect(self.part("photo", "img")).to_be_visible()
+    def upload(self, photo, name="photo"):
+        self.part(name, "input[type=file]").set_input_files(photo)
+        expect(self.part(name, "img")).to_be_visible()
+
+    def choose_task(self, title):
+        self.part("mode").get_by_label(title, exact=True).check()
 
     def press(self, name):
         self.part(name).click()
@@ -96,11 +99,14 @@ class Tab:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """The host's folder of models: one that sharpens a little, and one that is none."""
+    """The host's folder of models: one that sharpens, one that is none, one for each task."""
     models = tmp_path_factory.mktemp("models")
     folder = models / "GPEN"
     folder.mkdir()
-    torch.save(detail_state(GpenConfig(64, 1, 0.125), fine=1.0), folder / "GPEN-tiny.pth")
+    config = GpenConfig(64, 1, 0.125)
+    torch.save(detail_state(config, fine=1.0), folder / "GPEN-tiny.pth")
+    for name in ("Colorization", "Inpainting", "Seg2face"):
+        torch.save(random_state(config), folder / f"GPEN-{name}.pth")
     (folder / "GPEN-spoilt.pth").write_bytes(b"<b>no model</b>")
     return models
 

@@ -130,6 +130,95 @@ class TestRestore:
             expect(button).to_be_visible()
 
 
+class TestTasks:
+    def show(self, tab, *names):
+        for name in names:
+            expect(tab.part(name)).to_be_visible()
+
+    def hide(self, tab, *names):
+        for name in names:
+            expect(tab.part(name)).to_be_hidden()
+
+    def test_restore_is_what_the_page_begins_with(self, tab):
+        expect(tab.part("mode").get_by_label("Restore", exact=True)).to_be_checked()
+        self.show(tab, "find", "faces", "upscaler", "selfie", "colour")
+        self.hide(tab, "mask", "aligned")
+
+    def test_colorize(self, tab, face, save, host):
+        tab.upload(save(face.convert("L"), "grey.png"))
+        tab.choose_task("Colorize")
+        self.hide(tab, "find", "faces", "upscaler", "strength", "detection", "mask")
+        expect(tab.part("restore")).to_have_text("Colorize")
+        tab.press("restore")
+        tab.says("photo: colorized with GPEN-Colorization.pth")
+        expect(tab.part("gallery", "img").first).to_be_visible()
+        pixels = np.asarray(tab.pictures("gallery")[0].convert("RGB"))
+        assert (pixels.max(axis=2) > pixels.min(axis=2)).any()
+        expect(tab.part("report")).to_contain_text("only its name tells")
+        expect(tab.part("compare", "input[type=range]")).to_be_attached()
+        assert host()["saved"][-1].endswith("GPEN task: colorization")
+        tab.choose_task("Restore")
+        self.show(tab, "find", "faces", "upscaler", "strength", "detection")
+        expect(tab.part("restore")).to_have_text("Restore")
+
+    @pytest.mark.parametrize("aligned", [False, True])
+    def test_inpaint(self, tab, face, save, aligned):
+        hole = (FACE[0] - 20, FACE[1] - 20, FACE[0] + 20, FACE[1] + 20)
+        mask = Image.new("L", face.size)
+        mask.paste(255, hole)
+        tab.upload(save(face, "face.png"))
+        tab.choose_task("Inpaint")
+        self.hide(tab, "several", "upscaler", "colour")
+        self.show(tab, "find", "faces", "strength")
+        tab.upload(save(mask, "mask.png"), "mask")
+        if aligned:
+            tab.part("aligned", "input").check()
+            self.hide(tab, "find", "faces", "strength")
+        tab.press("restore")
+        tab.says("photo: filled ")
+        expect(tab.part("gallery", "img").first).to_be_visible()
+        filled = np.asarray(tab.pictures("gallery")[0].convert("RGB"))
+        changed = (filled != np.asarray(face)).any(axis=2)
+        assert changed.any()
+        assert not changed[np.asarray(mask) == 0].any()
+
+    def test_inpaint_without_a_mask(self, tab, face, save):
+        tab.upload(save(face, "face.png"))
+        tab.choose_task("Inpaint")
+        tab.press("restore")
+        tab.says("photo: drop a mask too")
+
+    def test_face_from_segmentation(self, tab, save):
+        tab.choose_task("Face from segmentation")
+        expect(tab.part("photo")).to_contain_text("Segmentation map")
+        tab.upload(save(Image.new("RGB", (96, 96), (204, 0, 0)), "map.png"))
+        tab.press("restore")
+        tab.says("photo: made a face with GPEN-Seg2face.pth")
+        expect(tab.part("gallery", "img").first).to_be_visible()
+        assert tab.pictures("gallery")[0].size == (64, 64)
+
+    def test_selfie(self, tab):
+        tab.press("selfie")
+        expect(tab.part("strength", "input[type=number]")).to_have_value("0.8")
+
+
+def test_convert(tab, face, save):
+    tab.unfold("Model files")
+    tab.choose("convert_model", "GPEN-tiny.pth")
+    tab.press("convert")
+    expect(tab.part("converted")).to_contain_text(
+        "GPEN-tiny.safetensors was written beside GPEN-tiny.pth"
+    )
+    (asked,) = tab.page.evaluate("progressAsked")
+    assert asked["container"] == "gpen_converted"
+    tab.choose("model", "GPEN-tiny.safetensors")
+    tab.upload(save(face, "face.png"))
+    tab.press("restore")
+    tab.says("photo: restored 1 of 1 face")
+    tab.press("convert")
+    expect(tab.part("converted", ".gpen-error")).to_contain_text("exists already")
+
+
 class TestSeveral:
     def test_files_and_a_folder(self, tab, face, couple, save, tmp_path):
         (tmp_path / "folder").mkdir()

@@ -67,7 +67,7 @@ class Accordion(_Container):
 
 
 class Checkbox(_Component):
-    pass
+    events = frozenset({"change"})
 
 
 class Textbox(_Component):
@@ -84,10 +84,11 @@ class Dropdown(_Component):
 
 class Radio(_Component):
     allowed = frozenset({"choices"})
+    events = frozenset({"change"})
 
 
 class Button(_Component):
-    allowed = frozenset({"variant"})
+    allowed = frozenset({"variant", "size", "scale", "min_width"})
     events = frozenset({"click"})
 
 

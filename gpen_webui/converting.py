@@ -1,0 +1,105 @@
+"""The part of the tab that writes a model in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from modules import call_queue
+
+from gpen_core.conversion.convert import Conversion, convert
+from gpen_core.conversion.formats import FORMATS
+from gpen_core.errors import Cancelled, OptionError
+
+from . import host
+from .controls import unsaved
+from .defaults import BEST
+from .gradio_versions import js
+from .log_lines import failure_line, note_line
+from .service import find_model, list_models
+
+_FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
+
+
+def converting_part(task: Any, model: Any) -> None:
+    """Adds the part.
+
+    Args:
+        task: holds the id of the host's progress task.
+        model: the tab's list of models, in which a new file appears.
+    """
+    with gr.Accordion("Model files", open=False, elem_id="gpen_model_files"):
+        sources = _convertible()
+        source = unsaved(
+            gr.Dropdown(
+                choices=sources,
+                value=sources[0] if sources else None,
+                label="Model file",
+                elem_id="gpen_convert_model",
+            )
+        )
+        with gr.Row():
+            form = gr.Radio(
+                choices=list(_FORMATS),
+                value=_FORMATS[0],
+                label="Format",
+                info="onnx is for other programs, and needs the packages onnx and onnxruntime",
+                elem_id="gpen_convert_format",
+            )
+            precision = gr.Radio(
+                choices=["fp32", "fp16"],
+                value="fp32",
+                label="Precision of the file",
+                info="fp16 halves the file and is a little less exact",
+                elem_id="gpen_convert_precision",
+            )
+        button = gr.Button("Convert", elem_id="gpen_convert")
+        result = gr.HTML(elem_id="gpen_converted")
+    press = call_queue.wrap_gradio_gpu_call(press_convert, extra_outputs=[gr.update(), gr.update()])
+    button.click(
+        fn=press,
+        inputs=[task, source, form, precision],
+        outputs=[model, source, result],
+        **js("gpen_submit_convert"),
+    )
+
+
+def press_convert(_task: str, name: str | None, form: str, precision: str) -> tuple[Any, Any, str]:
+    """Converts a listed model: the lists of models anew, and one line about it."""
+    try:
+        line = note_line(_sentence(name or "", *_convert(name, form, precision == "fp16")))
+    except Cancelled:
+        line = note_line("interrupted")
+    except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
+        line = failure_line(error, "converting")
+    return gr.update(choices=[BEST, *list_models()]), gr.update(choices=_convertible()), line
+
+
+def _convert(name: str | None, form: str, half: bool) -> tuple[Conversion, bool]:
+    """Converts; returns what was written, and whether its difference is one of pictures."""
+    if not name:
+        raise OptionError("choose a model file first")
+    if form not in _FORMATS:
+        raise OptionError(f"the format is {form!r}, but must be {' or '.join(_FORMATS)}")
+    source = find_model(name)
+    target = source.with_name(f"{source.stem}{'-fp16' if half else ''}.{form}")
+    host.show_progress(f"GPEN: converting {source.name}")
+    try:
+        return convert(source, target, half, cancelled=host.interrupted), form == "onnx"
+    finally:
+        host.show_progress(None)
+
+
+def _sentence(source: str, done: Conversion, of_pictures: bool) -> str:
+    what = "pictures differ" if of_pictures else "weights differ"
+    size = f"{done.bytes / 1e6:.1f} MB"
+    return (
+        f"{done.target.name} was written beside {source} ({size}); "
+        f"its {what} by at most {done.difference:.1e}"
+    )
+
+
+def _convertible() -> list[str]:
+    """The listed models that are not what can be converted only to."""
+    return [name for name in list_models() if Path(name).suffix.lower() != ".onnx"]
