@@ -314,7 +314,7 @@ class TestWrongContent:
         assert left() == []
 
     def test_what_cannot_be_recognised_is_refused(self, site, answers, refused):
-        onnx = b"\x08\x07\x12\x04test" + bytes(1000)
+        onnx = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)
         said = refused(site.put("/m", answers.serve(onnx)))
         assert "cannot be recognised as GPEN, 64 pixels: ONNX model" in said
 
@@ -496,7 +496,7 @@ class TestPlan:
 
 
 def test_another_reader_can_recognise_what_the_own_ones_do_not(site, answers, make, tmp_path):
-    onnx = b"\x08\x07\x12\x04test" + bytes(1000)
+    onnx = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)
     address = site.put("/m", answers.serve(onnx))
     catalogue = make.catalogue(make.file("tiny.onnx", addresses=[address], format="onnx"))
     plan = plan_fetch(catalogue, "tiny", tmp_path)

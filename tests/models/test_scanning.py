@@ -21,7 +21,8 @@ from gpen_core.models import (
 )
 from gpen_core.models.hashing import sha256_of
 
-ONNX = b"\x08\x07\x12\x04test" + bytes(1000)
+# Producer, an empty graph, and a long description.
+ONNX = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)
 GFPGAN = ("stylegan_decoder.style_mlp.1.weight", "toRGB.0.weight")
 DISCRIMINATOR = ("convs.0.0.weight", "final_conv.0.weight", "final_linear.0.weight")
 
