@@ -81,13 +81,14 @@ def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
     return ",".join(str(number) for number in sorted(numbers)) or "all"
 
 
-def forget_faces(found: Sequence[Face], chosen: str) -> tuple[None, list[Face], str]:
+def forget_faces(found: Sequence[Face], chosen: str) -> tuple[None, list[Face], Any]:
     """For another photo: no overlay, no faces, and no numbers, which meant those of the last.
 
-    Where no face of the last was found, numbers in the box are meant for the new one.
+    Where no face of the last was found, numbers in the box are meant for the new one. What stays is
+    not sent back, as it may be typed into meanwhile.
     """
     old = bool(found) and re.fullmatch(r"[\d\s,-]*", chosen) is not None
-    return None, [], "all" if old else chosen
+    return None, [], "all" if old else gr.update()
 
 
 def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:

@@ -147,15 +147,18 @@ class TestClick:
         assert click(number, chosen) == after
 
 
+@pytest.mark.parametrize("chosen", ["0,2-4", ""])
+def test_numbers_of_the_last_photo_are_forgotten(work, chosen):
+    assert work.forget_faces(["a face"], chosen) == (None, [], "all")
+
+
 @pytest.mark.parametrize(
-    ("chosen", "after"), [("0,2-4", "all"), ("", "all"), ("largest:2", "largest:2"), ("all", "all")]
+    ("found", "chosen"), [(["a face"], "largest:2"), (["a face"], "all"), ([], "0,2-4")]
 )
-def test_numbers_of_the_last_photo_are_forgotten(work, chosen, after):
-    assert work.forget_faces(["a face"], chosen) == (None, [], after)
-
-
-def test_numbers_for_a_photo_without_another_before_it_stay(work):
-    assert work.forget_faces([], "0,2-4") == (None, [], "0,2-4")
+def test_what_does_not_mean_faces_of_the_last_photo_stays_as_it_is_typed(
+    webui, work, found, chosen
+):
+    assert work.forget_faces(found, chosen) == (None, [], webui.gradio.update())
 
 
 class TestRestore:
