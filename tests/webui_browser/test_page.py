@@ -232,7 +232,9 @@ class TestSeveral:
         tab.write("folder", str(tmp_path / "folder"))
         tab.press("restore")
         tab.says(
-            "single.png: restored 1 of 1 face", "couple.png: restored 2 of 2 faces", "spoilt.png is"
+            "single.png: restored 1 of 1 face",
+            "couple.png: restored 2 of 2 faces",
+            "spoilt.png is not a picture",
         )
         expect(tab.part("report", "tr")).to_have_count(4)
         expect(tab.part("crops", "img").nth(2)).to_be_visible()
