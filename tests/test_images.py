@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from gpen_core.errors import ImageError, MissingPackageError, OptionError
+from gpen_core.errors import FileError, ImageError, MissingPackageError, OptionError
 from gpen_core.images import (
     Picture,
     list_pictures,
@@ -424,7 +424,7 @@ class TestWriting:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Path, "replace", fail)
-        with pytest.raises(ImageError, match=r"a\.png cannot be written .*No space"):
+        with pytest.raises(FileError, match=r"a\.png cannot be written .*No space"):
             write_picture(tmp_path / "a.png", Picture(noise(4, 4, 3)), overwrite=True)
         assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
         assert_same(read_picture(tmp_path / "a.png"), picture)
@@ -455,7 +455,7 @@ class TestWriting:
         picture = Picture(noise(4, 4, 3))
         with pytest.raises(ImageError, match=r"ending.*\.png"):
             write_picture(tmp_path / "a.xyz", picture)
-        with pytest.raises(ImageError, match="cannot be written"):
+        with pytest.raises(FileError, match="cannot be written"):
             write_picture(tmp_path / "missing" / "a.png", picture)
         with pytest.raises(OptionError, match="1 to 100"):
             write_picture(tmp_path / "a.jpg", picture, quality=0)

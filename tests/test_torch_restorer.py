@@ -126,20 +126,15 @@ def test_other_errors_are_not_taken_for_lack_of_memory():
         made.restore(crop())
 
 
-def overflowing():
-    state = passthrough_state(TINY)
-    for key in ("ecd2.0.1.weight", "ecd3.0.1.weight"):
-        state[key] = state[key] * 1e4
-    return state
-
-
 def test_a_result_that_is_not_finite_is_computed_again_in_float32():
-    state = overflowing()
+    state = passthrough_state(TINY)
+    # Not even rescaled maps help where a weight itself is beyond float16.
+    state["generator.to_rgb1.conv.weight"] = state["generator.to_rgb1.conv.weight"] + 1e7
     half = Way(CPU, torch.float16, module.lean(TINY))
     full = Way(CPU, torch.float32, module.lean(TINY))
     made = restorer_with([half, full], lambda dtype: build(dtype, state))
-    picture = crop()
-    assert (made.restore(picture) - picture).abs().max() < 1e-5
+    exact = restorer_with([full], lambda dtype: build(dtype, state))
+    assert torch.equal(made.restore(crop()), exact.restore(crop()))
     assert "not finite" in made.notes[0]
 
 
