@@ -17,6 +17,7 @@ from .network.known_answers import PUBLISHED
 from .network.memory import working_memory
 from .network.plan import lean
 from .restorer import Restorer, load_restorer
+from .ways import Acceleration
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class ModelChoice:
 
 
 def choose_models(
-    paths: Sequence[Path], device: str | torch.device = "auto", precision: Precision = "auto"
+    paths: Sequence[Path],
+    device: str | torch.device = "auto",
+    precision: Precision = "auto",
+    acceleration: Acceleration = "auto",
 ) -> ModelChoice:
     """The GPEN restoration models among some files, one for each size, the first of each.
 
@@ -123,6 +127,7 @@ def choose_models(
         paths: model files; others than GPEN's, and those for another task, are left out.
         device: as for `load_restorer`.
         precision: of the feature maps.
+        acceleration: as for `load_restorer`.
 
     Raises:
         CheckpointError: there is none among them.
@@ -140,7 +145,7 @@ def choose_models(
         raise CheckpointError(f"there is no GPEN model for restoration among the files: {names}")
     return ModelChoice(
         by_size.values(),
-        lambda path: load_restorer(path, place, precision),
+        lambda path: load_restorer(path, place, precision, acceleration),
         lambda: free_memory(place),
         place,
     )

@@ -78,6 +78,16 @@ def has_ample_memory(device: torch.device) -> bool:
     return free > _AMPLE
 
 
+def has_graphs(device: torch.device) -> bool:
+    """Whether runs can be repeated as a graph: on CUDA, also as ROCm presents itself."""
+    return device.type == "cuda"
+
+
+def is_on(place: torch.device, device: torch.device) -> bool:
+    """Whether a tensor's place is `device`, which may leave the index open."""
+    return place.type == device.type and device.index in (None, place.index)
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where nothing tells."""
     if device.type == "cuda":

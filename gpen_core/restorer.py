@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from .checkpoints import FileKind, kind_of_file
 from .devices import Precision
 from .onnx_models.onnx_restorer import OnnxRestorer
 from .torch_restorer import TorchRestorer
+from .ways import Acceleration, check_acceleration
 
 
 class Restorer(Protocol):
@@ -44,6 +45,11 @@ class Restorer(Protocol):
         """Type of the feature maps: float32, float16, bfloat16."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many crops are best given to `restore_many`."""
+        ...
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         ...
@@ -65,13 +71,22 @@ class Restorer(Protocol):
         """
         ...
 
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores aligned faces, `at_once` of them together; see `restore`."""
+        ...
+
     def unload(self) -> None:
         """Frees the weights; the next call loads them again."""
         ...
 
 
 def load_restorer(
-    path: Path | str, device: str | torch.device = "auto", precision: Precision = "auto"
+    path: Path | str,
+    device: str | torch.device = "auto",
+    precision: Precision = "auto",
+    acceleration: Acceleration = "auto",
 ) -> Restorer:
     """Reads a GPEN model from a .pth, .pt, .safetensors or .onnx file of any name.
 
@@ -83,12 +98,14 @@ def load_restorer(
         device: "auto", or a device of torch such as "cpu" or "cuda:1". For an ONNX file also the
             name of a provider, such as "directml" or "tensorrt".
         precision: of the feature maps; an ONNX file has its own.
+        acceleration: see `ways.ways_for`; has no meaning for an ONNX file.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or no GPEN model.
-        OptionError: the device or precision is unknown or not available.
+        OptionError: the device, precision or acceleration is unknown or not available.
         MissingPackageError: an ONNX file needs onnxruntime, which is not installed.
     """
+    check_acceleration(acceleration)
     if kind_of_file(path) is FileKind.ONNX:
         return OnnxRestorer.load(path, device, precision)
-    return TorchRestorer.load(path, device, precision)
+    return TorchRestorer.load(path, device, precision, acceleration)

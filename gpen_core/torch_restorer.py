@@ -1,57 +1,43 @@
-"""A GPEN model that torch runs, in whatever way memory allows."""
+"""A GPEN model that torch runs, in whatever way the device and its memory allow."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .checkpoints import read_state_dict
+from .crops import check_crop
 from .devices import (
     Precision,
     choose_device,
     dtype_for,
-    half_dtype,
-    has_ample_memory,
+    is_on,
     is_out_of_memory,
     precision_name,
     release_memory,
     without_autocast,
 )
-from .errors import CheckpointError, GpenError, OptionError
+from .errors import CheckpointError, GpenError
+from .network.compiling import compiled
 from .network.config import GpenConfig, read_config
 from .network.generator import GpenNetwork
 from .network.memory import working_memory
-from .network.plan import StripPlan, lean
+from .network.strips import stop_if
+from .ways import Acceleration, Way, check_acceleration, ways_for
 
 _log = logging.getLogger("gpen")
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to run the network: where, how precisely, how much at once."""
-
-    device: torch.device
-    dtype: torch.dtype
-    plan: StripPlan | None
-    """Strips; None for the whole frame at once."""
-
-    def describe(self) -> str:
-        """The way in words."""
-        extent = "the whole frame" if self.plan is None else "strips"
-        return f"{extent} in {precision_name(self.dtype)} on {self.device}"
 
 
 class TorchRestorer:
     """A loaded GPEN model that torch runs.
 
-    When memory runs out it goes on by itself in ways that need less: in strips, then in half
-    precision, then on the CPU. Each step is logged and kept in `notes`, and holds for the pictures
+    When memory runs out, or what makes it fast does not work here, it goes on by itself in ways
+    that need less (see `ways`). Each step is logged and kept in `notes`, and holds for the pictures
     that follow.
     """
 
@@ -62,6 +48,7 @@ class TorchRestorer:
         build: Callable[[torch.dtype], GpenNetwork],
         device: torch.device,
         dtype: torch.dtype,
+        acceleration: Acceleration = "auto",
     ) -> None:
         """Usually called through `load`.
 
@@ -71,28 +58,35 @@ class TorchRestorer:
             build: makes the network, on the CPU, with feature maps of a type.
             device: where to run.
             dtype: type of the feature maps.
+            acceleration: see `ways`.
         """
         self.config = config
         self.name = name
         self.notes: list[str] = []
         self._build = build
-        self._ways = _ways(config, device, dtype)
+        self._ways = ways_for(config, device, dtype, acceleration)
         self._way = next(self._ways)
         self._network: GpenNetwork | None = None
+        self._compiled: Callable[[Tensor], Tensor] | None = None
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
 
     @classmethod
     def load(
-        cls, path: Path | str, device: str | torch.device = "auto", precision: Precision = "auto"
+        cls,
+        path: Path | str,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        acceleration: Acceleration = "auto",
     ) -> TorchRestorer:
         """Reads a GPEN model from a .pth, .pt or .safetensors file of any name.
 
         Raises:
             CheckpointError: the file is missing, damaged, unsafe or no GPEN model.
-            OptionError: the device or precision is unknown or not available.
+            OptionError: the device, precision or acceleration is unknown or not available.
         """
         path = Path(path)
+        check_acceleration(acceleration)
         place = choose_device(device)
         dtype = dtype_for(precision)
         with torch.inference_mode(False):
@@ -106,7 +100,7 @@ class TorchRestorer:
                 raise CheckpointError(f"{path} has changed since it was loaded; load it again")
             return GpenNetwork(state, config, wanted)
 
-        restorer = cls(config, path.name, build, place, dtype)
+        restorer = cls(config, path.name, build, place, dtype, acceleration)
         restorer._network = network
         return restorer
 
@@ -136,18 +130,24 @@ class TorchRestorer:
         return precision_name(self._way.dtype)
 
     @property
+    def at_once(self) -> int:
+        """How many crops are best given to `restore_many`."""
+        return self._way.at_once
+
+    @property
     def network(self) -> GpenNetwork:
         """The network itself, for a host that manages where its weights are."""
         if self._network is None or self._network.dtype != self._way.dtype:
-            self._network = None
+            self._forget()
             # Weights made in a host's inference mode could not be used outside it later.
             with torch.inference_mode(False):
                 self._network = self._build(self._way.dtype)
         return self._network
 
     def working_memory(self) -> int:
-        """Bytes that one call of `restore` takes at its peak, beside the weights."""
-        return working_memory(self.config, self._way.dtype, self._way.plan)
+        """Bytes that a run takes at its peak, beside the weights."""
+        way = self._way
+        return working_memory(self.config, way.dtype, way.plan, way.at_once)
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
@@ -169,39 +169,72 @@ class TorchRestorer:
             Cancelled: `cancelled` returned true.
             GpenError: memory ran out in every way, or the result is not finite.
         """
-        if tuple(crop.shape) != (3, self.size, self.size):
-            raise OptionError(
-                f"{self.name} restores crops of {self.size}×{self.size} pixels in RGB, "
-                f"not of shape {tuple(crop.shape)}"
-            )
-        # Convolutions round differently in another layout of memory.
-        image = crop.to(torch.float32).contiguous().unsqueeze(0) * 2 - 1
-        with self._lock:
-            return self._restore(image, cancelled).to(crop.device)
+        return self.restore_many([crop], cancelled)[0]
 
-    def _restore(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
-        """Tries one way after the other; returns RGB (3, size, size) in 0..1."""
-        while True:
-            try:
-                result = self._run(image, cancelled)
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                result, reason = None, f"memory ran out ({self._way.describe()})"
-            else:
-                reason = f"the result was not finite ({self._way.describe()})"
-            if result is not None and bool(torch.isfinite(result).all()):
-                return result[0].add_(1).div_(2).clamp_(0, 1)
-            # Outside the except block: the exception holds on to the tensors of its frames.
-            self._step_down(reason)
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores aligned faces, `at_once` of them together; see `restore`."""
+        for crop in crops:
+            check_crop(crop, self.size, self.name)
+        restored: list[Tensor] = []
+        with self._lock:
+            while len(restored) < len(crops):
+                # What is left over goes one by one, so that only two shapes have to be prepared.
+                left = len(crops) - len(restored)
+                count = self.at_once if left >= self.at_once else 1
+                restored += self._restore(crops[len(restored) :][:count], cancelled)
+        return [each.to(crop.device) for each, crop in zip(restored, crops, strict=True)]
+
+    def _restore(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None
+    ) -> list[Tensor]:
+        """The restored crops; none, after a step to the next way, if this way failed."""
+        try:
+            result = self._run(crops, cancelled)
+        except Exception as error:
+            reason = self._why_another(error)
+            if reason is None:
+                raise
+        else:
+            if bool(torch.isfinite(result).all()):
+                return list(result.add_(1).div_(2).clamp_(0, 1))
+            reason = None
+        # Outside the except block: the exception holds on to the tensors of its frames.
+        how = self._way.describe()
+        if reason is not None:
+            self._step_down(f"{reason} ({how})", other_type=False)
+        elif self._way.dtype != torch.float32:
+            self._step_down(f"the result was not finite ({how})", other_type=True)
+        else:
+            raise GpenError(
+                f"{self.name}: the result was not finite ({how}); "
+                "the picture or the model is damaged"
+            )
+        return []
+
+    def _why_another(self, error: Exception) -> str | None:
+        """Why another way might do better after an error; None if it would not."""
+        if is_out_of_memory(error):
+            return "memory ran out"
+        if self._way.acceleration == "none" or isinstance(error, GpenError):
+            return None
+        told = " ".join(str(error).split())[:200]
+        return f"{self._way.acceleration} does not work here: {type(error).__name__}: {told}"
 
     def unload(self) -> None:
-        """Frees the weights; the next call builds the network again."""
+        """Frees the weights and all that was prepared; the next call builds the network again."""
         with self._lock:
-            self._network = None
+            self._forget()
             release_memory(self._way.device)
 
-    def _run(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
+    def _forget(self) -> None:
+        if self._network is not None:
+            # A host may hold on to the network for a while.
+            self._network.graphs.release()
+        self._network = self._compiled = None
+
+    def _run(self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None) -> Tensor:
         way = self._way
         # A host's autocast would lower precision where the network needs it, and weights moved in
         # its inference mode could not be used outside it later.
@@ -210,42 +243,48 @@ class TorchRestorer:
             torch.no_grad(),
             without_autocast(way.device),
         ):
-            network = self.network.to(way.device)
-            return network(image.to(way.device), way.plan, cancelled)
+            network = self.network
+            if not is_on(network.device, way.device):
+                network.to(way.device)
+            images = self._images(crops)
+            if way.acceleration == "none":
+                return network(images, way.plan, cancelled)
+            stop_if(cancelled)
+            if way.acceleration == "compile" and self._compiled is None:
+                self._compiled = compiled(network)
+            run = network if self._compiled is None else self._compiled
+            return network.graphs.run(run, images) if way.captures else run(images)
 
-    def _step_down(self, reason: str) -> None:
-        """Goes on to the next way, or gives up with a message."""
+    def _images(self, crops: Sequence[Tensor]) -> Tensor:
+        """The crops as the network wants them: (faces, 3, size, size), channels-last, -1..1."""
+        images = torch.empty(
+            (len(crops), 3, self.size, self.size),
+            dtype=torch.float32,
+            device=self._way.device,
+            memory_format=torch.channels_last,
+        )
+        for image, crop in zip(images, crops, strict=True):
+            image.copy_(crop)
+        return images.mul_(2).sub_(1)
+
+    def _step_down(self, reason: str, other_type: bool) -> None:
+        """Goes on to the next way (with maps of another type), or gives up with a message."""
         failed = self._way
-        if reason.startswith("the result") and failed.dtype == torch.float32:
-            raise GpenError(f"{self.name}: {reason}; the picture or the model is damaged")
-        following = next(self._ways, None)
+        following = next((w for w in self._ways if not other_type or w.dtype != failed.dtype), None)
         if following is None:
             raise GpenError(
                 f"{self.name}: {reason}, and there is no way left that needs less; "
                 "close other programs or use a smaller GPEN model"
             )
         self._way = following
-        if self._network is not None and failed.device != following.device:
-            # A host may hold on to the network for a while, but need not hold the device's memory.
-            self._network.to("cpu")
-            self._network = None
+        if self._network is not None:
+            self._network.graphs.release()
+            self._compiled = None
+            if failed.device != following.device:
+                # A host may hold on to the network, but need not hold the device's memory.
+                self._network.to("cpu")
+                self._network = None
         release_memory(failed.device)
         note = f"{reason}; going on {following.describe()}"
         self.notes.append(note)
         _log.warning("%s: %s", self.name, note)
-
-
-def _ways(config: GpenConfig, device: torch.device, dtype: torch.dtype) -> Iterator[Way]:
-    """The ways to run, each needing less memory of the device than the one before."""
-    strips = lean(config)
-    if has_ample_memory(device):
-        yield Way(device, dtype, None)
-    yield Way(device, dtype, strips)
-    half = half_dtype(device)
-    if dtype != torch.float32:
-        # Needs more memory, but is the cure where half precision overflows.
-        yield Way(device, torch.float32, strips)
-    elif half is not None:
-        yield Way(device, half, strips)
-    if device.type != "cpu":
-        yield Way(torch.device("cpu"), torch.float32, strips)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpen_core.devices import PRECISIONS
 from gpen_core.options import COLOUR_MATCHES, TEMPLATES
+from gpen_core.ways import ACCELERATIONS
 
 BEST = "best installed"
 """The choice of model that stands for the best one there is."""
@@ -17,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "gpen_model_folder": "",
     "gpen_device": DEVICES[0],
     "gpen_precision": PRECISIONS[0],
+    "gpen_acceleration": ACCELERATIONS[0],
     "gpen_unload": False,
     "gpen_detector": "auto",
     "gpen_strength": 1.0,

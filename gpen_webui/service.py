@@ -44,7 +44,7 @@ _PREVIEW = 512
 class _Loaded:
     """What was loaded, and with which wishes."""
 
-    key: tuple[str, str, str, str]
+    key: tuple[str, str, str, str, str]
     restorer: Restorer
 
 
@@ -152,10 +152,12 @@ class Service:
 
     def _find_restorer(self, name: str, task: Task) -> Restorer:
         path, device, precision = find_model(name, task), host.device(), host.precision()
-        key = (str(path), str(device), precision, task)
+        acceleration = host.setting("gpen_acceleration")
+        key = (str(path), str(device), precision, str(acceleration), task)
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            self._loaded = _Loaded(key, load_for_task(path, task, device, precision, ways=WAYS))
+            restorer = load_for_task(path, task, device, precision, acceleration, ways=WAYS)
+            self._loaded = _Loaded(key, restorer)
         return self._loaded.restorer
 
 

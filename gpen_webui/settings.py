@@ -10,6 +10,7 @@ from modules import shared
 from gpen_core.detection import DETECTOR_NAMES
 from gpen_core.devices import PRECISIONS
 from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
+from gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
 
 from . import host
 from .defaults import BEST, DEFAULTS, DEVICES
@@ -40,6 +41,13 @@ def register() -> None:
         gr.Radio,
         {"choices": list(PRECISIONS)},
         info="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+    )
+    _add(
+        "gpen_acceleration",
+        "Acceleration",
+        gr.Radio,
+        {"choices": list(ACCELERATIONS)},
+        info=ACCELERATION_HELP,
     )
     _add("gpen_unload", "Take the model out of memory after each use")
     _add("gpen_detector", "Face detector", gr.Radio, {"choices": list(DETECTOR_NAMES)})

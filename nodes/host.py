@@ -21,6 +21,7 @@ from ..gpen_core.images.picture import to_dtype
 from ..gpen_core.models import task_of
 from ..gpen_core.restorer import Restorer, load_restorer
 from ..gpen_core.torch_restorer import TorchRestorer
+from ..gpen_core.ways import Acceleration
 from .values import GpenModel
 
 _PREVIEW_SIDE = 512
@@ -31,12 +32,12 @@ def device() -> torch.device:
     return management.get_torch_device()
 
 
-def open_model(path: Path, precision: Precision) -> GpenModel:
+def open_model(path: Path, precision: Precision, acceleration: Acceleration = "auto") -> GpenModel:
     """Loads a model file for the host's device, under the host's memory management."""
     if kind_of_file(path) is FileKind.ONNX:
         # onnxruntime takes the card's memory at once, and the host does not count it.
         management.free_memory(path.stat().st_size, device())
-    model = manage(load_restorer(path, device(), precision))
+    model = manage(load_restorer(path, device(), precision, acceleration))
     model.task = task_of(path)
     return model
 

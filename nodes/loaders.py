@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..gpen_core.detection import DETECTOR_NAMES, load_detector
 from ..gpen_core.devices import PRECISIONS
 from ..gpen_core.errors import CheckpointError
+from ..gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
 from . import host
 from .inputs import CATEGORY
 from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
@@ -41,6 +42,13 @@ class LoadGpenModel(io.ComfyNode):
                     default="auto",
                     tooltip="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
                 ),
+                io.Combo.Input(
+                    "acceleration",
+                    options=list(ACCELERATIONS),
+                    default="auto",
+                    tooltip=ACCELERATION_HELP,
+                    optional=True,
+                ),
             ],
             outputs=[
                 ModelSocket.Output("gpen_model", display_name="model", tooltip="the loaded model")
@@ -59,17 +67,22 @@ class LoadGpenModel(io.ComfyNode):
         return missing_model(model_name)
 
     @classmethod
-    def fingerprint_inputs(cls, model_name: str | None = None, precision: str | None = None) -> str:
+    def fingerprint_inputs(
+        cls,
+        model_name: str | None = None,
+        precision: str | None = None,
+        acceleration: str | None = None,
+    ) -> str:
         """Another file of the same name is loaded again. What comes over a link is None."""
-        return f"{fingerprint(find_model(model_name or ''))}-{precision}"
+        return f"{fingerprint(find_model(model_name or ''))}-{precision}-{acceleration}"
 
     @classmethod
-    def execute(cls, model_name: str, precision: Any) -> io.NodeOutput:
+    def execute(cls, model_name: str, precision: Any, acceleration: Any = "auto") -> io.NodeOutput:
         """Loads the file; where it runs is up to the host from now on."""
         path = find_model(model_name)
         if path is None:
             raise CheckpointError(missing_model(model_name))
-        return io.NodeOutput(host.open_model(path, precision))
+        return io.NodeOutput(host.open_model(path, precision, acceleration))
 
 
 class LoadFaceDetector(io.ComfyNode):

@@ -84,6 +84,18 @@ def test_strips_give_the_same_picture(plan):
     assert torch.allclose(strips, whole, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("config", [TINY, GpenConfig(128, 1, 0.125), GpenConfig(32, 1, 0.5)])
+@pytest.mark.parametrize("plan", [whole_frame, lean])
+def test_faces_restored_together_are_the_same(config, plan):
+    generator = torch.Generator().manual_seed(5)
+    images = torch.rand(3, 3, config.size, config.size, generator=generator) * 2 - 1
+    state = random_state(config)
+    together = run(config, images, plan(config), torch.float64, state)
+    single = [run(config, image[None], plan(config), torch.float64, state) for image in images]
+    assert torch.allclose(together, torch.cat(single), rtol=0, atol=1e-11)
+    assert (single[0] - single[1]).abs().max() > 0.1
+
+
 def test_strips_stop_when_cancelled():
     network = GpenNetwork(random_state(TINY), TINY, torch.float32)
     asked = []
@@ -240,3 +252,15 @@ def test_working_memory_is_what_a_run_takes(size, dtype):
         with torch.no_grad(), LiveBytes([image, *network.buffers()]) as counted:
             network(image, plan)
         assert working_memory(config, dtype, plan) == pytest.approx(counted.peak, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [256, pytest.param(512, marks=pytest.mark.slow)])
+def test_working_memory_of_several_faces(size):
+    config = PUBLISHED[size]
+    network = GpenNetwork(random_state(config), config, torch.float32)
+    images = torch.zeros(4, 3, size, size)
+    for plan in (None, lean(config)):
+        with torch.no_grad(), LiveBytes([images, *network.buffers()]) as counted:
+            network(images, plan)
+        expected = working_memory(config, torch.float32, plan, faces=4)
+        assert expected == pytest.approx(counted.peak, rel=0.1)

@@ -1,14 +1,22 @@
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gpen_core import torch_restorer as module
+from gpen_core import ways
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
+from gpen_core.network.compiling import compiled
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import passthrough_state, random_state
-from gpen_core.torch_restorer import TorchRestorer, Way
+from gpen_core.network.graphs import Graphs
+from gpen_core.network.known_answers import detail_state, passthrough_state, random_state
+from gpen_core.network.plan import lean
+from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.ways import Way
 
 TINY = GpenConfig(64, 1, 0.125)
 CPU = torch.device("cpu")
@@ -91,7 +99,7 @@ def test_goes_on_with_less_when_memory_runs_out(error, caplog):
         network.error = error
         return network
 
-    strips = Way(CPU, torch.float32, module.lean(TINY))
+    strips = Way(CPU, torch.float32, lean(TINY))
     made = restorer_with([Way(CPU, torch.float32, None), strips], failing)
     picture = crop()
     assert (made.restore(picture) - picture).abs().max() < 1e-6
@@ -130,8 +138,8 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
     state = passthrough_state(TINY)
     # Not even rescaled maps help where a weight itself is beyond float16.
     state["generator.to_rgb1.conv.weight"] = state["generator.to_rgb1.conv.weight"] + 1e7
-    half = Way(CPU, torch.float16, module.lean(TINY))
-    full = Way(CPU, torch.float32, module.lean(TINY))
+    half = Way(CPU, torch.float16, lean(TINY))
+    full = Way(CPU, torch.float32, lean(TINY))
     made = restorer_with([half, full], lambda dtype: build(dtype, state))
     exact = restorer_with([full], lambda dtype: build(dtype, state))
     assert torch.equal(made.restore(crop()), exact.restore(crop()))
@@ -148,15 +156,191 @@ def test_a_float32_result_that_is_not_finite_is_an_error():
 
 def test_ways_need_less_and_less():
     graphics = torch.device("mps")
-    ways = list(module._ways(TINY, graphics, torch.float32))
-    assert [(w.device.type, w.dtype) for w in ways if w.plan] == [
+    large = GpenConfig(512, 1, 0.125)
+    found = list(ways.ways_for(large, graphics, torch.float32, "auto"))
+    assert [(w.device.type, w.dtype) for w in found] == [
         ("mps", torch.float32),
         ("mps", torch.float16),
         ("cpu", torch.float32),
     ]
-    explicit = list(module._ways(TINY, graphics, torch.float16))
-    assert [w.dtype for w in explicit if w.plan] == [torch.float16, torch.float32, torch.float32]
-    assert len(list(module._ways(TINY, CPU, torch.float32))) == 1
+    assert all(w.plan is not None and w.at_once == 1 for w in found)
+    explicit = list(ways.ways_for(large, graphics, torch.float16, "auto"))
+    assert [w.dtype for w in explicit] == [torch.float16, torch.float32, torch.float32]
+    assert [w.plan for w in ways.ways_for(large, CPU, torch.float32, "auto")] == [lean(large)]
+
+
+def test_small_models_run_whole_first():
+    found = list(ways.ways_for(TINY, CPU, torch.float32, "auto"))
+    assert [w.plan for w in found] == [None, lean(TINY)]
+
+
+def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
+    monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
+    card = torch.device("cuda", 0)
+
+    def first(acceleration):
+        found = list(ways.ways_for(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration))
+        assert [w.plan is None for w in found] == sorted(w.plan is None for w in found)[::-1]
+        return [(w.acceleration, w.at_once) for w in found if w.plan is None]
+
+    graph, plain, one = ("CUDA graph", 4), ("none", 4), ("none", 1)
+    assert first("auto") == [graph, plain, one]
+    assert first("none") == [plain, one]
+    assert first("compile") == [("compile", 1), graph, plain, one]
+
+
+def test_an_unknown_acceleration_is_refused(tmp_path):
+    path = tmp_path / "face.pth"
+    torch.save(passthrough_state(TINY), path)
+    with pytest.raises(OptionError, match="'turbo' is unknown; use auto, none, compile"):
+        TorchRestorer.load(path, "cpu", acceleration="turbo")
+
+
+def test_several_faces_are_restored_together_and_the_rest_one_by_one():
+    seen = []
+
+    class Counting(GpenNetwork):
+        def forward(self, images, plan=None, cancelled=None):
+            seen.append(images.shape[0])
+            return super().forward(images, plan, cancelled)
+
+    made = restorer_with(
+        [Way(CPU, torch.float32, None, at_once=3)],
+        lambda dtype: Counting(detail_state(TINY), TINY, dtype),
+    )
+    crops = [torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(8)]
+    restored = made.restore_many(crops)
+    assert seen == [3, 3, 1, 1]
+    for crop, result in zip(crops, restored, strict=True):
+        assert (result - made.restore(crop)).abs().max() < 1e-5
+        assert not result.requires_grad
+    assert made.restore_many([]) == []
+
+
+def test_of_several_faces_one_of_another_shape_is_refused_before_any_is_restored():
+    def never(dtype):
+        raise AssertionError
+
+    made = restorer_with([Way(CPU, torch.float32, None, at_once=2)], never)
+    with pytest.raises(OptionError, match="64×64"):
+        made.restore_many([crop(), torch.zeros(3, 32, 64)])
+
+
+def test_too_many_faces_at_once_become_fewer():
+    class Small(GpenNetwork):
+        def forward(self, images, plan=None, cancelled=None):
+            if images.shape[0] > 1:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return super().forward(images, plan, cancelled)
+
+    made = restorer_with(
+        [Way(CPU, torch.float32, None, at_once=4), Way(CPU, torch.float32, None)],
+        lambda dtype: Small(passthrough_state(TINY), TINY, dtype),
+    )
+    restored = made.restore_many([crop()] * 5)
+    assert len(restored) == 5
+    assert all((result - crop()).abs().max() < 1e-6 for result in restored)
+    assert made.at_once == 1
+    assert len(made.notes) == 1
+
+
+def captured(monkeypatch, capture, *after):
+    """A restorer that repeats its runs, on the CPU."""
+    monkeypatch.setattr(ways, "has_graphs", lambda device: True)
+    made = restorer_with([Way(CPU, torch.float32, None, "CUDA graph"), *after])
+    made.network.graphs = Graphs(capture)
+    return made
+
+
+def test_runs_are_repeated_from_a_graph(monkeypatch):
+    captures = []
+
+    def capture(function, example):
+        captures.append(example.shape)
+        return make_fx(function)(example)
+
+    made = captured(monkeypatch, capture)
+    for seed in range(3):
+        picture = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(seed))
+        assert (made.restore(picture) - picture).abs().max() < 1e-6
+    assert captures == [(1, 3, 64, 64)]
+    assert made.notes == []
+    with pytest.raises(Cancelled):
+        made.restore(picture, lambda: True)
+
+
+def test_a_graph_that_cannot_be_made_is_done_without(monkeypatch):
+    def capture(function, example):
+        raise RuntimeError("operation not permitted when stream is\ncapturing")
+
+    plain = Way(CPU, torch.float32, None)
+    made = captured(monkeypatch, capture, plain)
+    for _ in range(2):
+        assert (made.restore(crop()) - crop()).abs().max() < 1e-6
+    assert made.way == plain
+    assert made.notes == [
+        "CUDA graph does not work here: RuntimeError: operation not permitted when stream is "
+        "capturing (the whole frame in float32 on cpu, as a CUDA graph); "
+        "going on the whole frame in float32 on cpu"
+    ]
+
+
+@pytest.mark.parametrize("leave", ["unload", "to", "step"])
+def test_graphs_go_with_the_weights_also_where_a_host_holds_on_to_the_network(monkeypatch, leave):
+    kept = []
+
+    def capture(function, example):
+        run = make_fx(function)(example)
+        kept.append(weakref.ref(run))
+        return run
+
+    made = captured(monkeypatch, capture, Way(CPU, torch.float32, None))
+    network = made.network
+    made.restore_many([crop(), crop()])
+    assert kept[0]() is not None
+    if leave == "unload":
+        made.unload()
+    elif leave == "to":
+        network.to("cpu")
+    else:
+        monkeypatch.setattr(torch, "isfinite", lambda x: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            made.restore(crop())
+        monkeypatch.undo()
+        made._step_down("memory ran out", other_type=False)
+    gc.collect()
+    assert kept[0]() is None
+    assert network is not None
+
+
+def compiling(monkeypatch, backend, *after):
+    monkeypatch.setattr(module, "compiled", lambda network: compiled(network, backend))
+    return restorer_with([Way(CPU, torch.float32, None, "compile"), *after])
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_it_returns_the_same(monkeypatch, backend):
+    made = compiling(monkeypatch, backend)
+    with torch.inference_mode():
+        assert (made.restore(crop()) - crop()).abs().max() < 1e-6
+    assert (made.restore(crop()) - crop()).abs().max() < 1e-6
+    assert made.notes == []
+    with pytest.raises(Cancelled):
+        made.restore(crop(), lambda: True)
+
+
+def test_without_a_compiler_it_goes_on_by_itself(monkeypatch):
+    def backend(graph, examples):
+        raise RuntimeError("no C++ compiler was found")
+
+    plain = Way(CPU, torch.float32, None)
+    made = compiling(monkeypatch, backend, plain)
+    for _ in range(2):
+        assert (made.restore(crop()) - crop()).abs().max() < 1e-6
+    assert made.way == plain
+    assert len(made.notes) == 1
+    assert "no C++ compiler was found" in made.notes[0]
+    assert "compile does not work here" in made.notes[0]
 
 
 def test_unloaded_weights_come_back(tmp_path):
@@ -199,7 +383,7 @@ def test_threads_take_turns_and_share_one_step_down():
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory")
             return super().forward(image, plan, cancelled)
 
-    strips = module.lean(TINY)
+    strips = lean(TINY)
     ways = [Way(CPU, torch.float16, strips), Way(CPU, torch.float32, strips)]
     made = restorer_with(ways, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
     picture = crop()

@@ -10,6 +10,7 @@ from ..detection import DETECTOR_NAMES, DetectionOptions
 from ..devices import PRECISIONS
 from ..faces import ORDERS
 from ..options import COLOUR_MATCHES, HELP, MASKS, PRESETS, TEMPLATES, RestorationOptions
+from ..ways import ACCELERATION_HELP, ACCELERATIONS
 
 # A parser or a group of its arguments; argparse has no public name for what they share.
 _Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
@@ -58,6 +59,12 @@ def add_model_file(parser: argparse.ArgumentParser, description: str) -> None:
     group.add_argument("--model", metavar="FILE", help=description)
     group.add_argument(
         "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"
+    )
+    group.add_argument(
+        "--acceleration",
+        choices=ACCELERATIONS,
+        default="auto",
+        help=f"{ACCELERATION_HELP} (default: auto)",
     )
     add_device(parser)
 

@@ -87,7 +87,10 @@ def load_chosen_restorer(arguments: argparse.Namespace) -> Restorer | ModelChoic
     if arguments.model != "auto":
         return load_preset_restorer(arguments)
     return choose_models(
-        readable_models(folders_of(arguments)), arguments.device, arguments.precision
+        readable_models(folders_of(arguments)),
+        arguments.device,
+        arguments.precision,
+        arguments.acceleration,
     )
 
 
@@ -107,9 +110,7 @@ def load_preset_restorer(arguments: argparse.Namespace) -> Restorer:
             f"Get it with `gpen models fetch GPEN-BFR-{size}`, or name a file with --model. "
             f"Folders searched:{listed(folders.searched('restoration'))}"
         )
-    restorer = load_for_task(
-        path, "restoration", arguments.device, arguments.precision, ways=COMMANDS
-    )
+    restorer = load_by_arguments(path, "restoration", arguments)
     if restorer.size != size:
         raise CheckpointError(
             f"{path} is named for {size} pixels, but holds a model of {restorer.size}; get the "
@@ -137,7 +138,23 @@ def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
             f"get it with `gpen models fetch GPEN-BFR-2048`, or name a file with --model:"
             f"{listed(folders.searched('restoration'))}"
         )
-    return load_for_task(path, "restoration", arguments.device, arguments.precision, ways=COMMANDS)
+    return load_by_arguments(path, "restoration", arguments)
+
+
+def load_by_arguments(path: Path, task: Task, arguments: argparse.Namespace) -> Restorer:
+    """A model for a task, where and how the arguments say.
+
+    Raises:
+        CheckpointError: it is no GPEN model, or known to be for another task.
+    """
+    return load_for_task(
+        path,
+        task,
+        arguments.device,
+        arguments.precision,
+        arguments.acceleration,
+        ways=COMMANDS,
+    )
 
 
 def listed(searched: list[Path]) -> str:

@@ -18,10 +18,10 @@ from ..models.catalogue import Task, load_catalogue
 from ..models.naming import claim_of
 from ..models.task_of import TITLES
 from ..restorer import Restorer
-from ..tasks import TaskResult, load_for_task
+from ..tasks import TaskResult
 from .batch import Show, work_through
 from .console import Console
-from .setting_up import COMMANDS, folders_of, is_onnx, listed, readable_models
+from .setting_up import folders_of, is_onnx, listed, load_by_arguments, readable_models
 from .targets import Target, plan_targets
 
 Make = Callable[[NDArray[Any], Restorer], TaskResult]
@@ -64,7 +64,7 @@ def load_task_restorer(arguments: argparse.Namespace, task: Task) -> Restorer:
         path = resolve_model(arguments.model, "restoration", folders)
     else:
         path = _installed(folders, task)
-    return load_for_task(path, task, arguments.device, arguments.precision, ways=COMMANDS)
+    return load_by_arguments(path, task, arguments)
 
 
 def _installed(folders: ModelFolders, task: Task) -> Path:

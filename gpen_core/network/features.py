@@ -25,18 +25,22 @@ class Encoder(Protocol):
 
 
 class Features:
-    """The encoder's features of one picture: held whole up to a size, made by the band above it."""
+    """The high encoder features of one picture: held whole up to a size, made by the band above."""
 
-    def __init__(self, encoder: Encoder, image: Tensor, plan: StripPlan) -> None:
+    def __init__(self, encoder: Encoder, image: Tensor, plan: StripPlan, least: int) -> None:
+        """Makes the features that `plan` keeps, down to the resolution `least`."""
         self._encoder = encoder
         self._image = image
         self._held: dict[int, Tensor] = {}
         size = encoder.config.size
         top = min(max(plan.kept, plan.base), size)
-        self._held[top] = self._whole(top, plan.rows)
-        for resolution in reversed([r for r in encoder.config.resolutions if r < top]):
-            down = encoder.down(resolution)
-            self._held[resolution] = down(self._held[2 * resolution], whole=True)
+        made = self._whole(top, plan.rows)
+        if top < size:
+            # The largest is cheaper to make again, pixel by pixel, than to keep.
+            self._held[top] = made
+        for resolution in reversed([r for r in encoder.config.resolutions if least <= r < top]):
+            made = encoder.down(resolution)(made, whole=True)
+            self._held[resolution] = made
 
     def _whole(self, resolution: int, rows: int) -> Tensor:
         size = self._encoder.config.size
@@ -65,4 +69,5 @@ class Features:
 
     def take(self, resolution: int) -> Tensor:
         """The whole feature of a resolution, which is then no longer held."""
-        return self._held.pop(resolution)
+        held = self._held.pop(resolution, None)
+        return self.rows(resolution, 0, resolution) if held is None else held

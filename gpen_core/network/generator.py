@@ -1,8 +1,10 @@
-"""The GPEN generator: an aligned face in, the restored face out."""
+"""The GPEN generator: aligned faces in, the restored faces out."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
@@ -10,18 +12,48 @@ from torch import Tensor, nn
 
 from .config import GpenConfig
 from .features import Features
-from .layers import Dense, Down, Entry, Scaling, State, StyledConv, ToRgb, double_rgb
+from .graphs import Graphs
+from .layers import (
+    TOGETHER_UP_TO,
+    Dense,
+    Down,
+    Entry,
+    Scaling,
+    State,
+    StyledConv,
+    ToRgb,
+    double_rgb,
+)
 from .levels import Level, LevelKernels
 from .plan import StripPlan, whole_frame
 from .rescaling import exponents_for
 from .strips import Cancel, Strips, stop_if
 
 
-class GpenNetwork(nn.Module):
-    """GPEN's `FullGenerator` for inference, one picture at a time.
+@dataclass
+class _Decoding:
+    """How far faces are decoded; a level lets go of what it has used up."""
 
-    Deterministic: encoder features stand where StyleGAN2 draws noise. Feature maps are computed in
-    `dtype`; the style path, demodulation and the sum of RGB in float32 or better.
+    styles: Sequence[Tensor]
+    """Of each modulated layer (faces, inputs)."""
+
+    x: Tensor
+    rgb: Tensor
+
+    def split(self) -> list[_Decoding]:
+        """The faces, each for itself."""
+        styles = zip(*(style.split(1) for style in self.styles), strict=True)
+        parts = zip(styles, self.x.split(1), self.rgb.split(1), strict=True)
+        return [_Decoding(*part) for part in parts]
+
+
+class GpenNetwork(nn.Module):
+    """GPEN's `FullGenerator` for inference.
+
+    Several faces at once share the levels up to `layers.TOGETHER_UP_TO`, where a face alone leaves
+    a device idle and reading the weights costs more than computing; above, one face follows the
+    other. Deterministic: encoder features stand where StyleGAN2 draws noise. Feature maps are
+    computed in `dtype`; the style path, demodulation and the sum of RGB in float32 or better.
     """
 
     def __init__(self, state: State, config: GpenConfig, dtype: torch.dtype) -> None:
@@ -29,6 +61,8 @@ class GpenNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.dtype = dtype
+        self.graphs = Graphs()
+        """Of runs of this network where its weights lie now."""
         self._style_dtype = torch.promote_types(dtype, torch.float32)
         exponents = exponents_for(state, config, dtype)
         self.entry = Entry(state, dtype, exponents.of_feature(config.size))
@@ -47,7 +81,7 @@ class GpenNetwork(nn.Module):
         end = exponents.of_output("generator.conv1")
         first = Scaling(feature=smallest, output=end)
         self._start = StyledConv(state, "generator.conv1", 4, False, dtype, first)
-        self._start_rgb = ToRgb(state, "generator.to_rgb1", dtype, end)
+        self._start_rgb = ToRgb(state, "generator.to_rgb1", 4, dtype, end)
         self._levels = nn.ModuleList(
             Level(state, i, r, dtype, exponents) for i, r in enumerate(config.resolutions[1:])
         )
@@ -66,83 +100,116 @@ class GpenNetwork(nn.Module):
         self.register_buffer("_modulation_bias", torch.cat(biases).to(self._style_dtype))
         self._modulation_sizes = [w.shape[0] for w in weights]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return cast(Tensor, self._constant).device
+
+    def _apply(self, *args: Any, **kwargs: Any) -> GpenNetwork:  # noqa: ANN401 - torch's own signature
+        """Moves or converts the weights, as torch and hosts do; graphs know the old ones alone."""
+        self.graphs.release()
+        return super()._apply(*args, **kwargs)
+
     def down(self, resolution: int) -> Down:
         """The encoder layer that makes the feature of `resolution` from the one above it."""
         return cast(Down, self._downs[str(resolution)])
 
     def forward(
-        self, image: Tensor, plan: StripPlan | None = None, cancelled: Cancel | None = None
+        self, images: Tensor, plan: StripPlan | None = None, cancelled: Cancel | None = None
     ) -> Tensor:
-        """Restores one aligned face.
+        """Restores aligned faces.
 
         Args:
-            image: RGB (1, 3, size, size) in -1..1.
-            plan: what is held in memory; `whole_frame` by default.
-            cancelled: asked before each strip; true stops the work.
+            images: RGB (faces, 3, size, size) in -1..1.
+            plan: what is held in memory of a face; `whole_frame` by default.
+            cancelled: asked before each high level and each strip; true stops the work.
 
         Returns:
-            RGB (1, 3, size, size), about -1..1, float32 (float64 in a float64 network).
+            RGB (faces, 3, size, size), about -1..1, float32 (float64 in a float64 network).
 
         Raises:
             Cancelled: `cancelled` returned true.
         """
         plan = plan or whole_frame(self.config)
-        image = image.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        together = min(plan.base, TOGETHER_UP_TO)
+        images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        high: list[Features] = []
+        for image in images.split(1):
+            stop_if(cancelled)
+            high.append(Features(self, image, plan, together))
         stop_if(cancelled)
-        features = Features(self, image, plan)
-        stop_if(cancelled)
-        start, levels = self._modulate(features.rows(4, 0, 4))
-        x, rgb = self._begin(features, start)
-        low = [level for level in self._iter_levels() if level.resolution <= plan.base]
-        for level in low:
-            x, rgb = self._whole_level(level, levels[level.resolution], x, rgb, features)
-        if plan.base >= self.config.size:
-            return rgb
-        high = [level for level in self._iter_levels() if level.resolution > plan.base]
-        return Strips(high, levels, features, plan).run(x, rgb, cancelled)
+        low = self._encode_low(torch.cat([features.take(together) for features in high]))
+        faces = self._decode_low(low)
+        # Taken from the list one by one: a finished face holds on to nothing but its result.
+        restored = [self._finish(faces.pop(0), features, plan, cancelled) for features in high]
+        return restored[0] if len(restored) == 1 else torch.cat(restored)
 
-    def _iter_levels(self) -> list[Level]:
-        return [cast(Level, level) for level in self._levels]
+    def _encode_low(self, feature: Tensor) -> dict[int, Tensor]:
+        """The features from one resolution down to 4, all faces at once."""
+        resolution = feature.shape[-1]
+        features = {resolution: feature}
+        while resolution > 4:
+            resolution //= 2
+            features[resolution] = self.down(resolution)(features[2 * resolution], whole=True)
+        return features
 
-    def _modulate(self, smallest: Tensor) -> tuple[LevelKernels, dict[int, LevelKernels]]:
-        """Every layer's kernel, from the style that the 4x4 feature gives."""
+    def _styles(self, smallest: Tensor) -> Sequence[Tensor]:
+        """The style of each modulated layer (faces, inputs), from the 4x4 feature."""
         latent = self._latent(smallest.to(self._style_dtype).contiguous().flatten(1))
         style = latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
         for layer in self._mapping:
             style = layer(style)
         weight = cast(Tensor, self._modulation)
-        styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))[0]
-        parts = torch.split(styles, self._modulation_sizes)
-        first = self._start.modulate(parts[0])
-        start = LevelKernels(first, first, self._start_rgb.modulate(parts[1]))
-        kernels: dict[int, LevelKernels] = {}
-        for i, level in enumerate(self._iter_levels()):
-            a, b, c = parts[2 + 3 * i : 5 + 3 * i]
-            kernels[level.resolution] = LevelKernels(
-                level.first.modulate(a), level.second.modulate(b), level.to_rgb.modulate(c)
-            )
-        return start, kernels
+        styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))
+        return torch.split(styles, self._modulation_sizes, dim=1)
 
-    def _begin(self, features: Features, kernels: LevelKernels) -> tuple[Tensor, Tensor]:
-        constant = cast(Tensor, self._constant)
-        x = _empty(self._start.channels, 4, constant)
-        self._start(constant, features.take(4), kernels.first, x, whole=True)
-        return x, self._start_rgb(x, kernels.rgb, None)
+    def _level(self, resolution: int, styles: Sequence[Tensor]) -> tuple[Level, LevelKernels]:
+        """A level, and what the styles make of its convolutions."""
+        index = self.config.resolutions.index(resolution) - 1
+        level = cast(Level, self._levels[index])
+        first, second, rgb = styles[2 + 3 * index : 5 + 3 * index]
+        return level, LevelKernels(
+            level.first.modulate(first), level.second.modulate(second), level.to_rgb.modulate(rgb)
+        )
 
-    def _whole_level(
-        self, level: Level, kernels: LevelKernels, x: Tensor, rgb: Tensor, features: Features
-    ) -> tuple[Tensor, Tensor]:
-        feature = features.take(level.resolution)
-        middle = _empty(level.first.channels, level.resolution, x)
-        level.first(x, feature, kernels.first, middle, whole=True)
-        x = _empty(level.second.channels, level.resolution, x)
-        level.second(middle, feature, kernels.second, x, whole=True)
-        below = double_rgb(F.pad(rgb, (0, 0, 1, 1)))
-        return x, level.to_rgb(x, kernels.rgb, below)
+    def _decode_low(self, features: dict[int, Tensor]) -> list[_Decoding]:
+        """The levels that have a feature here, all faces at once."""
+        styles = self._styles(features[4])
+        x = _empty(features[4].shape[0], self._start.channels, 4, features[4])
+        kernel = self._start.modulate(styles[0])
+        self._start(cast(Tensor, self._constant), features.pop(4), kernel, x, whole=True)
+        rgb = self._start_rgb(x, self._start_rgb.modulate(styles[1]), None)
+        faces = _Decoding(styles, x, rgb)
+        for resolution in sorted(features):
+            self._whole_level(resolution, faces, features.pop(resolution))
+        return faces.split()
+
+    def _whole_level(self, resolution: int, faces: _Decoding, feature: Tensor) -> None:
+        level, kernels = self._level(resolution, faces.styles)
+        count = feature.shape[0]
+        middle = _empty(count, level.first.channels, resolution, feature)
+        level.first(faces.x, feature, kernels.first, middle, whole=True)
+        faces.x = _empty(count, level.second.channels, resolution, feature)
+        level.second(middle, feature, kernels.second, faces.x, whole=True)
+        below = double_rgb(F.pad(faces.rgb, (0, 0, 1, 1)))
+        faces.rgb = level.to_rgb(faces.x, kernels.rgb, below)
+
+    def _finish(
+        self, face: _Decoding, features: Features, plan: StripPlan, cancelled: Cancel | None
+    ) -> Tensor:
+        """The levels of one face above those that the faces share."""
+        for resolution in self.config.resolutions:
+            if TOGETHER_UP_TO < resolution <= plan.base:
+                stop_if(cancelled)
+                self._whole_level(resolution, face, features.take(resolution))
+        levels = [self._level(r, face.styles) for r in self.config.resolutions if r > plan.base]
+        if not levels:
+            return face.rgb
+        return Strips(levels, features, plan).run(face.x, face.rgb, cancelled)
 
 
-def _empty(channels: int, side: int, like: Tensor) -> Tensor:
-    shape = (1, channels, side, side)
+def _empty(faces: int, channels: int, side: int, like: Tensor) -> Tensor:
+    shape = (faces, channels, side, side)
     return torch.empty(
         shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last
     )

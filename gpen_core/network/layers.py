@@ -2,7 +2,7 @@
 
 The network is that of T. Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in
 the Wild" (CVPR 2021): an encoder whose features stand where StyleGAN2 (T. Karras et al., 2020) adds
-noise. Tensors are (1, channels, rows, width), channels-last in memory.
+noise. Tensors are (faces, channels, rows, width), channels-last in memory.
 
 Every layer is local in the rows, so it works on a band as well as on a whole level. What a layer
 needs beyond its own rows (the *halo*) is given to it: `whole=True` says that the rows are a whole
@@ -15,7 +15,7 @@ What is folded: the equalised learning rate's factors, the gain sqrt(2) of each 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -27,8 +27,14 @@ State = Mapping[str, Tensor]
 _LEAK = 0.2
 _GAIN = math.sqrt(2.0)
 _EPSILON = 1e-8
-_SCALE_ACTIVATIONS_UP_TO = 64
-"""Up to this resolution scaling the activations costs less than scaling the weights."""
+# Before torch 2.3 nothing tells; compiling fails there, and the restorer goes on without.
+_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
+
+TOGETHER_UP_TO = 64
+"""Up to this resolution a style scales activations, which costs less there than scaling the weight.
+
+The weight is then the same for all faces, so that one convolution serves several at once.
+"""
 
 
 def _blur_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
@@ -40,6 +46,26 @@ def _blur_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
 
 def _channels_last(weight: Tensor) -> Tensor:
     return weight.contiguous(memory_format=torch.channels_last)
+
+
+def _activate_into(
+    out: Tensor, x: Tensor, factor: Tensor | None = None, offset: Tensor | None = None
+) -> None:
+    """Leaky ReLU of x, or of x * factor + offset, written straight into `out`."""
+    if _is_compiling():
+        # The compiler refuses `out=` for a part of a tensor, but leaves out the copy by itself.
+        value = x if factor is None or offset is None else torch.addcmul(offset, x, factor)
+        out.copy_(F.leaky_relu(value, _LEAK))
+    elif factor is None or offset is None:
+        torch.ops.aten.leaky_relu.out(x, _LEAK, out=out)
+    else:
+        torch.addcmul(offset, x, factor, out=out)
+        F.leaky_relu_(out, _LEAK)
+
+
+def _per_channel(scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """(faces, channels) as factors of feature maps."""
+    return scales.to(dtype)[:, :, None, None]
 
 
 class _Constants(nn.Module):
@@ -78,7 +104,7 @@ class Dense(_Constants):
         self.keep("bias", state[f"{prefix}.bias"].to(dtype) * (rate * _GAIN))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(1, inputs) to (1, outputs)."""
+        """(faces, inputs) to (faces, outputs)."""
         return F.leaky_relu(F.linear(x, self.weight, self.bias), _LEAK)
 
 
@@ -137,11 +163,14 @@ class Scaling:
 
 @dataclass(frozen=True)
 class ModulatedKernel:
-    """A convolution's weight for one style; scales stand here where the weight lacks them."""
+    """A convolution's weight for the style; scales stand here where the weight lacks them."""
 
     weight: Tensor
     input_scale: Tensor | None = None
+    """(faces, inputs, 1, 1)."""
+
     output_scale: Tensor | None = None
+    """(faces, outputs or 1, 1, 1)."""
 
 
 class StyledConv(_Constants):
@@ -177,14 +206,14 @@ class StyledConv(_Constants):
         self.up = up
         self._gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
         self.dtype = dtype
-        self.scales_activations = resolution <= _SCALE_ACTIVATIONS_UP_TO
+        self._scales_activations = resolution <= TOGETHER_UP_TO
         weight = state[f"{prefix}.conv.weight"][0].double()
         weight = weight / math.sqrt(weight[0].numel())
         precise = torch.promote_types(dtype, torch.float32)
         self.keep("energy", weight.square().sum((2, 3)).to(precise))
         # A transposed convolution wants its weight as (inputs, outputs, 3, 3).
         laid_out = weight.transpose(0, 1) if up else weight
-        stored = laid_out.to(dtype if self.scales_activations else precise)
+        stored = laid_out.to(dtype if self._scales_activations else precise)
         self.keep("weight", _channels_last(stored))
         bias = state[f"{prefix}.activate.bias"].double() * (_GAIN * 2.0**-scaling.output)
         bias = bias.to(dtype)
@@ -201,24 +230,24 @@ class StyledConv(_Constants):
         """Channels of the layer's output: its own and as many from the encoder."""
         return 2 * self.bias.shape[0]
 
-    def modulate(self, style: Tensor) -> ModulatedKernel:
-        """The kernel for a style (inputs,), demodulated.
+    def modulate(self, styles: Tensor) -> ModulatedKernel:
+        """The kernel, demodulated, for styles (faces, inputs): one face above `TOGETHER_UP_TO`.
 
-        The style is divided by its largest value first and the epsilon with it: the result is the
+        Each style is divided by its largest value first and the epsilon with it: the result is the
         same, and the squares can neither overflow nor vanish.
         """
-        peak = style.abs().max().clamp_min(1e-12)
-        style = style / peak
-        energy = F.linear(style.square().unsqueeze(0), self.energy)[0]
-        scale = self._gain * torch.rsqrt(energy + _EPSILON / peak.square())
-        rows, columns = style.view(1, -1, 1, 1), scale.view(1, -1, 1, 1)
-        if self.scales_activations:
-            return ModulatedKernel(self.weight, rows.to(self.dtype), columns.to(self.dtype))
-        if self.up:
-            rows, columns = columns, style.view(-1, 1, 1, 1)
-        else:
-            columns = scale.view(-1, 1, 1, 1)
-        return ModulatedKernel(_channels_last((self.weight * rows * columns).to(self.dtype)))
+        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        styles = styles / peaks
+        energy = F.linear(styles.square(), self.energy)
+        scales = self._gain * torch.rsqrt(energy + _EPSILON / peaks.square())
+        if self._scales_activations:
+            dtype = self.dtype
+            return ModulatedKernel(
+                self.weight, _per_channel(styles, dtype), _per_channel(scales, dtype)
+            )
+        rows, columns = (scales, styles) if self.up else (styles, scales)
+        weight = self.weight * rows.view(1, -1, 1, 1) * columns.view(-1, 1, 1, 1)
+        return ModulatedKernel(_channels_last(weight.to(self.dtype)))
 
     def forward(
         self, x: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor, whole: bool
@@ -228,9 +257,9 @@ class StyledConv(_Constants):
         Args:
             x: for up-convolution rows [a - 1, b + 1) of the level below, else of this level; with
                 `whole`, all rows of it.
-            feature: the encoder's feature (1, outputs, rows, width) for the rows of `out`.
+            feature: the encoder's feature (faces, outputs, rows, width) for the rows of `out`.
             kernel: what `modulate` returned.
-            out: (1, 2 * outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
+            out: (faces, 2 * outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
             whole: the rows of `x` are a whole level.
         """
         half = self.bias.shape[0]
@@ -240,12 +269,10 @@ class StyledConv(_Constants):
         bias = self.bias if kernel.output_scale is None else None
         x = self._convolve(x, kernel.weight, bias, whole)
         if kernel.output_scale is None:
-            torch.ops.aten.leaky_relu.out(x, _LEAK, out=own)
+            _activate_into(own, x)
         else:
-            torch.addcmul(self.bias.view(1, -1, 1, 1), x, kernel.output_scale, out=own)
-            F.leaky_relu_(own, _LEAK)
-        torch.addcmul(self.feature_bias, feature, self.feature_gain, out=other)
-        F.leaky_relu_(other, _LEAK)
+            _activate_into(own, x, kernel.output_scale, self.bias.view(1, -1, 1, 1))
+        _activate_into(other, feature, self.feature_gain, self.feature_bias)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, whole: bool) -> Tensor:
         edge = 1 if whole else 0
@@ -264,25 +291,37 @@ class ToRgb(_Constants):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, state: State, prefix: str, dtype: torch.dtype, exponent: int) -> None:
+    def __init__(
+        self, state: State, prefix: str, resolution: int, dtype: torch.dtype, exponent: int
+    ) -> None:
         """The input is divided by 2 to the power of `exponent`."""
         super().__init__()
-        self.dtype = dtype
+        self._dtype = dtype
         self._factor = 2.0**exponent
+        self._scales_activations = resolution <= TOGETHER_UP_TO
         precise = torch.promote_types(dtype, torch.float32)
         weight = state[f"{prefix}.conv.weight"][0].double()
-        self.keep("weight", (weight / math.sqrt(weight.shape[1])).to(precise))
+        weight = weight / math.sqrt(weight.shape[1])
+        self.keep("weight", weight.to(dtype if self._scales_activations else precise))
         self.keep("bias", state[f"{prefix}.bias"].to(precise))
 
-    def modulate(self, style: Tensor) -> ModulatedKernel:
-        """The kernel for a style (inputs,): at most of the weight's own size, and its factor."""
-        peak = style.abs().max().clamp_min(1e-12)
-        weight = self.weight * (style / peak).view(1, -1, 1, 1)
-        kernel = _channels_last(weight.to(self.dtype))
-        return ModulatedKernel(kernel, output_scale=peak * self._factor)
+    def modulate(self, styles: Tensor) -> ModulatedKernel:
+        """The kernel for styles (faces, inputs): one face above `TOGETHER_UP_TO`.
+
+        Its weight, or what scales the input, is at most of the weight's own size; the rest is in
+        the output's scale, which is applied in float32 or better.
+        """
+        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        scales = _per_channel(peaks * self._factor, self.bias.dtype)
+        if self._scales_activations:
+            return ModulatedKernel(self.weight, _per_channel(styles / peaks, self._dtype), scales)
+        weight = self.weight * (styles / peaks).view(1, -1, 1, 1)
+        return ModulatedKernel(_channels_last(weight.to(self._dtype)), output_scale=scales)
 
     def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
         """Rows of features to rows of RGB, in float32 or better, plus `below` at this size."""
+        if kernel.input_scale is not None:
+            x = x * kernel.input_scale
         rgb = F.conv2d(x, kernel.weight).to(self.bias.dtype)
         assert kernel.output_scale is not None
         rgb = torch.addcmul(self.bias, rgb, kernel.output_scale)

@@ -31,12 +31,12 @@ class Level(nn.Module):
         up, same = Scaling(entry, feature, middle), Scaling(middle, feature, end)
         self.first = StyledConv(state, first, resolution, True, dtype, up)
         self.second = StyledConv(state, second, resolution, False, dtype, same)
-        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", dtype, end)
+        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", resolution, dtype, end)
 
 
 @dataclass(frozen=True)
 class LevelKernels:
-    """What the style makes of a level's three convolutions."""
+    """What styles make of a level's three convolutions."""
 
     first: ModulatedKernel
     second: ModulatedKernel

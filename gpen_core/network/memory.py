@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 
 from .config import GpenConfig
-from .plan import StripPlan
+from .layers import TOGETHER_UP_TO
+from .plan import StripPlan, whole_frame
 
-_WHOLE = 7.3
+_WHOLE = 6.25
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""
 
 
-def working_memory(config: GpenConfig, dtype: torch.dtype, plan: StripPlan | None) -> int:
+def working_memory(
+    config: GpenConfig, dtype: torch.dtype, plan: StripPlan | None, faces: int = 1
+) -> int:
     """Bytes that one run takes at its peak: input, output and all between, without the weights.
 
     Counted from what is alive at the decoder's last level; within 5 % of what an allocator without
@@ -21,13 +24,29 @@ def working_memory(config: GpenConfig, dtype: torch.dtype, plan: StripPlan | Non
         config: of the network.
         dtype: of its feature maps.
         plan: what is held at once; None for the whole frame.
+        faces: restored together.
     """
     element = torch.empty(0, dtype=dtype).element_size()
-    if plan is None:
-        return round(_WHOLE * config.channels(config.size) * config.size**2 * element)
     picture = 3 * config.size**2
     # The output is in float32 or better whatever the feature maps are.
-    return (picture + _in_strips(config, plan)) * element + picture * max(element, 4)
+    ends = picture * element + picture * max(element, 4)
+    if plan is None:
+        one = round(_WHOLE * config.channels(config.size) * config.size**2 * element)
+    else:
+        one = _in_strips(config, plan) * element + ends
+    # While one face is decoded, what is there of those after it and the results before it wait.
+    waiting = _waiting(config, plan or whole_frame(config)) * element + ends
+    return one + (faces - 1) * waiting
+
+
+def _waiting(config: GpenConfig, plan: StripPlan) -> int:
+    """Elements that a face holds after the low levels: the last of them, and features above it."""
+    together, kept = min(plan.base, TOGETHER_UP_TO), max(plan.kept, plan.base)
+    return 2 * config.channels(together) * together**2 + sum(
+        config.channels(r) * r * r
+        for r in config.resolutions
+        if together < r <= min(kept, config.size // 2)
+    )
 
 
 def _in_strips(config: GpenConfig, plan: StripPlan) -> int:

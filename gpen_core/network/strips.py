@@ -71,13 +71,9 @@ class Strips:
     """The levels above the base, all together, one strip of output rows after the other."""
 
     def __init__(
-        self,
-        levels: list[Level],
-        kernels: dict[int, LevelKernels],
-        features: Features,
-        plan: StripPlan,
+        self, levels: list[tuple[Level, LevelKernels]], features: Features, plan: StripPlan
     ) -> None:
-        self._levels, self._kernels, self._features = levels, kernels, features
+        self._levels, self._features = levels, features
         self._rows = plan.rows >> len(levels)
         if self._rows < 2:
             raise ValueError(f"{plan} leaves less than 2 rows of the base level per strip")
@@ -85,12 +81,10 @@ class Strips:
     def run(self, x: Tensor, rgb: Tensor, cancelled: Cancel | None) -> Tensor:
         """The output's RGB from the base level's features and RGB, both whole."""
         stages = [
-            StripLevel(
-                level, self._kernels[level.resolution], self._features, self._rows << i + 1, x
-            )
-            for i, level in enumerate(self._levels)
+            StripLevel(level, kernels, self._features, self._rows << i + 1, x)
+            for i, (level, kernels) in enumerate(self._levels)
         ]
-        size = self._levels[-1].resolution
+        size = self._levels[-1][0].resolution
         out = torch.empty((1, 3, size, size), dtype=rgb.dtype, device=rgb.device)
         done, first = 0, 1
         while done < size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..crops import check_crop
 from ..devices import Precision, is_out_of_memory
 from ..errors import Cancelled, CheckpointError, GpenError, OptionError
 from ..packages import require
@@ -112,6 +113,11 @@ class OnnxRestorer:
         """Of the convolutions' weights: float32 or float16."""
         return "float16" if self._interface.half_weights else "float32"
 
+    @property
+    def at_once(self) -> int:
+        """How many crops are best given to `restore_many`."""
+        return 1
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         weights = self._path.stat().st_size
@@ -132,11 +138,7 @@ class OnnxRestorer:
             Cancelled: `cancelled` returned true.
             GpenError: onnxruntime failed, or the result is not finite.
         """
-        if tuple(crop.shape) != (3, self.size, self.size):
-            raise OptionError(
-                f"{self.name} restores crops of {self.size}×{self.size} pixels in RGB, "
-                f"not of shape {tuple(crop.shape)}"
-            )
+        check_crop(crop, self.size, self.name)
         image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
         kind = np.float16 if self._interface.half_input else np.float32
         with self._lock:
@@ -153,6 +155,12 @@ class OnnxRestorer:
                 "use the model in float32, or its .pth file"
             )
         return ((result[0] + 1) / 2).clamp_(0, 1).to(crop.device)
+
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores aligned faces one after the other, as graphs take one; see `restore`."""
+        return [self.restore(crop, cancelled) for crop in crops]
 
     def unload(self) -> None:
         """Closes the session; the next call opens it again."""

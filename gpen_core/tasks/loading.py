@@ -12,6 +12,7 @@ from ..devices import Precision
 from ..models.catalogue import Catalogue, Task
 from ..models.task_of import FileTask, task_of
 from ..restorer import Restorer, load_restorer
+from ..ways import Acceleration
 
 _log = logging.getLogger("gpen")
 
@@ -29,6 +30,7 @@ def load_for_task(
     task: Task,
     device: str | torch.device = "auto",
     precision: Precision = "auto",
+    acceleration: Acceleration = "auto",
     *,
     ways: Mapping[Task, str] = CALLS,
     catalogue: Catalogue | None = None,
@@ -42,6 +44,7 @@ def load_for_task(
         task: what it will be used for.
         device: see `load_restorer`.
         precision: see `load_restorer`.
+        acceleration: see `load_restorer`.
         ways: what to use a model of another task with, for the message that refuses it.
         catalogue: of the known files; the one of this package if None.
 
@@ -52,7 +55,7 @@ def load_for_task(
     """
     known = task_of(path, catalogue)
     known.check(task, ways)  # before the file is read
-    restorer = load_restorer(path, device, precision)
+    restorer = load_restorer(path, device, precision, acceleration)
     admit(restorer, known, task, ways)
     return restorer
 
