@@ -49,9 +49,12 @@ def foreign_methods(arguments: argparse.Namespace, console: Console) -> list[Met
     """The methods that the arguments name; exports the reference if need be."""
     checkout = Path(arguments.reference)
     methods = [reference_method(checkout)] if "reference" in arguments.methods else []
-    if "onnxruntime" in arguments.methods and "network" in arguments.only:
+    # The session's input and output are in the processor's memory.
+    wanted = wanted_of(arguments)
+    on_cpu = wanted.device.type == "cpu"
+    if on_cpu and "onnxruntime" in arguments.methods and "network" in arguments.only:
         console.say("onnxruntime: exporting the reference where that is not done yet")
-        methods.append(onnxruntime_method(checkout, sizes_of(wanted_of(arguments))))
+        methods.append(onnxruntime_method(checkout, sizes_of(wanted)))
     return methods
 
 

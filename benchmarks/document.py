@@ -17,7 +17,7 @@ import torch
 from gpen_core.bench.cases import NetworkCase, PipelineCase
 from gpen_core.bench.ratios import figures
 from gpen_core.bench.records import Record, Row, read_record
-from gpen_core.bench.suite import Wanted, contests
+from gpen_core.bench.suite import COMPILED, GRAPH, STRIPS, WHOLE, Wanted, contests
 from gpen_core.bench.summary import busy, mebibytes, seconds, tables
 from gpen_core.bench.table import Table, markdown
 from gpen_core.errors import BenchmarkError, GpenError
@@ -92,9 +92,10 @@ def _open_rows(rows: Sequence[Row]) -> list[Row]:
     if any(getattr(row.case, "device", "").startswith("cuda") for row in rows):
         return pictures
     networks = [
-        Row(NetworkCase(_SHOWN, "cuda", precision), method, (), ())
+        Row(NetworkCase(_SHOWN, "cuda", precision, batch=batch), method.name, (), ())
         for precision in ("fp32", "fp16")
-        for method in ("whole", "strips")
+        for batch in (1, 4)
+        for method in (WHOLE, STRIPS, GRAPH, COMPILED)
     ]
     video = Row(PipelineCase(1920, 1080, 1, _SHOWN, 8, "cuda", "fp16"), "pictures", (), ())
     return [*networks, *pictures, video]

@@ -52,7 +52,7 @@ def onnxruntime_method(checkout: Path, sizes: tuple[int, ...]) -> Method:
 
 def reference(case: NetworkCase) -> Callable[[Tensor], Tensor]:
     """The published network with this package's random weights."""
-    model = _reference_model(case.size)
+    model = _reference_model(case.size).to(case.device)
     return lambda image: model(image)[0]
 
 

@@ -1,6 +1,7 @@
 """Benchmarks: what becomes of figures, and that runs are what they claim to be."""
 
 import dataclasses
+import importlib
 import json
 import math
 import os
@@ -453,19 +454,28 @@ class TestSuite:
         assert [contest.case for contest in chosen] == [
             NetworkCase(256),
             NetworkCase(256, allocator="kept"),
+            NetworkCase(256, batch=4),
         ]
         assert [m.name for m in chosen[0].methods] == ["reference", "whole", "strips"]
         assert chosen[0].baselines == ("reference",)
+        assert [m.name for m in chosen[2].methods] == ["whole", "strips"]
 
     def test_cuda_has_every_precision_and_no_foreign_methods(self):
         wanted = Wanted(torch.device("cuda:1"), ("network",), (2048,))
         chosen = contests(wanted, [Method("reference", "elsewhere:build")])
-        assert [(c.case.device, c.case.precision) for c in chosen] == [
-            ("cuda:1", "fp32"),
-            ("cuda:1", "fp16"),
-            ("cuda:1", "bf16"),
+        assert [(c.case.device, c.case.precision, c.case.batch) for c in chosen] == [
+            ("cuda:1", precision, batch)
+            for precision in ("fp32", "fp16", "bf16")
+            for batch in (1, 4)
         ]
-        assert {m.name for c in chosen for m in c.methods} == {"whole", "strips"}
+        names = {m.name for c in chosen for m in c.methods}
+        assert names == {"whole", "strips", "CUDA graph", "compiled, CUDA graph"}
+
+    def test_every_builder_exists(self):
+        chosen = contests(Wanted(torch.device("cuda")))
+        for builder in {method.builder for contest in chosen for method in contest.methods}:
+            module, _, function = builder.partition(":")
+            assert callable(getattr(importlib.import_module(module), function))
 
     def test_a_24_megapixel_photo_with_30_faces_is_among_the_pictures(self):
         cases = [contest.case for contest in contests(Wanted(CPU))]
@@ -493,8 +503,11 @@ class TestCommand:
         text = capsys.readouterr().out
         assert "against whole" in text
         assert "THE RESULT IS NOT" not in text
-        whole, strips = read_record(Path("new.json")).rows
-        assert (whole.method, strips.method) == ("whole", "strips")
+        rows = read_record(Path("new.json")).rows
+        assert [(row.case.batch, row.method) for row in rows] == [
+            (batch, method) for batch in (1, 4) for method in ("whole", "strips")
+        ]
+        whole, strips, *_ = rows
         assert whole.runs[0]["seconds"] > 0
         if sys.platform == "linux":
             assert strips.runs[0]["memory_in_all_mib"] > strips.runs[0]["memory_mib"] > 0

@@ -37,7 +37,7 @@ class Method:
 
 @dataclass(frozen=True)
 class NetworkCase:
-    """The network alone on one crop."""
+    """The network alone, on one crop or several at once."""
 
     part: ClassVar[Part] = "network"
 
@@ -46,6 +46,9 @@ class NetworkCase:
     precision: Precision = "fp32"
     allocator: AllocatorName = "default"
     """How the C library gives memory out, see `allocator`."""
+
+    batch: int = 1
+    """Crops restored together."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Time and memory of the network on one crop.
+"""Time and memory of the network.
 
-A builder for this part returns the network as a function from RGB (1, 3, size, size) in -1..1, on
-the case's device, to a tensor or array of that shape.
+A builder for this part returns the network as a function from RGB (batch, 3, size, size) in -1..1,
+on the case's device, to a tensor or array of that shape.
 """
 
 from __future__ import annotations
@@ -13,43 +13,47 @@ import torch
 from torch import Tensor
 
 from ..devices import choose_device, dtype_for
+from ..network.compiling import compiled
 from ..network.generator import GpenNetwork
+from ..network.graphs import Graphs, Run
 from ..network.known_answers import random_state
 from ..network.plan import lean
-from .cases import CONFIGURATIONS, NetworkCase, Run
+from .cases import CONFIGURATIONS, NetworkCase
+from .cases import Run as Figures
 from .probes import PeakMemory, time_calls
 
 Network = Callable[[Tensor], Any]
 
 
-def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Run:
+def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Figures:
     """Runs the network once for nothing, then for a second or more.
 
     Returns:
-        seconds, processor_seconds, page_faults; memory_mib added by a run and memory_in_all_mib;
-        mean of the output, by which methods' results can be compared.
+        seconds, processor_seconds, page_faults of one crop; memory_mib added by a run and
+        memory_in_all_mib; mean of the output, by which methods' results can be compared.
     """
     device = choose_device(case.device)
     # Not inference mode: foreign networks keep and change buffers of their own.
     with torch.no_grad():
         network = build(case)
-        image = picture(case.size).to(device)
+        image = picture(case.size, case.batch).to(device)
         memory = PeakMemory(device)
         mean = float(network(image).mean())
         timing = time_calls(lambda: network(image), device)
+    faults = timing.page_faults
     return {
-        "seconds": timing.seconds,
-        "processor_seconds": timing.processor_seconds,
-        "page_faults": timing.page_faults,
+        "seconds": timing.seconds / case.batch,
+        "processor_seconds": timing.processor_seconds / case.batch,
+        "page_faults": None if faults is None else faults / case.batch,
         "memory_mib": memory.added(),
         "memory_in_all_mib": memory.total(),
         "mean": mean,
     }
 
 
-def picture(size: int) -> Tensor:
-    """RGB (1, 3, size, size) in -1..1, the same for every method."""
-    return torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def picture(size: int, batch: int = 1) -> Tensor:
+    """RGB (batch, 3, size, size) in -1..1, the same for every method."""
+    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
 def whole(case: NetworkCase) -> Network:
@@ -61,6 +65,27 @@ def strips(case: NetworkCase) -> Network:
     """This package's network in strips."""
     network, plan = _network(case), lean(CONFIGURATIONS[case.size])
     return lambda image: network(image, plan)
+
+
+def graph(case: NetworkCase) -> Network:
+    """This package's network, the whole frame repeated from a CUDA graph."""
+    return _repeated(_network(case))
+
+
+def compiled_graph(case: NetworkCase) -> Network:
+    """This package's network, the whole frame through `torch.compile` and a CUDA graph."""
+    return _repeated(compiled(_network(case)))
+
+
+def _repeated(run: Run) -> Network:
+    graphs = Graphs()
+
+    def call(image: Tensor) -> Tensor:
+        while not graphs.holds(image):
+            graphs.run(run, image)
+        return graphs.run(run, image)
+
+    return call
 
 
 def _network(case: NetworkCase) -> GpenNetwork:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..devices import Precision
+from ..devices import Precision, has_graphs
 from .allocator import allocators
 from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
 
@@ -15,12 +15,15 @@ _PACKAGE = __package__ or ""
 
 WHOLE = Method("whole", f"{_PACKAGE}.measure_network:whole")
 STRIPS = Method("strips", f"{_PACKAGE}.measure_network:strips")
+GRAPH = Method("CUDA graph", f"{_PACKAGE}.measure_network:graph")
+COMPILED = Method("compiled, CUDA graph", f"{_PACKAGE}.measure_network:compiled_graph")
 _PICTURES = Method("pictures", f"{_PACKAGE}.measure_pipeline:restorer")
 _FRAMES = Method("frames", f"{_PACKAGE}.measure_paste:frames")
 _REGIONS = Method("regions", f"{_PACKAGE}.measure_paste:regions")
 
 SIZES = (256, 512, 1024, 2048)
 _QUICK_SIZES = (256, 512)
+_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def contests(
 
     Args:
         wanted: what is asked for.
-        foreign: other networks, which run in float32 on the CPU beside the package's own.
+        foreign: other networks, which run in float32 beside the package's own.
         baselines: methods of the network that the others are measured against.
     """
     sizes = sizes_of(wanted)
@@ -81,11 +84,19 @@ def _network(
     made: list[Contest] = []
     for size in sizes:
         for precision in precisions:
-            others = foreign if on_cpu and precision == "fp32" else ()
+            others = foreign if precision == "fp32" else ()
             for setting in settings:
                 case = NetworkCase(size, str(wanted.device), precision, setting)
-                made.append(Contest(case, (*others, WHOLE, STRIPS), baselines))
+                made.append(Contest(case, (*others, *_own(wanted.device)), baselines))
+            together = NetworkCase(size, str(wanted.device), precision, batch=_BATCH)
+            made.append(Contest(together, _own(wanted.device), (WHOLE.name,)))
     return made
+
+
+def _own(device: torch.device) -> tuple[Method, ...]:
+    """This package's ways to run the network on a device."""
+    captured = (GRAPH, COMPILED) if has_graphs(device) else ()
+    return (WHOLE, STRIPS, *captured)
 
 
 def _pipeline(wanted: Wanted, size: int, precision: Precision) -> list[Contest]:

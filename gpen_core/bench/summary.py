@@ -60,7 +60,9 @@ def describe(case: Case) -> str:
     """A case in one line."""
     match case:
         case NetworkCase():
-            return f"network {case.size} {case.device} {case.precision}, {case.allocator} allocator"
+            many = "" if case.batch == 1 else f", {case.batch} at once"
+            where = f"{case.device} {case.precision}, {case.allocator} allocator"
+            return f"network {case.size} {where}{many}"
         case PipelineCase():
             what = "picture" if case.frames == 1 else f"{case.frames} frames"
             place = f"model {case.size} {case.device} {case.precision}"
@@ -114,6 +116,7 @@ def _network(rows: Sequence[Row]) -> Table:
         ("device", lambda row: str(_of(row, "device"))),
         ("precision", lambda row: str(_of(row, "precision"))),
         ("allocator", lambda row: str(_of(row, "allocator"))),
+        ("crops at once", lambda row: str(_of(row, "batch"))),
         ("method", lambda row: row.method),
         ("time", _time("seconds")),
         ("processor time", _time("processor_seconds")),
@@ -121,7 +124,7 @@ def _network(rows: Sequence[Row]) -> Table:
         ("memory in all", lambda row: _cell(row, "memory_in_all_mib", mebibytes)),
         *_against(rows),
     ]
-    return _table("network, one crop", columns, rows, [*busy(rows), *_differing(rows)])
+    return _table("network, time of one crop", columns, rows, [*busy(rows), *_differing(rows)])
 
 
 def _pipeline(rows: Sequence[Row]) -> Table:

@@ -46,6 +46,10 @@ class Graphs:
             self._captured[shape] = self._capture(function, x)
         return self._captured[shape](x)
 
+    def holds(self, x: Tensor) -> bool:
+        """Whether the next run with an input of this shape comes from a graph."""
+        return tuple(x.shape) in self._captured
+
     def release(self) -> None:
         """Forgets all graphs and frees their memory."""
         self._captured.clear()
