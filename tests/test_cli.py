@@ -19,7 +19,7 @@ from gpen_core.cli.console import Console
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.setting_up import installed_model
 from gpen_core.errors import ImageError
-from gpen_core.folders import ModelFolders
+from gpen_core.folders import ModelFolders, user_folder
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import detail_state, passthrough_state
@@ -381,11 +381,13 @@ class TestUsage:
 
 
 class TestModels:
-    def test_without_a_model_the_folders_are_listed(self, run, photo, tmp_path):
+    def test_without_a_model_it_is_told_where_to_put_one(self, run, photo, tmp_path):
         status, out, err = run("restore", "photo.png", "-o", "out", model=None)
         assert (status, out) == (1, "")
-        assert err.startswith("gpen: no GPEN model is installed. Put GPEN-BFR-2048.pth into one")
-        assert str(tmp_path / "models" / "facerestore_models") in err
+        assert err.startswith("gpen: no GPEN model is installed. Get one with `gpen models fetch")
+        home = user_folder(os.environ)
+        assert f" or put GPEN-BFR-2048.pth into {home}. Searched: " in err
+        assert err.endswith(" folders that do not exist\n")
         assert "--model" in err
         assert files() == ["photo.png"]
 

@@ -21,7 +21,7 @@ from ..restorer import Restorer
 from ..tasks import TaskResult, load_for_task
 from .batch import Show, work_through
 from .console import Console
-from .setting_up import COMMANDS, folders_of, is_onnx, listed, readable_models
+from .setting_up import COMMANDS, folders_of, is_onnx, readable_models
 from .targets import Target, plan_targets
 
 Make = Callable[[NDArray[Any], Restorer], TaskResult]
@@ -72,9 +72,9 @@ def _installed(folders: ModelFolders, task: Task) -> Path:
     if not named:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(
-            f"no GPEN model named for {TITLES[task]} is installed. Put {model}.pth into one of "
-            f"these folders, get it with `gpen models fetch {model}`, or name a file with --model:"
-            f"{listed(folders.searched('restoration'))}"
+            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
+            f"{model}`, name a file with --model, or put {model}.pth into "
+            f"{folders.places('restoration')}"
         )
     return min(named, key=is_onnx)
 
