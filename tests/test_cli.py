@@ -117,6 +117,22 @@ class TestRestore:
         assert np.array_equal(pixels("out/two.png")[:, :half], two[:, :half])
         assert not np.array_equal(pixels("out/two.png")[:, half:], two[:, half:])
 
+    def test_transparency_that_cannot_be_kept_is_told_before_the_work(
+        self, run, photo, monkeypatch
+    ):
+        alpha = np.full(photo.shape[:2], 255, np.uint8)
+        write_picture("opaque.png", Picture(photo, alpha))
+        alpha[0, 0] = 254
+        write_picture("clear.png", Picture(photo, alpha))
+        worked = []
+        real = restore.restore_picture
+        monkeypatch.setattr(
+            restore, "restore_picture", lambda *a, **k: worked.append(0) or real(*a, **k)
+        )
+        status, _, err = run("restore", "clear.png", "opaque.png", "-o", "out", "--format", "jpg")
+        assert (status, len(worked), files("out")) == (1, 1, ["opaque.jpg"])
+        assert "clear.jpg: JPEG has no transparency; write this picture as .png" in err
+
     def test_a_picture_without_a_face_is_told_and_comes_back(self, run):
         write_picture("wall.png", Picture(grey()))
         status, out, err = run("restore", "wall.png", "-o", "out")

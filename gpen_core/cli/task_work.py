@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from ..files import make_folder, write_text
 from ..folders import ModelFolders, resolve_model
-from ..images import Picture, read_picture, write_picture
+from ..images import Picture, check_writable, read_picture, write_picture
 from ..models.catalogue import Task, load_catalogue
 from ..models.naming import claim_of
 from ..models.task_of import TITLES
@@ -45,6 +45,7 @@ def run_on_each(
 
     def work(target: Target, show: Show) -> str:
         picture = read_picture(target.source)
+        check_writable(target.output, picture)
         show(doing, 0.0)
         result = make(picture.pixels, restorer)
         write_result(target, picture, result, arguments)
