@@ -106,11 +106,27 @@ class ModelFolders:
             if path.name == name:
                 return path
         names = ", ".join(path.name for path in found) or "none"
-        looked = "; ".join(str(folder) for folder in self.searched(role))
         raise CheckpointError(
-            f"there is no {role} model named {name!r}. Found: {names}. Put the file into one of "
-            f"the folders searched, or name another in the variable {VARIABLE}: {looked}"
+            f"there is no {role} model named {name!r}. Found: {names}. Set the variable "
+            f"{VARIABLE} to the folder it is in, or put it into {self.places(role)}"
         )
+
+    def places(self, role: Role, into: Path | None = None) -> str:
+        """For the end of a message: where to put a file of a role, and where it was looked for.
+
+        Of the folders searched only those that exist are named: most are possible names.
+
+        Args:
+            role: of the file.
+            into: the folder to put it into; `destination` by default.
+        """
+        searched = self.searched(role)
+        there = [str(folder.absolute()) for folder in searched if _is_folder(folder)]
+        if missing := len(searched) - len(there):
+            are = "that does not exist" if missing == 1 else "that do not exist"
+            there.append(f"{missing} folder{'s' if missing > 1 else ''} {are}")
+        put = (into or self.destination(role)).absolute()
+        return f"{put}. Searched: {'; '.join(there)}"
 
 
 def model_folders(

@@ -51,6 +51,11 @@ def folders() -> ModelFolders:
     return _folders(paths.models_path)
 
 
+def own_folder() -> Path:
+    """The folder of the host that new files of GPEN go into."""
+    return Path(paths.models_path) / "facerestore_models"
+
+
 def detector_folders() -> ModelFolders:
     """The same for detectors; hosts keep their weights beside GFPGAN's."""
     return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))

@@ -186,15 +186,12 @@ def find_model(name: str, task: Task = "restoration") -> Path:
         name = best_for(task, names)
     if name in names:
         return folders.named(name, "restoration")
-    searched = "; ".join(str(folder) for folder in folders.searched("restoration")[:4])
+    places = folders.places("restoration", host.own_folder())
     if not names:
-        raise CheckpointError(
-            "no GPEN model is installed. Put GPEN-BFR-2048.pth into one of these folders: "
-            + searched
-        )
+        raise CheckpointError(f"no GPEN model is installed. Put GPEN-BFR-2048.pth into {places}")
     raise CheckpointError(
         f"there is no restoration model named {name!r}, but {', '.join(names)}. Choose another, "
-        f"or put the file into one of these folders: {searched}"
+        f"or put the file into {places}"
     )
 
 

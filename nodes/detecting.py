@@ -17,7 +17,7 @@ from ..gpen_core.overlay import draw_faces
 from ..gpen_core.selection import faces_in_boxes, faces_in_mask
 from . import host
 from .boxes import boxes_for
-from .inputs import CATEGORY, confidence, maximum_count, minimum_size
+from .inputs import CATEGORY, confidence, images, mask, maximum_count, minimum_size
 from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
 from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
@@ -37,7 +37,7 @@ class DetectFaces(io.ComfyNode):
                 "mask or boxes restrict the search to faces whose middle lies in them."
             ),
             inputs=[
-                io.Image.Input("image", tooltip="the images, one or a batch"),
+                images(),
                 DetectorSocket.Input("detector", tooltip="from Load Face Detector (GPEN)"),
                 confidence(),
                 minimum_size(),
@@ -48,9 +48,7 @@ class DetectFaces(io.ComfyNode):
                     default="left-right",
                     tooltip="how the faces of an image are numbered",
                 ),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="only faces whose middle lies in the mask"
-                ),
+                mask("only faces whose middle lies in the mask"),
                 BoxesSocket.Input(
                     "bboxes", optional=True, tooltip="only faces whose middle lies in one of these"
                 ),

@@ -6,13 +6,57 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..gpen_core.changes import DEFAULT_THRESHOLD
 from ..gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES, RestorationOptions
+from .values import DetectorSocket, FacesSocket, ModelSocket
 
 CATEGORY = "image/faces"
 
 KEEP_CROPS = "whether to give out the crops; off saves 50 MB a face at 2048, for long videos"
 
 _DEFAULTS = RestorationOptions()
+
+
+def images() -> Any:
+    """The pictures to work on."""
+    return io.Image.Input("image", tooltip="the images, one or a batch")
+
+
+def model(tooltip: str = "from Load GPEN Model") -> Any:
+    """A loaded model."""
+    return ModelSocket.Input("model", tooltip=tooltip)
+
+
+def known_detector() -> Any:
+    """A detector, if one is connected."""
+    return DetectorSocket.Input(
+        "detector", optional=True, tooltip="without one, the best installed is taken"
+    )
+
+
+def known_faces() -> Any:
+    """Faces in place of those that would be searched for."""
+    return FacesSocket.Input(
+        "faces", optional=True, tooltip="faces found or selected before; none are searched"
+    )
+
+
+def mask(tooltip: str) -> Any:
+    """A part of the pictures, if one is connected; what happens there, `tooltip` says."""
+    return io.Mask.Input("mask", optional=True, tooltip=tooltip)
+
+
+def change_from(tooltip: str) -> Any:
+    """From which change on a face counts as swapped."""
+    return io.Float.Input(
+        "change_from",
+        default=DEFAULT_THRESHOLD,
+        min=0.0,
+        max=1.0,
+        step=0.005,
+        round=False,
+        tooltip=tooltip,
+    )
 
 
 def strength() -> Any:

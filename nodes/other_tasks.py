@@ -19,11 +19,11 @@ from ..gpen_core.tasks import (
 from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER
 from . import host
 from .crops import CropBatch
-from .inputs import CATEGORY
+from .inputs import CATEGORY, images, known_detector, known_faces, model
 from .model_tasks import require_task
 from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
 from .restoring import default_detector
-from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
+from .values import Faces, GpenModel
 
 
 class ColorizeImage(io.ComfyNode):
@@ -43,7 +43,7 @@ class ColorizeImage(io.ComfyNode):
             ),
             inputs=[
                 io.Image.Input("image", tooltip="the images, one or a batch; only their light"),
-                ModelSocket.Input("model", tooltip="a colorization model from Load GPEN Model"),
+                model("a colorization model from Load GPEN Model"),
             ],
             outputs=[
                 io.Image.Output("coloured", display_name="image", tooltip="the coloured images")
@@ -81,9 +81,9 @@ class InpaintFace(io.ComfyNode):
                 "already."
             ),
             inputs=[
-                io.Image.Input("image", tooltip="the images, one or a batch"),
+                images(),
                 io.Mask.Input("mask", tooltip="what is to be filled: half covered counts"),
-                ModelSocket.Input("model", tooltip="an inpainting model from Load GPEN Model"),
+                model("an inpainting model from Load GPEN Model"),
                 io.Int.Input(
                     "feather_pixels",
                     default=DEFAULT_FEATHER,
@@ -96,14 +96,8 @@ class InpaintFace(io.ComfyNode):
                     default=False,
                     tooltip="whether the images are square aligned faces: none are searched",
                 ),
-                DetectorSocket.Input(
-                    "detector", optional=True, tooltip="without one, the best installed is taken"
-                ),
-                FacesSocket.Input(
-                    "faces",
-                    optional=True,
-                    tooltip="faces found or selected before; none are searched",
-                ),
+                known_detector(),
+                known_faces(),
             ],
             outputs=[io.Image.Output("filled", display_name="image", tooltip="the filled images")],
         )
@@ -167,7 +161,7 @@ class FaceFromSegmentation(io.ComfyNode):
             ),
             inputs=[
                 io.Image.Input("image", tooltip="square maps, one or a batch; each part a colour"),
-                ModelSocket.Input("model", tooltip="a segmentation model from Load GPEN Model"),
+                model("a segmentation model from Load GPEN Model"),
             ],
             outputs=[
                 io.Image.Output(

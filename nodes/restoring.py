@@ -7,7 +7,6 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.changes import DEFAULT_THRESHOLD
 from ..gpen_core.detection import DetectionOptions, Detector, load_detector
 from ..gpen_core.options import RestorationOptions
 from ..gpen_core.selection import select_faces
@@ -16,20 +15,26 @@ from .crops import CropBatch
 from .detecting import detection_options, find_faces
 from .inputs import (
     CATEGORY,
+    change_from,
     choice_of_faces,
     colour_match,
     confidence,
     feather,
+    images,
     keep_crops,
+    known_detector,
+    known_faces,
+    mask,
     maximum_count,
     minimum_size,
+    model,
     strength,
     template,
 )
 from .job import Job
 from .model_files import detection_folders
 from .selecting import faces_changed_in
-from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
+from .values import Faces, GpenModel
 
 
 class RestoreImage(io.ComfyNode):
@@ -48,8 +53,8 @@ class RestoreImage(io.ComfyNode):
                 "frames come as a batch; frames without a face pass through."
             ),
             inputs=[
-                io.Image.Input("image", tooltip="the images, one or a batch"),
-                ModelSocket.Input("model", tooltip="from Load GPEN Model"),
+                images(),
+                model(),
                 strength(),
                 template(),
                 feather(),
@@ -59,20 +64,14 @@ class RestoreImage(io.ComfyNode):
                 minimum_size(),
                 maximum_count(),
                 keep_crops(),
-                DetectorSocket.Input(
-                    "detector", optional=True, tooltip="without one, the best installed is taken"
-                ),
-                FacesSocket.Input(
-                    "faces",
-                    optional=True,
-                    tooltip="faces found or selected before; none are searched",
-                ),
+                known_detector(),
+                known_faces(),
                 io.Image.Input(
                     "background",
                     optional=True,
                     tooltip="the same images upscaled; the faces are pasted into these",
                 ),
-                io.Mask.Input("mask", optional=True, tooltip="where restoring is allowed"),
+                mask("where restoring is allowed"),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),
@@ -138,24 +137,14 @@ class RestoreAfterSwap(io.ComfyNode):
             inputs=[
                 io.Image.Input("swapped_image", tooltip="the images after the swap"),
                 io.Image.Input("original_image", tooltip="the images before the swap"),
-                ModelSocket.Input("model", tooltip="from Load GPEN Model"),
+                model(),
                 strength(),
                 template(),
                 feather(),
                 colour_match(),
-                io.Float.Input(
-                    "change_from",
-                    default=DEFAULT_THRESHOLD,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=False,
-                    tooltip="the least mean change of a face that counts as swapped",
-                ),
-                DetectorSocket.Input(
-                    "detector", optional=True, tooltip="without one, the best installed is taken"
-                ),
-                io.Mask.Input("mask", optional=True, tooltip="where restoring is allowed"),
+                change_from("the least mean change of a face that counts as swapped"),
+                known_detector(),
+                mask("where restoring is allowed"),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),

@@ -7,12 +7,12 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.changes import DEFAULT_THRESHOLD, changed_faces
+from ..gpen_core.changes import changed_faces
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces import ORDERS, Face, sort_faces
 from ..gpen_core.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
 from . import host
-from .inputs import CATEGORY, choice_of_faces
+from .inputs import CATEGORY, change_from, choice_of_faces, mask
 from .pictures import frame_of, mask_for, within_range
 from .values import Faces, FacesSocket
 
@@ -58,18 +58,8 @@ class SelectFaces(io.ComfyNode):
                     default=KEEP_ORDER,
                     tooltip="the order in which faces are cut out",
                 ),
-                io.Float.Input(
-                    "change_from",
-                    default=DEFAULT_THRESHOLD,
-                    min=0.0,
-                    max=1.0,
-                    step=0.005,
-                    round=False,
-                    tooltip="with both images below: the least mean change of a face that counts",
-                ),
-                io.Mask.Input(
-                    "mask", optional=True, tooltip="only faces whose middle lies in the mask"
-                ),
+                change_from("with both images below: the least mean change of a face that counts"),
+                mask("only faces whose middle lies in the mask"),
                 io.Image.Input(
                     "original_image",
                     optional=True,

@@ -18,10 +18,10 @@ from ..gpen_core.geometry.sampling import extract_crop, resize_crop
 from ..gpen_core.options import RestorationOptions
 from . import host
 from .crops import CropBatch, image_to_crop, is_placeholder
-from .inputs import CATEGORY, colour_match, feather, strength, template
+from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .model_tasks import require_task
 from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
-from .values import Faces, FacesSocket, GpenModel, ModelSocket
+from .values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
 
@@ -92,7 +92,7 @@ class RestoreFaces(io.ComfyNode):
             category=CATEGORY,
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
-                ModelSocket.Input("model", tooltip="from Load GPEN Model"),
+                model(),
                 io.Image.Input("crops", tooltip="from Crop Faces (GPEN), or square face pictures"),
             ],
             outputs=[
@@ -142,7 +142,7 @@ class PasteFacesBack(io.ComfyNode):
                 strength(),
                 feather(),
                 colour_match(),
-                io.Mask.Input("mask", optional=True, tooltip="where pasting is allowed"),
+                mask("where pasting is allowed"),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="the restored images"),

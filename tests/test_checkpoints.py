@@ -19,6 +19,9 @@ from safetensors.torch import save_file
 
 from gpen_core.checkpoints import check_finite, read_state_dict
 from gpen_core.errors import CheckpointError
+from gpen_core.network.config import GpenConfig
+from gpen_core.network.known_answers import random_state
+from gpen_core.torch_restorer import TorchRestorer
 
 
 def weights() -> dict[str, torch.Tensor]:
@@ -155,16 +158,35 @@ def test_reads_a_file_saved_without_checksums(tmp_path: Path):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_tensors_do_not_depend_on_the_file_or_on_inference_mode(tmp_path: Path, suffix: str):
+def test_kept_tensors_depend_neither_on_the_file_nor_on_inference_mode(tmp_path: Path, suffix: str):
     path = tmp_path / f"m{suffix}"
     torch.save(weights(), path) if suffix == ".pth" else save_file(weights(), path)
     with torch.inference_mode():
-        found = read_state_dict(path)
+        found = read_state_dict(path, keep=True)
     path.write_bytes(bytes(path.stat().st_size))
     for name, tensor in weights().items():
         assert torch.equal(found[name], tensor)
     if suffix == ".pth":
         assert not any(tensor.is_inference() for tensor in found.values())
+
+
+def test_tensors_that_are_not_kept_are_views_of_the_file(tmp_path: Path):
+    path = tmp_path / "m.safetensors"
+    save_file(weights(), path)
+    found = read_state_dict(path)
+    assert_same({name: found[name] for name in weights()}, weights())
+    places = [tensor.data_ptr() for tensor in found.values()]
+    assert max(places) - min(places) < path.stat().st_size
+
+
+def test_a_loaded_network_depends_on_its_file_no_longer(tmp_path: Path):
+    path = tmp_path / "m.safetensors"
+    save_file(random_state(GpenConfig(64, 1, 0.125)), path)
+    network = TorchRestorer.load(path, "cpu").network
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert before
+    assert all(torch.equal(buffer, before[name]) for name, buffer in network.named_buffers())
 
 
 def test_uses_the_original_loader_where_a_host_has_replaced_torch_load(

@@ -19,7 +19,7 @@ from gpen_core.cli.console import Console
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.setting_up import installed_model
 from gpen_core.errors import ImageError
-from gpen_core.folders import ModelFolders
+from gpen_core.folders import ModelFolders, user_folder
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import detail_state, passthrough_state
@@ -116,6 +116,22 @@ class TestRestore:
         half = photo.shape[1]
         assert np.array_equal(pixels("out/two.png")[:, :half], two[:, :half])
         assert not np.array_equal(pixels("out/two.png")[:, half:], two[:, half:])
+
+    def test_transparency_that_cannot_be_kept_is_told_before_the_work(
+        self, run, photo, monkeypatch
+    ):
+        alpha = np.full(photo.shape[:2], 255, np.uint8)
+        write_picture("opaque.png", Picture(photo, alpha))
+        alpha[0, 0] = 254
+        write_picture("clear.png", Picture(photo, alpha))
+        worked = []
+        real = restore.restore_picture
+        monkeypatch.setattr(
+            restore, "restore_picture", lambda *a, **k: worked.append(0) or real(*a, **k)
+        )
+        status, _, err = run("restore", "clear.png", "opaque.png", "-o", "out", "--format", "jpg")
+        assert (status, len(worked), files("out")) == (1, 1, ["opaque.jpg"])
+        assert "clear.jpg: JPEG has no transparency; write this picture as .png" in err
 
     def test_a_picture_without_a_face_is_told_and_comes_back(self, run):
         write_picture("wall.png", Picture(grey()))
@@ -381,11 +397,13 @@ class TestUsage:
 
 
 class TestModels:
-    def test_without_a_model_the_folders_are_listed(self, run, photo, tmp_path):
+    def test_without_a_model_it_is_told_where_to_put_one(self, run, photo, tmp_path):
         status, out, err = run("restore", "photo.png", "-o", "out", model=None)
         assert (status, out) == (1, "")
-        assert err.startswith("gpen: no GPEN model is installed. Put GPEN-BFR-2048.pth into one")
-        assert str(tmp_path / "models" / "facerestore_models") in err
+        assert err.startswith("gpen: no GPEN model is installed. Get one with `gpen models fetch")
+        home = user_folder(os.environ)
+        assert f" or put GPEN-BFR-2048.pth into {home}. Searched: " in err
+        assert err.endswith(" folders that do not exist\n")
         assert "--model" in err
         assert files() == ["photo.png"]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from gpen_core.detection import DetectionOptions, detect_faces, load_detector
@@ -203,6 +204,15 @@ def test_loading_draws_no_random_numbers_and_freezes_the_network(weights):
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
+
+
+def test_the_network_depends_on_its_file_no_longer(weights, tmp_path):
+    path = tmp_path / "retinaface.safetensors"
+    save_file(torch.load(weights, weights_only=True), path)
+    network = load_network(path)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    path.write_bytes(bytes(path.stat().st_size))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])

@@ -154,7 +154,21 @@ class TestResolve:
             resolve_model("b.pth", "restoration", folders)
         assert "'b.pth'" in str(error.value)
         assert "a.pth" in str(error.value)
-        assert str(tmp_path / "facerestore_models") in str(error.value)
+        assert f"Searched: {tmp_path / 'GPEN'}; {tmp_path}; 2 folders that do" in str(error.value)
+
+    def test_places_are_where_to_put_a_file_and_the_folders_that_are_there(self, tmp_path):
+        folders = ModelFolders((tmp_path / "a", tmp_path / "b"))
+        (tmp_path / "b" / "facerestore_models").mkdir(parents=True)
+        own, root = tmp_path / "b" / "facerestore_models", tmp_path / "b"
+        assert folders.places("restoration") == (
+            f"{own}. Searched: {own}; {root}; 6 folders that do not exist"
+        )
+        assert folders.places("restoration", tmp_path).startswith(f"{tmp_path}. Searched: ")
+        for name in ("GPEN", "facerestore"):
+            (root / name).mkdir()
+        for name in ("facerestore_models", "GPEN"):
+            (tmp_path / "a" / name).mkdir(parents=True)
+        assert folders.places("restoration").endswith("; 1 folder that does not exist")
 
     @pytest.mark.parametrize("name", ["../secret.pth", "GPEN/a.pth", "{root}/GPEN/a.pth", "..", ""])
     def test_names_are_no_paths(self, tmp_path, name):

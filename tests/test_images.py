@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from gpen_core.errors import FileError, ImageError, MissingPackageError, OptionError
 from gpen_core.images import (
     Picture,
+    check_writable,
     list_pictures,
     read_picture,
     to_dtype,
@@ -438,9 +439,19 @@ class TestWriting:
     def test_transparency_needs_a_format_that_has_it(self, tmp_path, suffix):
         with pytest.raises(ImageError, match=r"transparency.*\.png"):
             write_picture(tmp_path / f"a{suffix}", Picture(noise(4, 4, 3), np.zeros((4, 4), "u1")))
+        with pytest.raises(ImageError, match=r"transparency.*\.png"):
+            check_writable(f"a{suffix}", Picture(noise(4, 4, 3), np.zeros((4, 4), "u1")))
+        nearly = Picture(noise(4, 4, 3, dtype=np.uint16), np.full((4, 4), 65500, np.uint16))
+        check_writable(f"a{suffix}", nearly)
+        write_picture(tmp_path / f"nearly{suffix}", nearly)
         opaque = Picture(noise(4, 4, 3), np.full((4, 4), 255, np.uint8))
+        check_writable(f"a{suffix}", opaque)
         write_picture(tmp_path / f"a{suffix}", opaque)
         assert read_picture(tmp_path / f"a{suffix}").alpha is None
+
+    def test_what_has_no_format_is_told_before_any_work(self):
+        with pytest.raises(ImageError, match=r"a\.gif has no ending for pictures that can be wr"):
+            check_writable("a.gif", Picture(noise(4, 4, 3)))
 
     def test_too_large_exif_is_left_out_of_jpeg_and_said(self, tmp_path, caplog):
         exif = Image.Exif()

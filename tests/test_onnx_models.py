@@ -3,6 +3,7 @@
 import shutil
 import sys
 import threading
+import types
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ from gpen_core.onnx_models import onnx_restorer
 from gpen_core.onnx_models.graph import read_graph
 from gpen_core.onnx_models.interface import describe_graph, read_interface
 from gpen_core.onnx_models.onnx_restorer import OnnxRestorer
-from gpen_core.onnx_models.providers import CPU, choose_providers, explain_cpu
+from gpen_core.onnx_models.providers import CPU, NAMES, choose_providers, explain_cpu
 from gpen_core.onnx_models.wire import WireError, fields, numbers
 from gpen_core.torch_restorer import TorchRestorer
 
@@ -207,6 +208,27 @@ class TestWhenMemoryRunsOut:
             loaded.restore(crop())
 
 
+class OpenVino(types.ModuleType):
+    """onnxruntime as built for OpenVINO, of which one kind of device starts, or none."""
+
+    SessionOptions = types.SimpleNamespace
+
+    def __init__(self, starts):
+        super().__init__("onnxruntime")
+        self.starts = starts
+        self.tried = []
+
+    def get_available_providers(self):
+        return [NAMES["openvino"], CPU]
+
+    def InferenceSession(self, _path, _options, providers):  # noqa: N802 - as there
+        names = [name for name, _ in providers]
+        assert len(set(names)) == len(names)
+        self.tried.append(providers[0][1].get("device_type"))
+        running = names if self.tried[-1] == self.starts else [CPU]
+        return types.SimpleNamespace(get_providers=lambda: running)
+
+
 class TestProviders:
     @pytest.mark.parametrize(
         ("device", "available", "first"),
@@ -235,6 +257,36 @@ class TestProviders:
         (_, options), _ = choose_providers("cuda:1", [CUDA, CPU])
         assert options["device_id"] == 1
 
+    def test_openvino_tries_the_card_and_then_the_processor(self):
+        openvino = NAMES["openvino"]
+        chosen = choose_providers("openvino:1", [openvino, CPU])
+        assert [(name, options.get("device_type")) for name, options in chosen] == [
+            (openvino, "GPU.1"),
+            (openvino, "CPU"),
+            (CPU, None),
+        ]
+        # A card that torch computes on is there.
+        assert [name for name, _ in choose_providers("xpu", [openvino, CPU])] == [openvino, CPU]
+
+    @pytest.mark.parametrize(
+        ("starts", "first", "tried"),
+        [("GPU", "GPU", ["GPU"]), ("CPU", "CPU", ["GPU", "CPU"]), (None, None, ["GPU", "CPU"])],
+    )
+    def test_a_provider_of_two_ways_goes_the_first_that_starts(
+        self, models, monkeypatch, caplog, starts, first, tried
+    ):
+        runtime = OpenVino(starts)
+        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+        loaded = load_restorer(models / "random.onnx", "openvino")
+        assert runtime.tried == tried
+        assert loaded._providers[0][1].get("device_type") == (first or "CPU")
+        said = {"GPU": "", "CPU": "OpenVINO found no graphics card", None: "could not start"}
+        assert said[starts] in "".join(loaded.notes)
+        assert bool(loaded.notes) == (starts != "GPU")
+        loaded.unload()
+        assert loaded.place == (NAMES["openvino"] if starts else CPU)
+        assert len(runtime.tried) == len(tried) + 1  # what did not start is not tried again
+
     @pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])
     def test_an_unknown_device(self, device):
         with pytest.raises(OptionError, match="unknown"):
@@ -256,6 +308,12 @@ class TestProviders:
         sentence = explain_cpu("cuda", available, packages, cuda)
         assert says in sentence
         assert "\n" not in sentence
+
+    def test_each_card_has_its_own_package_and_driver(self):
+        assert "Install onnxruntime-openvino" in explain_cpu("xpu", [CPU], {"onnxruntime": "1"}, "")
+        usable = [NAMES["directml"], CPU]
+        said = explain_cpu("directml", usable, {"onnxruntime-directml": "1"}, "")
+        assert "Update the card's driver and onnxruntime-directml 1" in said
 
     def test_nothing_to_explain_where_no_card_is(self):
         assert explain_cpu("auto", [CPU], {"onnxruntime": "1"}, "") is None

@@ -93,3 +93,16 @@ def test_the_reference_must_be_a_checkout(tmp_path):
     ended = against_reference("--reference", tmp_path)
     assert ended.returncode == 1
     assert f"{tmp_path} is no checkout of yangxy/GPEN" in ended.stderr
+
+
+def test_loading_is_measured_for_each_format():
+    ended = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/loading.py", "--size", "64", "--rounds", "1"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, _, *rows = ended.stdout.splitlines()
+    assert head == "| | .pth | .safetensors | ratio |"
+    assert [row.split(" | ")[0] for row in rows] == ["| reading", "| loading"]

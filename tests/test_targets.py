@@ -33,6 +33,16 @@ def test_a_picture_into_a_folder():
     assert plan("a.jpg", output="v1.0") == {"a.jpg": "v1.0/a.png"}
 
 
+@pytest.mark.parametrize("output", ["b.pgn", "new/b.xyz", "b.psd"])
+def test_a_slip_in_the_ending_makes_no_folder(output):
+    make("a.jpg", "c/a.jpg")
+    with pytest.raises(OptionError, match=rf"{output}: pictures are not written as \..*\.png, "):
+        plan("a.jpg", output=output)
+    assert plan("c", output=output) == {"c/a.jpg": f"{output}/a.png"}
+    Path(output).mkdir(parents=True)
+    assert plan("a.jpg", output=output) == {"a.jpg": f"{output}/a.png"}
+
+
 @pytest.mark.parametrize("output", ["b.png", "new/b.JPG", "b.tiff"])
 def test_a_picture_into_a_file(output):
     make("a.jpg")

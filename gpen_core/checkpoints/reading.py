@@ -34,23 +34,29 @@ class Weights:
     optimiser's ("g_optim"); none in a file that holds only one."""
 
 
-def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:
+def read_state_dict(path: Path | str, keep: bool = False) -> dict[str, torch.Tensor]:
     """Reads the weights in a `.pth`, `.pt` or `.safetensors` file, whatever its name ends in.
 
     Nothing in the file is ever executed, and nothing is read before its size has been checked.
     Of a training checkpoint, the averaged generator (`g_ema`) is taken.
 
+    Args:
+        path: of the file.
+        keep: whether the tensors are kept, and so need memory of their own. Without it those of
+            a `.safetensors` file are views of the mapped file: the fastest way to something made
+            of them at once. `read_safetensors` says why these must not be kept.
+
     Returns:
-        Names without `module.` and the like, and contiguous CPU tensors in the file's dtypes, in
-        memory of their own. All floating point numbers are finite.
+        Names without `module.` and the like, and contiguous CPU tensors in the file's dtypes. All
+        floating point numbers are finite.
 
     Raises:
         CheckpointError: the file cannot be used; the message names it, says why and what to do.
     """
-    return read_weights(path).tensors
+    return read_weights(path, keep).tensors
 
 
-def read_weights(path: Path | str) -> Weights:
+def read_weights(path: Path | str, keep: bool = False) -> Weights:
     """`read_state_dict`, which also tells what else is in the file.
 
     Raises:
@@ -58,7 +64,7 @@ def read_weights(path: Path | str) -> Weights:
     """
     path = Path(path)
     with _naming(path):
-        contents = _opened(path, _read)
+        contents = _opened(path, lambda path, handle: _read(path, handle, keep))
         tensors = state_dict_in(contents)
     check_finite(path, tensors)
     return Weights(tensors, _states_in(contents))
@@ -124,7 +130,7 @@ def _kind(handle: BinaryIO) -> tuple[FileKind, int]:
     return file_kind(handle.read(HEAD_BYTES), size), size
 
 
-def _read(path: Path, handle: BinaryIO) -> object:
+def _read(path: Path, handle: BinaryIO, keep: bool) -> object:
     """What the file holds, once it is known to be safe."""
     kind, size = _kind(handle)
     if kind is FileKind.ONNX:
@@ -133,7 +139,7 @@ def _read(path: Path, handle: BinaryIO) -> object:
             ".safetensors file of the same model."
         )
     if kind is FileKind.SAFETENSORS:
-        return read_safetensors(path, handle, size)
+        return read_safetensors(path, handle, size, keep)
     if kind is FileKind.PICKLE:
         raise bare_pickle(handle)
     if kind is FileKind.ZIP:

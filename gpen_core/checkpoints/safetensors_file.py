@@ -13,8 +13,14 @@ _MAX_TABLE_BYTES = 4 << 20
 _LENGTH_BYTES = 8
 
 
-def read_safetensors(path: Path, handle: BinaryIO, size: int) -> dict[str, torch.Tensor]:
-    """Reads the tensors of the open file of `size` bytes at `path` into memory of their own.
+def read_safetensors(
+    path: Path, handle: BinaryIO, size: int, keep: bool
+) -> dict[str, torch.Tensor]:
+    """The tensors of the open file of `size` bytes at `path`.
+
+    Without `keep` they are views of the mapped file, which stays mapped while any of them lives:
+    until then it cannot be replaced on Windows, and cutting it off in place (a second download,
+    not a new file of its name) ends the process anywhere else. With it they are copies.
 
     Raises:
         Refusal: its table is too large, makes no sense, or promises more than the file has.
@@ -23,9 +29,8 @@ def read_safetensors(path: Path, handle: BinaryIO, size: int) -> dict[str, torch
     expected = _expected_size(handle, size)
     if expected > size:
         raise incomplete(size, expected)
-    # Copies, because the library maps the file: a mapped file cannot be replaced on Windows, and
-    # ends the process when it is overwritten in place (a second download) anywhere else.
-    return {name: tensor.clone() for name, tensor in load_file(path, device="cpu").items()}
+    tensors = load_file(path, device="cpu")
+    return {name: tensor.clone() for name, tensor in tensors.items()} if keep else tensors
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help="folder, or a file name if there is one input picture",
+        help="folder, or a file name ending in .png, .jpg and so on if there is one input picture",
     )
     parser.add_argument("--recursive", action="store_true", help="folders within folders as well")
     add_overwrite(parser)

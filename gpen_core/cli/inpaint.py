@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..detection import DetectionOptions
 from ..errors import OptionError
-from ..images import Picture, read_picture, to_float
+from ..images import Picture, check_writable, read_picture, to_float
 from ..options import RestorationOptions
 from ..selection import select_faces
 from ..tasks import TaskResult, inpaint_aligned, inpaint_picture
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     def work(target: Target, show: Show) -> str:
         picture = read_picture(target.source)
+        check_writable(target.output, picture)
         show("filling", 0.0)
         result = fill(picture.pixels, show)
         write_result(target, picture, result, arguments)

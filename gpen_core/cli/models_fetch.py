@@ -9,8 +9,8 @@ import sys
 from ..checkpoints.refusal import megabytes
 from ..errors import DownloadError, OptionError
 from ..models import Verdict, load_catalogue
-from ..models.downloading import Watch
 from ..models.fetching import MIRROR, Plan, existing, fetch, plan_fetch
+from ..models.patience import Watch
 from .console import Console
 from .setting_up import folders_of
 
@@ -99,9 +99,10 @@ def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
     try:
         fetch(plan, overwrite, watch=Watch(advance))
     except KeyboardInterrupt:
-        console.complain(
-            f"{plan.part.path} keeps {megabytes(plan.part.size())}; the same command goes on there"
-        )
+        if size := plan.part.size():
+            console.complain(
+                f"{plan.part.path} keeps {megabytes(size)}; the same command goes on there"
+            )
         raise
 
 

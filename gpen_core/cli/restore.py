@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..detection import DetectionOptions, Detector
 from ..errors import OptionError
 from ..files import make_folder, write_text
-from ..images import Picture, read_picture, to_dtype, write_picture
+from ..images import Picture, check_writable, read_picture, to_dtype, write_picture
 from ..images.writing import FORMATS
 from ..options import RestorationOptions
 from ..pipeline import restore_aligned, restore_picture
@@ -107,6 +107,7 @@ class _Photos:
     def restore(self, target: Target, show: Show) -> str:
         """Restores one picture and writes what was asked for."""
         picture = read_picture(target.source)
+        check_writable(target.output, picture)
         crops: list[NDArray[Any]] = []
 
         def watch(progress: Progress) -> None:

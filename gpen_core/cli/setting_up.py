@@ -107,8 +107,8 @@ def load_preset_restorer(arguments: argparse.Namespace) -> Restorer:
     if path is None:
         raise CheckpointError(
             f"--preset {arguments.preset} takes a model of {size} pixels, and none is installed. "
-            f"Get it with `gpen models fetch GPEN-BFR-{size}`, or name a file with --model. "
-            f"Folders searched:{listed(folders.searched('restoration'))}"
+            f"Get it with `gpen models fetch GPEN-BFR-{size}`, name a file with --model, or put it "
+            f"into {folders.places('restoration')}"
         )
     restorer = load_by_arguments(path, "restoration", arguments)
     if restorer.size != size:
@@ -134,9 +134,9 @@ def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
         others = ", ".join(path.name for path in readable_models(folders))
         found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
-            f"no GPEN model is installed.{found} Put GPEN-BFR-2048.pth into one of these folders, "
-            f"get it with `gpen models fetch GPEN-BFR-2048`, or name a file with --model:"
-            f"{listed(folders.searched('restoration'))}"
+            f"no GPEN model is installed.{found} Get one with `gpen models fetch GPEN-BFR-2048`, "
+            "name a file with --model, or put GPEN-BFR-2048.pth into "
+            f"{folders.places('restoration')}"
         )
     return load_by_arguments(path, "restoration", arguments)
 
@@ -155,11 +155,6 @@ def load_by_arguments(path: Path, task: Task, arguments: argparse.Namespace) -> 
         arguments.acceleration,
         ways=COMMANDS,
     )
-
-
-def listed(searched: list[Path]) -> str:
-    """Folders for the end of a message, each on a line of its own."""
-    return "".join(f"\n  {folder.absolute()}" for folder in searched)
 
 
 def load_named_detector(arguments: argparse.Namespace) -> Detector:
@@ -181,8 +176,7 @@ def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
     if path is None:
         raise CheckpointError(
             f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"put them into one of these folders, or use --mask area:"
-            f"{listed(folders.searched('parsing'))}"
+            f"use --mask area, or put them into {folders.places('parsing')}"
         )
     return load_parsenet(path, choose_device(arguments.device))
 

@@ -53,12 +53,15 @@ def plan_targets(
     Raises:
         ImageError: an input is missing, a folder holds no picture, an output exists already or
             cannot be created.
-        OptionError: outputs would overwrite each other or an input.
+        OptionError: outputs would overwrite each other or an input, or the output is named like a
+            file that cannot be written.
     """
     sources = _sources(inputs, recursive, output)
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         targets = [_single(sources, output)]
     else:
+        if len(inputs) == 1 and not inputs[0].is_dir():
+            _check_no_file(output)
         _check_folder(output)
         targets = _into_folder(sources, output, suffix)
     _check_distinct(targets, besides)
@@ -101,6 +104,15 @@ def _single(sources: Sequence[tuple[Path, Path]], output: Path) -> Target:
         )
     _check_folder(output.parent)
     return Target(sources[0][0], output)
+
+
+def _check_no_file(folder: Path) -> None:
+    """Refuses for a folder the name of a file: "photo.pgn" is a slip, "v1.0" is not."""
+    if folder.suffix[1:2].isalpha() and not folder.exists():
+        raise OptionError(
+            f"{folder}: pictures are not written as {folder.suffix}; use {', '.join(FORMATS)}. If "
+            "it is to be a folder, make it first"
+        )
 
 
 def _check_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from ..files import make_folder, write_text
 from ..folders import ModelFolders, resolve_model
-from ..images import Picture, read_picture, write_picture
+from ..images import Picture, check_writable, read_picture, write_picture
 from ..models.catalogue import Task, load_catalogue
 from ..models.naming import claim_of
 from ..models.task_of import TITLES
@@ -21,7 +21,7 @@ from ..restorer import Restorer
 from ..tasks import TaskResult
 from .batch import Show, work_through
 from .console import Console
-from .setting_up import folders_of, is_onnx, listed, load_by_arguments, readable_models
+from .setting_up import folders_of, is_onnx, load_by_arguments, readable_models
 from .targets import Target, plan_targets
 
 Make = Callable[[NDArray[Any], Restorer], TaskResult]
@@ -45,6 +45,7 @@ def run_on_each(
 
     def work(target: Target, show: Show) -> str:
         picture = read_picture(target.source)
+        check_writable(target.output, picture)
         show(doing, 0.0)
         result = make(picture.pixels, restorer)
         write_result(target, picture, result, arguments)
@@ -72,9 +73,9 @@ def _installed(folders: ModelFolders, task: Task) -> Path:
     if not named:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(
-            f"no GPEN model named for {TITLES[task]} is installed. Put {model}.pth into one of "
-            f"these folders, get it with `gpen models fetch {model}`, or name a file with --model:"
-            f"{listed(folders.searched('restoration'))}"
+            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
+            f"{model}`, name a file with --model, or put {model}.pth into "
+            f"{folders.places('restoration')}"
         )
     return min(named, key=is_onnx)
 

@@ -71,7 +71,7 @@ def convert(
             f"{target} must end in {' or '.join(FORMATS)}: the ending says what it is converted to"
         )
     with whole_file(target, overwrite) as part:
-        state = read_state_dict(source)
+        state = read_state_dict(source, keep=True)  # the target may take its place
         config = read_config(state, str(source))
         _stop_if(cancelled)
         metadata = _metadata(source, config, half)

@@ -135,7 +135,7 @@ def load_network(weights: Path) -> nn.Module:
     module = require("facexlib.detection.retinaface", "RetinaFace face detection")
     tensors = {
         name.removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in read_state_dict(weights).items()
+        for name, tensor in read_state_dict(weights, keep=True).items()
     }
     with warnings.catch_warnings(), torch.device("meta"):
         warnings.simplefilter("ignore")  # torchvision deprecates an argument that facexlib uses

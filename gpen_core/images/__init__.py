@@ -2,11 +2,12 @@
 
 from .picture import Picture, to_dtype, to_float
 from .reading import MAX_PIXELS, list_pictures, read_picture
-from .writing import write_picture
+from .writing import check_writable, write_picture
 
 __all__ = [
     "MAX_PIXELS",
     "Picture",
+    "check_writable",
     "list_pictures",
     "read_picture",
     "to_dtype",

@@ -79,6 +79,29 @@ def write_picture(
     write_bytes(path, _encode(picture, kind, path, quality), overwrite)
 
 
+def check_writable(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Refuses before any work what `write_picture` would refuse after it.
+
+    Args:
+        path: of the file to be written.
+        picture: what will be worked on; the result has its transparency.
+
+    Raises:
+        ImageError: the name's ending is unknown, or the format cannot hold the transparency.
+    """
+    path = Path(path)
+    _check_transparency(picture, _format_of(path), path)
+
+
+def _check_transparency(picture: Picture, kind: str, path: Path) -> None:
+    alpha = picture.alpha
+    if kind not in _OPAQUE or alpha is None:
+        return
+    # As these formats would round it to 8 bit.
+    if round(int(alpha.min()) / np.iinfo(alpha.dtype).max * 255) < 255:
+        raise ImageError(f"{path}: {kind} has no transparency; write this picture as .png")
+
+
 def _format_of(path: Path) -> str:
     kind = FORMATS.get(path.suffix.lower())
     if kind not in Image.SAVE:
@@ -124,11 +147,8 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
 
 def _samples(picture: Picture, kind: str, path: Path) -> NDArray[Any]:
     """The pixels as (H, W, C): grey or RGB, then alpha if there is any."""
-    pixels, alpha = picture.pixels, picture.alpha
-    if alpha is not None and kind in _OPAQUE:
-        if alpha.min() < np.iinfo(alpha.dtype).max:
-            raise ImageError(f"{path}: {kind} has no transparency; write this picture as .png")
-        alpha = None
+    _check_transparency(picture, kind, path)
+    pixels, alpha = picture.pixels, None if kind in _OPAQUE else picture.alpha
     # No reader takes grey with alpha from a 16-bit TIFF.
     as_grey = kind != "TIFF" or alpha is None or pixels.dtype == np.uint8
     if picture.grey and as_grey and (pixels == pixels[..., :1]).all():

@@ -10,6 +10,9 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import IO
 from urllib.parse import urlsplit
@@ -23,6 +26,10 @@ _PASSING = {
 }
 
 
+_ENDLESS = 1e9
+"""Seconds; what servers ask for beyond that is no number that anybody waits."""
+
+
 class SourceError(Exception):
     """Why an address is of no use: the rest of a sentence that begins with the address."""
 
@@ -33,6 +40,11 @@ class ContentError(SourceError):
 
 class PassingError(SourceError):
     """Trouble that may be over at the next attempt."""
+
+    def __init__(self, said: str, wait: float = 0.0) -> None:
+        """`wait`: seconds that the server asks to leave it in peace."""
+        super().__init__(said)
+        self.wait = wait
 
 
 class StaleError(PassingError):
@@ -134,8 +146,29 @@ def _refused(error: urllib.error.HTTPError) -> SourceError:
     if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return StaleError(answer)
     if error.code in _PASSING or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PassingError(answer)
+        return PassingError(answer, _asked_to_wait(error.headers))
     return SourceError(answer)
+
+
+def _asked_to_wait(headers: Message) -> float:
+    """The seconds of a Retry-After, which tells them or a time of day; 0 if there is none."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _ENDLESS)
+    then = _time(text)
+    if then is None:
+        return 0.0
+    # By the server's own clock if it tells it: ours may be wrong.
+    now = _time(headers.get("Date", "")) or datetime.now(timezone.utc)
+    return max(0.0, (then - now).total_seconds())
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (TypeError, ValueError):  # the former from Python 3.10 and older
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _unreachable(error: Exception, timeout: float) -> SourceError:

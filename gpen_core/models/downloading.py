@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import re
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from ..checkpoints.file_kind import HEAD_BYTES, file_kind
 from ..checkpoints.refusal import Refusal, megabytes
-from ..errors import Cancelled, DownloadError
+from ..errors import DownloadError
 from .addresses import ContentError, PassingError, SourceError, StaleError, open_address
 from .contents import MAX_BYTES
-from .hashing import Advance
 from .partial_file import Origin, PartialFile
+from .patience import Patience, Watch, duration, pause
+
+_log = logging.getLogger("gpen")
 
 _CHUNK_BYTES = 1 << 18
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server."""
-
-    timeout: float = 30.0
-    """Seconds without a byte after which the connection counts as stalled."""
-
-    attempts: int = 5
-    """How often to try without getting further."""
-
-    pause: float = 1.0
-    """Seconds before the second attempt; each later pause is twice as long."""
-
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -44,27 +29,6 @@ class Wanted:
     bytes: int | None
     hashed: bool
     """Whether the whole is checked against a hash, so that a wrong joint would be noticed."""
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who is told of the progress and can stop it."""
-
-    advance: Advance | None = None
-    """Told how many bytes are there, and how many there will be (0: unknown)."""
-
-    cancelled: Callable[[], bool] | None = None
-
-    def tell(self, done: int, total: int | None) -> None:
-        """Reports progress.
-
-        Raises:
-            Cancelled: the caller wants no more.
-        """
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("the download was cancelled; what is there is kept")
-        if self.advance is not None:
-            self.advance(done, total or 0)
 
 
 def download(
@@ -85,7 +49,14 @@ def download(
         furthest = max(furthest, part.size())
         if failures >= patience.attempts:
             raise SourceError(f"{trouble}, after {failures} attempts") from trouble
-        patience.sleep(patience.pause * 2 ** (failures - 1))
+        if trouble.wait > patience.longest:
+            raise SourceError(
+                f"{trouble} and asks to wait for {duration(trouble.wait)}; run the same command "
+                "again after that"
+            ) from trouble
+        if trouble.wait:
+            _log.warning("%s %s: waiting for %s", address, trouble, duration(trouble.wait))
+        pause(max(trouble.wait, patience.pause * 2 ** (failures - 1)), patience, watch)
 
 
 def _try(

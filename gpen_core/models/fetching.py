@@ -14,9 +14,11 @@ from ..files import write_text
 from .addresses import ContentError, SourceError, check_address
 from .catalogue import Catalogue, KnownFile
 from .contents import READERS, Reader, read_contents
-from .downloading import Patience, Wanted, Watch, download
+from .downloading import Wanted, download
 from .hashing import sha256_of
+from .locking import only_one
 from .partial_file import PartialFile
+from .patience import Patience, Watch
 from .verifying import Verification, verify_file
 
 MIRROR = "GPEN_MIRROR"
@@ -117,15 +119,27 @@ def fetch(
 
     Raises:
         DownloadError: no address gave the file, the message says what each did; or a file of that
-            name exists, or it cannot be stored.
+            name exists, another download of it is under way, or it cannot be stored.
         Cancelled: `watch` asked to stop.
     """
-    _check_free(plan, overwrite)
     _make(plan.folder)
+    with only_one(plan.part.lock, f"download of {plan.known.file.file}"):
+        _check_free(plan, overwrite)
+        return _fetch(plan, overwrite, patience or Patience(), readers, watch or Watch())
+
+
+def _fetch(
+    plan: Plan,
+    overwrite: bool,
+    patience: Patience,
+    readers: Mapping[FileKind, Reader],
+    watch: Watch,
+) -> Path:
+    """Tries one address after the other."""
     troubles: list[str] = []
     for address in plan.addresses:
         try:
-            _from_address(plan, address, patience or Patience(), readers, watch or Watch())
+            _from_address(plan, address, patience, readers, watch)
         except SourceError as error:
             troubles.append(f"{address} {error}")
             continue

@@ -39,6 +39,11 @@ class PartialFile:
         """The file that says where the bytes come from."""
         return self.path.with_name(f"{self.path.name}.json")
 
+    @property
+    def lock(self) -> Path:
+        """The file that a download holds as long as it writes here."""
+        return self.path.with_name(f"{self.path.name}.lock")
+
     def size(self) -> int:
         """How many bytes are there."""
         try:

@@ -21,7 +21,16 @@ from ..errors import Cancelled, CheckpointError, GpenError, OptionError
 from ..packages import require
 from .graph import read_graph
 from .interface import Interface, read_interface
-from .providers import CPU, NAMES, Provider, choose_providers, explain_cpu, installed_packages
+from .providers import (
+    CPU,
+    NAMES,
+    OPENVINO_ON_CPU,
+    Provider,
+    choose_providers,
+    explain_cpu,
+    installed_packages,
+)
+from .session import open_session
 
 _log = logging.getLogger("gpen")
 
@@ -86,6 +95,8 @@ class OnnxRestorer:
         if restorer.place == CPU:
             cuda = torch.version.cuda or ""
             restorer._note(explain_cpu(device, available, installed_packages(), cuda))
+        elif restorer._providers[0] == OPENVINO_ON_CPU:
+            restorer._note("OpenVINO found no graphics card of Intel and computes on the processor")
         if precision not in ("auto", restorer._short_precision()):
             restorer._note(f"an ONNX model runs in the precision of its file: {restorer.precision}")
         if not interface.recognised:
@@ -214,13 +225,8 @@ class OnnxRestorer:
         """The session, opened if it is not."""
         if self._session is None:
             runtime = require("onnxruntime", _PURPOSE)
-            options = runtime.SessionOptions()
-            options.log_severity_level = 4  # what goes wrong is told in our own words
-            options.enable_cpu_mem_arena = False  # a quarter less memory, and none is kept
             try:
-                self._session = runtime.InferenceSession(
-                    str(self._path), options, providers=self._providers
-                )
+                self._session, self._providers = open_session(runtime, self._path, self._providers)
             except Exception as error:
                 raise CheckpointError(
                     f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "

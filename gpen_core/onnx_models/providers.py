@@ -37,12 +37,26 @@ _PACKAGES = (
     *("onnxruntime-migraphx", "onnxruntime-rocm", "onnxruntime-silicon", "onnxruntime-qnn"),
 )
 
+_BUILT_FOR = {
+    "migraphx": "onnxruntime-migraphx",
+    "rocm": "onnxruntime-rocm",
+    "directml": "onnxruntime-directml",
+    "coreml": "onnxruntime",
+    "openvino": "onnxruntime-openvino",
+}
+"""The package that brings a provider; onnxruntime-gpu brings the others."""
+
 Provider = tuple[str, dict[str, Any]]
 """Its name in onnxruntime, and its options."""
 
+# OpenVINO would compute in half precision on a graphics card, whatever the file's precision is.
+_AS_THE_FILE = {"precision": "ACCURACY"}
+OPENVINO_ON_CPU: Provider = (NAMES["openvino"], {"device_type": "CPU", **_AS_THE_FILE})
+"""What OpenVINO does without a graphics card of Intel."""
+
 
 def choose_providers(device: str | torch.device, available: Iterable[str]) -> list[Provider]:
-    """The providers to try, best first, the CPU last.
+    """The providers to try, best first, the CPU last; OpenVINO by its name is there twice.
 
     Args:
         device: "auto", a device of torch, or one of `NAMES`.
@@ -61,6 +75,10 @@ def choose_providers(device: str | torch.device, available: Iterable[str]) -> li
         )
     wanted = wanted_kinds(kind)
     chosen = [(NAMES[k], _options(k, index)) for k in wanted if NAMES[k] in present]
+    if kind == "openvino":
+        # Not OpenVINO's own choice, AUTO: that leaves the whole network to onnxruntime's CPU
+        # provider, and a list such as AUTO:GPU,CPU does not start where there is no such card.
+        chosen.append(OPENVINO_ON_CPU)
     return [*chosen, (CPU, {})]
 
 
@@ -99,7 +117,9 @@ def _options(kind: str, index: int) -> dict[str, Any]:
         }
     if kind in ("tensorrt", "rocm", "migraphx", "directml"):
         return {"device_id": index}
-    return {"device_type": "GPU"} if kind == "openvino" else {}
+    if kind == "openvino":
+        return {"device_type": f"GPU.{index}" if index else "GPU", **_AS_THE_FILE}
+    return {}
 
 
 def explain_cpu(
@@ -123,6 +143,11 @@ def explain_cpu(
     usable = [name for name in wanted if NAMES[name] in set(available)]
     installed = " and ".join(f"{name} {version}" for name, version in packages.items())
     if usable:
+        if usable[0] not in ("cuda", "tensorrt"):
+            return (
+                f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Update the "
+                f"card's driver and {installed or 'onnxruntime'}, or use the .pth file"
+            )
         brought = f" (torch brings CUDA {cuda})" if cuda else ""
         return (
             f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Its version of CUDA "
@@ -132,12 +157,16 @@ def explain_cpu(
     if len(packages) > 1:
         return (
             f"onnxruntime ran on the CPU: {installed} are installed over each other, and the one "
-            "without the GPU won. Uninstall both, then install onnxruntime-gpu alone"
+            f"without the GPU won. Uninstall both, then install {_package_for(wanted[0])} alone"
         )
     return (
         f"onnxruntime ran on the CPU: the installed {installed or 'onnxruntime'} has no "
-        f"{NAMES[wanted[0]]}. Install onnxruntime-gpu in its place, or use the .pth file"
+        f"{NAMES[wanted[0]]}. Install {_package_for(wanted[0])} in its place, or use the .pth file"
     )
+
+
+def _package_for(kind: str) -> str:
+    return _BUILT_FOR.get(kind, "onnxruntime-gpu")
 
 
 def installed_packages() -> dict[str, str]:

@@ -54,7 +54,7 @@ def load_upscaler(
 
 def _state(path: Path) -> dict[str, Tensor]:
     """The weights, unless it is known whose they are and these enlarge no pictures."""
-    state = read_state_dict(path)
+    state = read_state_dict(path, keep=True)
     what = "a GPEN face model" if is_gpen(state) else describe(state)
     if what not in (None, _ESRGAN):
         raise CheckpointError(_refusal(path, f"is {what}, not an upscaler"))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gpen_core.models.catalogue import parse_catalogue
-from gpen_core.models.downloading import Patience
+from gpen_core.models.patience import Patience
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import random_state
 
@@ -72,7 +72,9 @@ def site(monkeypatch):
 
 def status(code, headers=()):
     def answer(handler):
-        handler.send_response(code)
+        # The latter sends the time of day by itself.
+        own_date = "Date" in dict(headers)
+        (handler.send_response_only if own_date else handler.send_response)(code)
         for header in headers:
             handler.send_header(*header)
         handler.send_header("Content-Length", "0")

@@ -14,8 +14,8 @@ from gpen_core.errors import Cancelled, DownloadError, OptionError
 from gpen_core.models import downloading
 from gpen_core.models.addresses import SafeRedirects, SourceError
 from gpen_core.models.contents import Contents
-from gpen_core.models.downloading import Watch
 from gpen_core.models.fetching import existing, fetch, plan_fetch
+from gpen_core.models.patience import Watch
 from gpen_core.models.verifying import Verdict
 
 
@@ -51,6 +51,7 @@ def refused(get):
 
 DONE = ["tiny.pth", "tiny.pth.licence.txt"]
 PART = ["tiny.pth.part", "tiny.pth.part.json"]
+DATE = ("Date", "Wed, 21 Oct 2015 07:28:00 GMT")
 
 
 class TestAllGoesWell:
@@ -335,6 +336,52 @@ class TestUnwillingServers:
         address = site.put("/m", answers.status(code), answers.status(code), answers.serve(tiny))
         assert get(address, data=tiny).read_bytes() == tiny
         assert naps == [1.0, 2.0]
+
+    @pytest.mark.parametrize("code", [429, 503])
+    @pytest.mark.parametrize(
+        ("asked", "pauses"),
+        [
+            ([("Retry-After", "20")], [20.0]),
+            ([("Retry-After", "Wed, 21 Oct 2015 07:28:40 GMT"), DATE], [40.0]),
+            ([("Retry-After", "Wed, 21 Oct 2015 07:28:40 GMT")], [1.0]),  # long past
+            ([("Retry-After", "0")], [1.0]),
+            ([("Retry-After", "soon"), DATE], [1.0]),
+            ([("Retry-After", "-5")], [1.0]),
+        ],
+    )
+    def test_a_server_says_how_long_to_wait(
+        self, site, answers, get, tiny, naps, code, asked, pauses, caplog
+    ):
+        address = site.put("/m", answers.status(code, asked), answers.serve(tiny))
+        assert get(address, data=tiny).read_bytes() == tiny
+        assert naps == pauses
+        told = [f"{address} answers {code}" in line for line in caplog.messages]
+        assert told == ([] if pauses == [1.0] else [True])
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"), [("301", "6 min"), ("7500", "2 h 5 min"), ("9" * 400, "277777 h")]
+    )
+    def test_a_server_that_asks_for_too_much_is_given_up(
+        self, site, answers, get, left, refused, tiny, naps, seconds, said
+    ):
+        asked = answers.status(429, [("Retry-After", seconds)])
+        address = site.put("/m", answers.serve(tiny, upto=1000), asked, answers.serve(tiny))
+        assert f"answers 429 Too Many Requests and asks to wait for {said}" in refused(address)
+        assert naps == [1.0]
+        assert left() == PART
+        assert get(address, data=tiny).read_bytes() == tiny
+        assert site.asked("Range")[-1] == "bytes=1000-"
+
+    def test_another_address_is_not_waited_for(self, site, answers, get, tiny, naps):
+        busy = site.put("/busy", answers.status(503, [("Retry-After", "3600")]))
+        assert get(busy, site.put("/m", answers.serve(tiny)), data=tiny).read_bytes() == tiny
+        assert naps == []
+
+    def test_waiting_can_be_cancelled(self, site, answers, get, naps):
+        address = site.put("/m", answers.status(429, [("Retry-After", "100")]))
+        with pytest.raises(Cancelled):
+            get(address, watch=Watch(cancelled=lambda: sum(naps) > 3))
+        assert 3 < sum(naps) < 4
 
     def test_a_lasting_trouble_is_told(self, site, answers, refused):
         address = site.put("/m", answers.status(500))

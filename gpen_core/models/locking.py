@@ -1,0 +1,94 @@
+"""A file that only one program at a time works on, on every system.
+
+The lock is one of the operating system on an open file: it goes with the process that holds it,
+however that ends, so that none is left behind to block later ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import DownloadError
+
+_log = logging.getLogger("gpen")
+
+_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+
+
+@contextmanager
+def only_one(lock: Path, work: str) -> Generator[None]:
+    """Holds `lock`, a file made for that alone and removed at the end, during the block.
+
+    Args:
+        lock: in a folder that exists.
+        work: what is done meanwhile, for the message: "download of model.pth".
+
+    Raises:
+        DownloadError: another process or thread holds it, or it cannot be made.
+    """
+    handle = _held(lock, work)
+    try:
+        yield
+    finally:
+        _release(handle, lock)
+
+
+def _held(lock: Path, work: str) -> int:
+    while True:
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise DownloadError(
+                f"{lock} cannot be written ({error.strerror or error}). Name another folder with "
+                "--into."
+            ) from error
+        try:
+            _take(handle)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                os.close(handle)
+                raise DownloadError(
+                    f"another {work} into {lock.parent} is under way. Wait for its end, or end it "
+                    "and run the command again."
+                ) from error
+            _log.warning("%s cannot be locked (%s): start no second %s", lock, error.strerror, work)
+        if _is_still(handle, lock):
+            return handle
+        # Whoever held it removed it meanwhile: what was locked is no longer the file of that name.
+        os.close(handle)
+
+
+def _is_still(handle: int, lock: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+    def _release(handle: int, lock: Path) -> None:
+        os.close(handle)
+        # An open file cannot be removed there: then it is the next one's.
+        with suppress(PermissionError, FileNotFoundError):
+            lock.unlink()
+else:
+    import fcntl
+
+    def _take(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _release(handle: int, lock: Path) -> None:
+        # While it is still held, so that nobody can hold the removed file unawares.
+        lock.unlink(missing_ok=True)
+        os.close(handle)

@@ -1,0 +1,85 @@
+"""How long a download waits for its server, and who can end that."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import Cancelled
+from .hashing import Advance
+
+_LOOK_EVERY = 0.2
+"""Seconds of a pause between two looks at whether it was cancelled."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server."""
+
+    timeout: float = 30.0
+    """Seconds without a byte after which the connection counts as stalled."""
+
+    attempts: int = 5
+    """How often to try without getting further."""
+
+    pause: float = 1.0
+    """Seconds before the second attempt; each later pause is twice as long."""
+
+    sleep: Callable[[float], None] = time.sleep
+
+    longest: float = 300.0
+    """Seconds that a server may ask to wait; if it asks for more, it is given up."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told of the progress and can stop it."""
+
+    advance: Advance | None = None
+    """Told how many bytes are there, and how many there will be (0: unknown)."""
+
+    cancelled: Callable[[], bool] | None = None
+
+    def tell(self, done: int, total: int | None) -> None:
+        """Reports progress.
+
+        Raises:
+            Cancelled: the caller wants no more.
+        """
+        self.stop_if_cancelled()
+        if self.advance is not None:
+            self.advance(done, total or 0)
+
+    def stop_if_cancelled(self) -> None:
+        """Looks whether to go on.
+
+        Raises:
+            Cancelled: the caller wants no more.
+        """
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the download was cancelled; what is there is kept")
+
+
+def pause(seconds: float, patience: Patience, watch: Watch) -> None:
+    """Waits, in short pieces if somebody may cancel meanwhile.
+
+    Raises:
+        Cancelled: `watch` asked to stop.
+    """
+    if watch.cancelled is None:
+        patience.sleep(seconds)
+        return
+    while seconds > 0:
+        watch.stop_if_cancelled()
+        patience.sleep(min(seconds, _LOOK_EVERY))
+        seconds -= _LOOK_EVERY
+
+
+def duration(seconds: float) -> str:
+    """In words: "45 s", "10 min", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return " ".join(f"{n} {unit}" for n, unit in ((hours, "h"), (minutes, "min")) if n)
