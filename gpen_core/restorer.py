@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +62,30 @@ class Restorer(Protocol):
             OptionError: the crop has another shape.
             Cancelled: `cancelled` returned true.
             GpenError: the crop could not be restored.
+        """
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many crops are best restored together, 1 or more."""
+        ...
+
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores several aligned faces, each as `restore` does and with the same outcome.
+
+        Args:
+            crops: any number, best up to `at_once`; each as for `restore`.
+            cancelled: as for `restore`.
+
+        Returns:
+            The restored crops in the same order.
+
+        Raises:
+            OptionError: a crop has another shape.
+            Cancelled: `cancelled` returned true.
+            GpenError: a crop could not be restored.
         """
         ...
 

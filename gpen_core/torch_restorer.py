@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +178,17 @@ class TorchRestorer:
         image = crop.to(torch.float32).contiguous().unsqueeze(0) * 2 - 1
         with self._lock:
             return self._restore(image, cancelled).to(crop.device)
+
+    @property
+    def at_once(self) -> int:
+        """How many crops are best restored together."""
+        return 1
+
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores several faces; see `Restorer.restore_many`."""
+        return [self.restore(crop, cancelled) for crop in crops]
 
     def _restore(self, image: Tensor, cancelled: Callable[[], bool] | None) -> Tensor:
         """Tries one way after the other; returns RGB (3, size, size) in 0..1."""

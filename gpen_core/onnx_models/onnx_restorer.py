@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
@@ -104,8 +104,12 @@ class OnnxRestorer:
     @property
     def place(self) -> str:
         """The execution provider that really runs."""
-        with self._lock:
-            return self._open().get_providers()[0]
+        session = self._session
+        if session is None:
+            with self._lock:
+                session = self._open()
+        # Without the lock, or a thread that cuts out the next face would wait for this one.
+        return session.get_providers()[0]
 
     @property
     def precision(self) -> str:
@@ -153,6 +157,17 @@ class OnnxRestorer:
                 "use the model in float32, or its .pth file"
             )
         return ((result[0] + 1) / 2).clamp_(0, 1).to(crop.device)
+
+    @property
+    def at_once(self) -> int:
+        """How many crops are best restored together."""
+        return 1
+
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+    ) -> list[Tensor]:
+        """Restores several faces; see `Restorer.restore_many`."""
+        return [self.restore(crop, cancelled) for crop in crops]
 
     def unload(self) -> None:
         """Closes the session; the next call opens it again."""
