@@ -155,10 +155,12 @@ def test_a_preview_of_a_large_crop_is_small(pack, progress):
         ("GPENRestoreFaces", 8),
     ],
 )
+@pytest.mark.parametrize("threads", [False, True])
 def test_cancel_stops_in_the_middle_with_the_host_s_exception(
-    pack, run_all, monkeypatch, node_id, asked, progress
+    pack, run_all, monkeypatch, node_id, asked, threads, progress
 ):
     """The user presses Cancel just before the node asks for the `asked`th time."""
+    monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: threads)
     job, management = run_all(node_id), pack.host.model_management
     original, times = management.processing_interrupted, []
 
@@ -187,8 +189,12 @@ def test_cancel_stops_the_quick_nodes_between_pictures(pack, run_all, node_id):
     assert not management.processing_interrupted()
 
 
-def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(pack, run_all, progress):
+@pytest.mark.parametrize("threads", [False, True])
+def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(
+    pack, run_all, monkeypatch, threads, progress
+):
     """The host itself asks for Cancel whenever a bar advances."""
+    monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: threads)
     management, job = pack.host.model_management, run_all("GPENRestoreImage")
 
     def hook(value, total, preview=None, node_id=None):
