@@ -175,6 +175,13 @@ def test_without_a_face_a_small_black_picture_stands_for_the_crops(
     assert not loads, "a model that is not needed is not loaded"
 
 
+def test_the_bar_counts_frames_and_the_faces_in_them(restore, load_model, couple, photo, progress):
+    black = torch.zeros_like(couple)
+    restore(torch.cat([black, couple, black]), load_model("random", 256))
+    assert [round(value / total, 2) for value, total, _ in progress] == [0.33, 0.5, 0.67, 1]
+    assert [preview is not None for _, _, preview in progress] == [False, True, True, False]
+
+
 def test_alpha_is_kept(restore, load_model, photo):
     rgba = torch.cat([photo, torch.rand(1, 256, 256, 1)], 3)
     image, mask, crops, _ = restore(rgba, load_model("random", 256))
@@ -267,7 +274,7 @@ def test_only_the_faces_chosen_by_number_are_restored(restore, load_model, coupl
         "not selected",
         None,
     ]
-    assert progress[-1][:2] == (1, 1)
+    assert [entry[0] / entry[1] for entry in progress] == [1], "one face of one picture"
 
 
 def test_faces_found_before_are_taken_as_they_are(pack, restore, load_model, couple, detector):
