@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from .folders import ModelFolders, model_folders
     from .images import Picture, read_picture, write_picture
     from .options import RestorationOptions
+    from .picture_plan import PictureTask
     from .pipeline import restore_aligned, restore_picture
     from .report import FaceReport, Report
     from .restorer import Restorer, load_restorer
-    from .results import Progress, RestoredPicture
+    from .results import Outcome, Progress, RestoredPicture
+    from .stream import restore_pictures
     from .tasks import (
         TaskResult,
         colorize_picture,
@@ -64,7 +66,9 @@ __all__ = [
     "MissingPackageError",
     "ModelFolders",
     "OptionError",
+    "Outcome",
     "Picture",
+    "PictureTask",
     "Progress",
     "Report",
     "RestorationOptions",
@@ -86,6 +90,7 @@ __all__ = [
     "resample",
     "restore_aligned",
     "restore_picture",
+    "restore_pictures",
     "synthesize_face",
     "write_picture",
 ]
@@ -108,10 +113,12 @@ _HOMES = {
     "folders": ("ModelFolders", "model_folders"),
     "images": ("Picture", "read_picture", "write_picture"),
     "options": ("RestorationOptions",),
+    "picture_plan": ("PictureTask",),
     "pipeline": ("restore_aligned", "restore_picture"),
     "report": ("FaceReport", "Report"),
     "restorer": ("Restorer", "load_restorer"),
-    "results": ("Progress", "RestoredPicture"),
+    "results": ("Outcome", "Progress", "RestoredPicture"),
+    "stream": ("restore_pictures",),
     "tasks": (
         "TaskResult",
         "colorize_picture",

@@ -79,7 +79,7 @@ class ModelChoice:
     @property
     def precision(self) -> str:
         """Known only of a loaded model."""
-        return next((loaded.precision for loaded in self._loaded.values()), "")
+        return next((loaded.precision for loaded in list(self._loaded.values())), "")
 
     def for_side(self, side: float) -> Restorer:
         """The model for a face whose crop covers `side` × `side` pixels of the result.

@@ -1,9 +1,9 @@
-"""What is done with each face of a picture: cut out, restore, paste back."""
+"""What is done with each face of a picture beside the network: cut out, paste back."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,49 +14,37 @@ from torch import Tensor
 from .compositing.colour import match_low_frequencies
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
-from .devices import is_out_of_memory, release_memory
+from .devices import finish_stream, is_out_of_memory, release_memory
 from .geometry.alignment import Alignment
 from .geometry.sampling import extract_crop
 from .options import RestorationOptions
-from .restorer import Restorer
-from .watching import Clock, Watch
 
 _log = logging.getLogger("gpen")
 
 
 @dataclass
 class FaceWork:
-    """What is done with each face of a picture: cut out, restore, paste back."""
+    """What is done with each face of a picture beside the network: cut out, paste back.
+
+    What either returns is complete, so that a thread with another stream may go on with it.
+    """
 
     pixels: NDArray[Any]
     base: NDArray[Any]
-    restorers: Sequence[Restorer]
-    """Of each face."""
-
     options: RestorationOptions
     parser: FaceParser | None
     canvas: Canvas
-    watch: Watch
-    clock: Clock
     notes: list[str] = field(default_factory=list[str])
 
-    def restore(self, index: int, alignment: Alignment, place: Alignment) -> tuple[Tensor, Tensor]:
-        """Restores one face; returns its crop before and after."""
-        with self.clock("crop"):
-            crop = self._crop(self.pixels, alignment, self.restorers[index].device)
-        with self.clock("restore"):
-            restored = self.restorers[index].restore(crop, self.watch.cancelled)
-        with self.clock("paste"):
-            restored = self._paste(index, crop, restored, place)
-        return crop, restored
+    def cut(self, alignment: Alignment, device: torch.device) -> Tensor:
+        """The aligned crop of a face, RGB (3, size, size), float32, 0..1."""
+        crop = self._crop(self.pixels, alignment, device)
+        finish_stream(crop.device)
+        return crop
 
-    def _crop(self, pixels: NDArray[Any], alignment: Alignment, device: torch.device) -> Tensor:
-        def extract(device: torch.device) -> Tensor:
-            return extract_crop(pixels, alignment, device)
+    def paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
+        """Pastes the face of the canvas's `index`; returns its crop in the colour pasted."""
 
-        return self._on_cpu_if_need_be("cutting out", extract, device)
-
-    def _paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
         def paste(device: torch.device) -> Tensor:
             pasted = restored.to(device)
             if self.options.colour == "lowfreq":
@@ -67,7 +55,15 @@ class FaceWork:
             self.canvas.paste(index, pasted, None if parse is None else parse.mask(pasted))
             return pasted
 
-        return self._on_cpu_if_need_be("pasting", paste, restored.device)
+        pasted = self._on_cpu_if_need_be("pasting", paste, restored.device)
+        finish_stream(restored.device)
+        return pasted
+
+    def _crop(self, pixels: NDArray[Any], alignment: Alignment, device: torch.device) -> Tensor:
+        def extract(device: torch.device) -> Tensor:
+            return extract_crop(pixels, alignment, device)
+
+        return self._on_cpu_if_need_be("cutting out", extract, device)
 
     def _on_cpu_if_need_be(
         self, doing: str, work: Callable[[torch.device], Tensor], device: torch.device

@@ -45,11 +45,6 @@ class Restorer(Protocol):
         """Type of the feature maps: float32, float16, bfloat16."""
         ...
 
-    @property
-    def at_once(self) -> int:
-        """How many crops are best given to `restore_many`."""
-        ...
-
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         ...
@@ -71,10 +66,28 @@ class Restorer(Protocol):
         """
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many crops are best restored together, 1 or more."""
+        ...
+
     def restore_many(
         self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
     ) -> list[Tensor]:
-        """Restores aligned faces, `at_once` of them together; see `restore`."""
+        """Restores several aligned faces, each as `restore` does and with the same outcome.
+
+        Args:
+            crops: any number, best up to `at_once`; each as for `restore`.
+            cancelled: as for `restore`.
+
+        Returns:
+            The restored crops in the same order.
+
+        Raises:
+            OptionError: a crop has another shape.
+            Cancelled: `cancelled` returned true.
+            GpenError: a crop could not be restored.
+        """
         ...
 
     def unload(self) -> None:

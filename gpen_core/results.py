@@ -46,7 +46,7 @@ class RestoredCrop:
 
 @dataclass(frozen=True, eq=False)
 class RestoredPicture:
-    """The outcome of `restore_picture`."""
+    """What `restore_picture` returns."""
 
     pixels: NDArray[Any]
     """RGB (H, W, 3) of the dtype and size of the background."""
@@ -61,3 +61,23 @@ class RestoredPicture:
     """The restored faces' crops, if they were to be kept."""
 
     report: Report
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one of many pictures."""
+
+    position: int
+    """Of the picture among all, from 0."""
+
+    picture: RestoredPicture | None
+    """None if it failed."""
+
+    failure: Exception | None
+    """Why it failed."""
+
+    def result(self) -> RestoredPicture:
+        """The restored picture, or raises what the picture failed with."""
+        if self.picture is None:
+            raise self.failure or AssertionError("a picture without a result has failed")
+        return self.picture

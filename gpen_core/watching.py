@@ -1,4 +1,4 @@
-"""Watching a restoration: progress, cancelling, time."""
+"""Watching a restoration: cancelling, time."""
 
 from __future__ import annotations
 
@@ -8,27 +8,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .errors import Cancelled
-from .results import Progress
 
 CancelCheck = Callable[[], bool]
 
 
-@dataclass(frozen=True)
-class Watch:
-    """The caller's two callbacks, either of which may be missing."""
+class Wish:
+    """The caller's wish to stop: asked like a `CancelCheck`, true for good once it was true."""
 
-    progress: Callable[[Progress], None] | None
-    cancelled: CancelCheck | None
+    def __init__(self, cancelled: CancelCheck | None) -> None:
+        """`cancelled` is the caller's callback, if there is one."""
+        self._cancelled = cancelled
+        self._stop = False
+        self._raised: BaseException | None = None
 
-    def tell(self, progress: Progress) -> None:
-        """Reports progress."""
-        if self.progress is not None:
-            self.progress(progress)
+    def __call__(self) -> bool:
+        """Whether to stop. What the callback raises is remembered, and raised."""
+        if not self._stop and self._cancelled is not None:
+            try:
+                self._stop = bool(self._cancelled())
+            except BaseException as error:
+                self._raised = error
+                raise
+        return self._stop
 
     def check(self) -> None:
-        """Raises `Cancelled` if the caller asked to stop."""
-        if self.cancelled is not None and self.cancelled():
+        """Raises `Cancelled` if the caller wants to stop."""
+        if self():
             raise Cancelled("the restoration was cancelled")
+
+    def respect(self) -> None:
+        """Raises what the callback raised, whatever became of that on its way here."""
+        if self._raised is not None:
+            raise self._raised
 
 
 @dataclass
@@ -44,5 +55,13 @@ class Clock:
         try:
             yield
         finally:
-            passed = (time.perf_counter() - began) * 1000
-            self.spent[stage] = self.spent.get(stage, 0.0) + passed
+            self.add(stage, since(began))
+
+    def add(self, stage: str, milliseconds: float) -> None:
+        """Adds time to a stage."""
+        self.spent[stage] = self.spent.get(stage, 0.0) + milliseconds
+
+
+def since(began: float) -> float:
+    """Milliseconds since a moment of `time.perf_counter`."""
+    return (time.perf_counter() - began) * 1000

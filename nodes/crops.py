@@ -11,32 +11,34 @@ from .pictures import frame_of, within_range
 
 
 class CropBatch:
-    """Crops that come one by one, each kept once, where and as the host wants results.
+    """Crops that come one by one, where and as the host wants results.
 
-    One 2048 crop takes 50 MB; gathered in a list first, a batch of frames would be held twice.
+    One 2048 crop takes 50 MB: none is kept twice while the batch is made of them.
     """
 
-    def __init__(self, count: int) -> None:
-        """At most `count` crops of one size will come."""
-        self._count = count
-        self._done = 0
+    def __init__(self) -> None:
+        self._crops: list[Tensor] = []
         self._images: Tensor | None = None
 
     def add(self, crop: Tensor) -> None:
-        """The next crop, RGB (3, S, S)."""
-        if self._images is None:
-            self._images = host.empty_output((self._count, *crop.shape[1:], 3))
-        self._images[self._done] = crop.permute(1, 2, 0).clamp(0, 1)
-        self._done += 1
+        """The next crop, RGB (3, S, S), of the same size as the others."""
+        kept = host.empty_output((*crop.shape[1:], 3))
+        kept.copy_(crop.permute(1, 2, 0).clamp(0, 1))
+        self._crops.append(kept)
 
     def image(self) -> Tensor:
-        """The crops as an IMAGE; a small black picture stands for none.
+        """The crops as an IMAGE; a small black picture stands for none. To be called at the end.
 
         Nodes that show pictures fail on an empty batch.
         """
+        if self._images is None and self._crops:
+            self._images = host.empty_output((len(self._crops), *self._crops[0].shape))
+            while self._crops:
+                index = len(self._crops) - 1
+                self._images[index] = self._crops.pop()
         if self._images is None:
             return host.as_output(torch.zeros(1, 64, 64, 3))
-        return self._images[: self._done]
+        return self._images
 
 
 def is_placeholder(crops: Tensor) -> bool:

@@ -116,19 +116,23 @@ def interruptible() -> Generator[None]:
 
 
 class Bar:
-    """The node's progress bar, counting faces, with a preview of the last one."""
+    """The node's progress bar, counting faces or pictures, with a preview of the last face."""
 
     def __init__(self, total: int) -> None:
-        """`total` faces are to come."""
+        """`total` are to come."""
         self._bar = comfy.utils.ProgressBar(max(total, 1))
         self._done = 0
         self._total = max(total, 1)
 
     def advance(self, crop: Tensor | None = None) -> None:
-        """One more face; `crop` is it, RGB (3, S, S) in 0..1."""
+        """One more; `crop` is the face, RGB (3, S, S) in 0..1."""
         self._done += 1
+        self.show(self._done, crop)
+
+    def show(self, done: int, crop: Tensor | None = None) -> None:
+        """So many; `crop` is the last face, RGB (3, S, S) in 0..1."""
         preview = None if crop is None else ("JPEG", _thumbnail(crop), _PREVIEW_SIDE)
-        self._bar.update_absolute(self._done, self._total, preview)
+        self._bar.update_absolute(done, self._total, preview)
 
 
 def _thumbnail(crop: Tensor) -> Image.Image:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..gpen_core.detection import DetectionOptions, Detector
 from ..gpen_core.errors import OptionError
-from ..gpen_core.faces import Face
 from ..gpen_core.options import RestorationOptions
-from ..gpen_core.pipeline import restore_picture
-from ..gpen_core.results import Progress, RestoredPicture
-from ..gpen_core.selection import select_faces
+from ..gpen_core.picture_plan import PictureTask
+from ..gpen_core.results import Progress
+from ..gpen_core.stream import restore_pictures
+from ..gpen_core.watching import CancelCheck
 from . import host
 from .model_tasks import require_task
-from .pictures import Frame, copy_of, frame_of, mask_for, put, refuse_nan, within_range
+from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
 from .values import Faces, GpenModel
+
+_PARTS = 100
+"""Of a picture on the bar: how many faces it has is not known before they are found."""
 
 
 @dataclass
@@ -28,8 +34,11 @@ class Job:
 
     model: GpenModel
     options: RestorationOptions
-    detector: str | None
-    """Its name, for the report."""
+    detector: Detector | None = None
+    """What finds the faces, or has found them; None if they come from elsewhere."""
+
+    detection: DetectionOptions | None = None
+    """Which faces count, where they are still to be found."""
 
     keep: Callable[[Tensor], None] | None = None
     """Is given each restored crop, RGB (3, S, S)."""
@@ -37,62 +46,84 @@ class Job:
     reports: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def run(
-        self, images: Tensor, faces: Faces, background: Tensor, mask: Tensor | None
+        self, images: Tensor, faces: Faces | None, background: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Restores picture by picture.
+        """Restores the pictures, several at once where that is faster.
+
+        Args:
+            images: the pictures.
+            faces: their faces; None if they are to be found.
+            background: what the faces are pasted into.
+            mask: where that is allowed.
 
         Returns:
             The pictures and what was pasted, as outputs.
         """
         require_task(self.model, "restoration")
-        faces.check_images(images)
-        if background.shape[0] != images.shape[0]:
-            raise OptionError(
-                f"the background holds {background.shape[0]} images, but there are "
-                f"{images.shape[0]} images to restore; both batches must be equally long"
-            )
+        if faces is not None:
+            faces.check_images(images)
+        _check_background(background, images)
         result, covered = copy_of(background), torch.zeros(background.shape[:3])
-        chosen = [len(select_faces(found, self.options.faces)) for found in faces.pictures]
-        bar = host.Bar(sum(chosen))
-        for index, found in enumerate(faces.pictures):
-            if chosen[index]:
-                host.load(self.model)
-            base = frame_of(background, index)
-            limit = mask_for(mask, index, *base.shape[:2])
-            restored = self._restore(frame_of(images, index), found, base, limit, bar)
-            put(result, index, restored.pixels)
-            covered[index] = torch.from_numpy(restored.mask)
-            self.reports.append(restored.report.to_dict() | {"detector": self.detector})
+        outcomes = restore_pictures(
+            (partial(_task, images, background, mask, faces, i) for i in range(images.shape[0])),
+            self.model.restorer,
+            self.detector,
+            self.options,
+            self.detection,
+            progress=self._watch(images.shape[0]),
+            cancelled=host.cancelled,
+            keep_crops=False,
+        )
+        name = None if self.detector is None else self.detector.name
+        with host.interruptible(), closing(outcomes):
+            for outcome in outcomes:
+                restored = outcome.result()
+                put(result, outcome.position, restored.pixels)
+                covered[outcome.position] = torch.from_numpy(restored.mask)
+                self.reports.append(restored.report.to_dict() | {"detector": name})
         return host.as_output(result), host.as_output(covered)
 
-    def _restore(
-        self,
-        frame: Frame,
-        faces: tuple[Face, ...],
-        background: Frame,
-        limit: Frame | None,
-        bar: host.Bar,
-    ) -> RestoredPicture:
-        def show(progress: Progress) -> None:
+    def _watch(self, count: int) -> Callable[[int, Progress], None]:
+        """What moves the bar, keeps crops, and loads the model before each picture with faces."""
+        bar = host.Bar(count * _PARTS)
+
+        def watch(index: int, progress: Progress) -> None:
             if progress.crop is not None:
-                bar.advance(progress.crop)
+                bar.show(index * _PARTS + _PARTS * progress.done // progress.total, progress.crop)
                 if self.keep is not None:
                     self.keep(progress.crop)
+            elif progress.stage == "restoring faces" and progress.total:
+                host.load(self.model)
+            elif progress.stage == "done" and not progress.total:
+                bar.show((index + 1) * _PARTS)
 
-        refuse_nan(background)
-        with host.interruptible():
-            return restore_picture(
-                within_range(frame),
-                self.model.restorer,
-                options=self.options,
-                faces=faces,
-                background=background,
-                limit=limit,
-                progress=show,
-                cancelled=host.cancelled,
-                keep_crops=False,
-            )
+        return watch
 
     def report(self) -> str:
         """What was done, picture by picture, as JSON."""
         return json.dumps(self.reports, indent=2)
+
+
+def _check_background(background: Tensor, images: Tensor) -> None:
+    if background.shape[0] != images.shape[0]:
+        raise OptionError(
+            f"the background holds {background.shape[0]} images, but there are "
+            f"{images.shape[0]} images to restore; both batches must be equally long"
+        )
+
+
+def _task(
+    images: Tensor,
+    background: Tensor,
+    mask: Tensor | None,
+    faces: Faces | None,
+    index: int,
+    _cancelled: CancelCheck,
+) -> PictureTask:
+    """One picture of the batches."""
+    base = frame_of(background, index)
+    limit = mask_for(mask, index, *base.shape[:2])
+    refuse_nan(base)
+    frame = within_range(frame_of(images, index))
+    found = None if faces is None else faces.pictures[index]
+    return PictureTask(frame, found, base, limit)

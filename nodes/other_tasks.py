@@ -174,7 +174,7 @@ class FaceFromSegmentation(io.ComfyNode):
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Makes one face after the other."""
         require_task(model, "segmentation")
-        made, bar = CropBatch(image.shape[0]), host.Bar(image.shape[0])
+        made, bar = CropBatch(), host.Bar(image.shape[0])
         with host.interruptible():
             for index in range(image.shape[0]):
                 host.load(model)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..gpen_core.detection import DetectionOptions, Detector, load_detector
 from ..gpen_core.options import RestorationOptions
-from ..gpen_core.selection import select_faces
 from . import host
 from .crops import CropBatch
 from .detecting import detection_options, find_faces
@@ -104,17 +103,15 @@ class RestoreImage(io.ComfyNode):
         background: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        """Finds the faces of all pictures, then restores picture by picture."""
+        """Finds faces, if they are not given, and restores them."""
         options = RestorationOptions(
             strength, template, feather, colour=colour_match, faces=face_numbers
         )
-        name = None
+        crops = CropBatch()
+        job = Job(model, options, keep=crops.add if keep_crops else None)
         if faces is None:
-            detector = detector or default_detector()
-            wanted = detection_options(confidence, minimum_size, maximum_count)
-            faces, name = find_faces(image, detector, wanted), detector.name
-        crops = CropBatch(sum(len(select_faces(found, face_numbers)) for found in faces.pictures))
-        job = Job(model, options, name, crops.add if keep_crops else None)
+            job.detector = detector or default_detector()
+            job.detection = detection_options(confidence, minimum_size, maximum_count)
         result, covered = job.run(image, faces, image if background is None else background, mask)
         return io.NodeOutput(result, covered, crops.image(), job.report())
 
@@ -175,7 +172,7 @@ class RestoreAfterSwap(io.ComfyNode):
             faces_changed_in(faces, swapped_image, original_image, index, change_from)
             for index, faces in enumerate(found.pictures)
         )
-        job = Job(model, options, detector.name)
+        job = Job(model, options, detector)
         result, covered = job.run(swapped_image, found.with_pictures(changed), swapped_image, mask)
         return io.NodeOutput(result, covered, job.report())
 

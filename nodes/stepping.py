@@ -69,7 +69,7 @@ class CropFaces(io.ComfyNode):
             raise OptionError(f"the size is {size!r}, but must be one of {', '.join(SIZES)}")
         faces.check_images(image)
         cut = replace(faces, template=template)
-        crops = CropBatch(cut.count)
+        crops = CropBatch()
         for index, places in enumerate(alignments(cut, int(size))):
             if not places:
                 continue
@@ -109,7 +109,7 @@ class RestoreFaces(io.ComfyNode):
         if is_placeholder(crops):
             return io.NodeOutput(crops)
         bar = host.Bar(crops.shape[0])
-        restored = CropBatch(crops.shape[0])
+        restored = CropBatch()
         with host.interruptible():
             for index in range(crops.shape[0]):
                 host.load(model)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import skimage.data
 import torch
 from PIL import Image
 
-from gpen_core import __version__
+from gpen_core import __version__, picture_work, stream
 from gpen_core.cli import batch, main, restore, self_test, setting_up
 from gpen_core.cli.console import Console
 from gpen_core.cli.sample import sample_photo
@@ -163,13 +164,13 @@ class TestRestore:
     def test_a_defect_in_one_picture_does_not_stop_the_others(self, run, monkeypatch):
         for name in ("a.png", "b.png"):
             write_picture(name, Picture(grey()))
-        original = restore.restore_picture
+        original = picture_work.detect_faces
 
-        def defective(*arguments, **options):
-            monkeypatch.setattr(restore, "restore_picture", original)
+        def defective(*arguments):
+            monkeypatch.setattr(picture_work, "detect_faces", original)
             raise ZeroDivisionError("a defect")
 
-        monkeypatch.setattr(restore, "restore_picture", defective)
+        monkeypatch.setattr(picture_work, "detect_faces", defective)
         status, _, err = run("restore", "a.png", "b.png", "-o", "out")
         assert (status, files("out")) == (1, ["b.png"])
         assert err.startswith("a.png: failed in a way that is not foreseen")
@@ -179,10 +180,10 @@ class TestRestore:
     def test_memory_that_ran_out_is_told(self, run, monkeypatch):
         write_picture("a.png", Picture(grey()))
 
-        def exhausted(*arguments, **options):
+        def exhausted(*arguments):
             raise MemoryError
 
-        monkeypatch.setattr(restore, "restore_picture", exhausted)
+        monkeypatch.setattr(picture_work, "detect_faces", exhausted)
         assert run("restore", "a.png", "-o", "out")[2].startswith("a.png: memory ran out\n")
 
     def test_an_interrupt_ends_cleanly(self, run, monkeypatch):
@@ -218,13 +219,13 @@ class TestRestore:
         assert pixels("out/photo.png").shape == photo.shape
 
     def test_a_file_that_appears_meanwhile_is_kept(self, run, photo, monkeypatch):
-        def late(*arguments, **options):
+        def late(*arguments):
             Path("out").mkdir()
             Path("out/photo.json").write_text("mine")
-            return original(*arguments, **options)
+            return original(*arguments)
 
-        original = restore.restore_picture
-        monkeypatch.setattr(restore, "restore_picture", late)
+        original = picture_work.detect_faces
+        monkeypatch.setattr(picture_work, "detect_faces", late)
         status, _, err = run("restore", "photo.png", "-o", "out", "--report")
         assert status == 1
         assert "out/photo.json exists already" in err
@@ -290,6 +291,94 @@ class TestRestore:
         monkeypatch.setattr(restore, "write_picture", writing)
         run("restore", "a.png", "b.png", "-o", "out")
         assert events == ["read a.png", "write a.png", "read b.png", "write b.png"]
+
+
+@pytest.fixture
+def in_threads(monkeypatch):
+    """As on a graphics card, where reading, restoring and writing overlap."""
+    monkeypatch.setattr(stream, "overlaps", lambda device: True)
+    monkeypatch.setattr(restore, "overlaps", lambda device: True)
+    yield
+    assert not [each for each in threading.enumerate() if each.name.startswith("gpen-")]
+
+
+class TestOverlapping:
+    @pytest.fixture
+    def many(self, photo):
+        for number in range(0, 12, 3):
+            write_picture(f"in/{number:02}.png", Picture(photo))
+            write_picture(f"in/{number + 1:02}.png", Picture(grey()))
+            Path(f"in/{number + 2:02}.png").write_text("no picture")
+
+    @pytest.fixture(autouse=True)
+    def folder(self):
+        Path("in").mkdir()
+
+    def test_files_messages_and_status_are_the_same(self, run, many, request):
+        asked = ("restore", "in", "--report", "--save-crops", "-o")
+        expected = run(*asked, "one by one")
+        request.getfixturevalue("in_threads")
+        status, out, err = run(*asked, "together")
+        assert (status, err) == (expected[0], expected[2])
+        assert out.replace("together", "one by one") == expected[1]
+        assert files("together") == files("one by one")
+        for name in files("together"):
+            if name.endswith(".png"):
+                assert np.array_equal(pixels(f"together/{name}"), pixels(f"one by one/{name}"))
+
+    @pytest.mark.parametrize("where", ["read_picture", "write_picture"])
+    def test_an_interrupt_ends_cleanly(self, run, many, monkeypatch, in_threads, where):
+        original = getattr(restore, where)
+
+        def interrupted(path, *rest):
+            if path.name == "03.png":
+                raise KeyboardInterrupt
+            return original(path, *rest)
+
+        monkeypatch.setattr(restore, where, interrupted)
+        status, out, err = run("restore", "in", "-o", "out")
+        assert status == 130
+        # The third is no picture; what had not been told when the interrupt came is not counted.
+        told = out.count(" -> ") + err.count("not a picture")
+        stopped = [f"stopped after {told} of 12 pictures", "gpen: interrupted"]
+        assert err.splitlines()[-2:] == stopped
+        assert told <= 3
+        assert "done" not in out
+        assert "03.png" not in files("out")
+
+    def test_pictures_that_cannot_be_written_are_named(self, run, many, monkeypatch, in_threads):
+        original = restore.write_picture
+
+        def full(path, *rest):
+            if path.name == "04.png":
+                raise OSError("the disk is full")
+            original(path, *rest)
+
+        monkeypatch.setattr(restore, "write_picture", full)
+        status, out, err = run("restore", "in", "-o", "out")
+        assert (status, out.count(" -> ")) == (1, 7)
+        assert "in/04.png: the disk is full\n" in err
+        assert err.endswith("5 of 12 pictures failed\n")
+
+    def test_few_pictures_wait_to_be_written(self, run, monkeypatch, in_threads):
+        for number in range(30):
+            write_picture(f"in/{number:02}.png", Picture(grey()))
+        read, written, most = [], [], []
+
+        def reading(path):
+            read.append(path)
+            return read_picture(path)
+
+        def writing(path, *rest):
+            most.append(len(read) - len(written))
+            write_picture(path, *rest)
+            written.append(path)
+
+        monkeypatch.setattr(restore, "read_picture", reading)
+        monkeypatch.setattr(restore, "write_picture", writing)
+        run("restore", "in", "-o", "out")
+        assert len(written) == 30
+        assert max(most) <= 2 * batch._AT_ONCE + 8
 
 
 class TestAligned:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+import threading
 from types import TracebackType
 from typing import TextIO
 
@@ -14,13 +15,16 @@ _WIDTH = 24
 class Console:
     """A progress bar on standard error, if that is a terminal; messages on their own lines.
 
-    Within its `with` block warnings logged by the package are messages as well.
+    Within its `with` block warnings logged by the package are messages as well. Any thread may use
+    it.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         """`quiet` shows no bar; messages appear all the same."""
         self._bar = not quiet and sys.stderr.isatty()
         self._shown = 0
+        # Pictures are prepared in a thread of their own, and whatever is logged there comes here.
+        self._lock = threading.RLock()
         self._handler = _Handler(self)
 
     def __enter__(self) -> Console:
@@ -44,18 +48,21 @@ class Console:
         filled = round(part * _WIDTH)
         line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {part:4.0%} {_one_line(text)}"
         line = line[: shutil.get_terminal_size().columns - 1]
-        _write(sys.stderr, "\r" + line.ljust(self._shown))
-        self._shown = len(line)
+        with self._lock:
+            _write(sys.stderr, "\r" + line.ljust(self._shown))
+            self._shown = len(line)
 
     def say(self, text: str) -> None:
         """Prints a result on standard output."""
-        self._clear()
-        _write(sys.stdout, text + "\n")
+        with self._lock:
+            self._clear()
+            _write(sys.stdout, text + "\n")
 
     def complain(self, text: str) -> None:
         """Prints about trouble on standard error."""
-        self._clear()
-        _write(sys.stderr, text + "\n")
+        with self._lock:
+            self._clear()
+            _write(sys.stderr, text + "\n")
 
     def _clear(self) -> None:
         if self._shown:

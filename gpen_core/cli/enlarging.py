@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ..folders import resolve_model
 from ..upscaling import Enlarged, load_upscaler, resample
 from ..upscaling.enlarged import check_factor
+from ..watching import CancelCheck
 from .batch import Show
 from .setting_up import folders_of
 
-Enlarge = Callable[[NDArray[Any], Show], Enlarged]
-"""Enlarges a picture, RGB (H, W, 3), and shows how far it is."""
+Enlarge = Callable[[NDArray[Any], Show, CancelCheck], Enlarged]
+"""Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
 def enlarging(arguments: argparse.Namespace) -> Enlarge | None:
@@ -34,7 +35,7 @@ def enlarging(arguments: argparse.Namespace) -> Enlarge | None:
     if scale is None:
         return None
 
-    def interpolate(pixels: NDArray[Any], show: Show) -> Enlarged:
+    def interpolate(pixels: NDArray[Any], show: Show, _cancelled: CancelCheck) -> Enlarged:
         show("enlarging", 0.0)
         return resample(pixels, scale)
 
@@ -45,11 +46,11 @@ def _with_model(arguments: argparse.Namespace, scale: float | None) -> Enlarge:
     path = resolve_model(arguments.upscale_with, "upscaling", folders_of(arguments))
     upscaler = load_upscaler(path, arguments.device, arguments.precision)
 
-    def upscale(pixels: NDArray[Any], show: Show) -> Enlarged:
+    def upscale(pixels: NDArray[Any], show: Show, cancelled: CancelCheck) -> Enlarged:
         def tell(done: int, total: int) -> None:
             show(f"enlarging, tile {done} of {total}", done / total)
 
         show("enlarging", 0.0)
-        return upscaler.upscale(pixels, scale, progress=tell)
+        return upscaler.upscale(pixels, scale, progress=tell, cancelled=cancelled)
 
     return upscale

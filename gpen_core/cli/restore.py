@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..detection import DetectionOptions, Detector
+from ..devices import overlaps
 from ..errors import OptionError
 from ..files import make_folder, write_text
 from ..images import Picture, check_writable, read_picture, to_dtype, write_picture
 from ..images.writing import FORMATS
 from ..options import RestorationOptions
-from ..pipeline import restore_aligned, restore_picture
+from ..picture_plan import PictureTask
+from ..picture_work import MakeTask
+from ..pipeline import restore_aligned
 from ..report import Report
 from ..restorer import Restorer
-from ..results import Progress
-from .batch import Show, work_through
+from ..results import Outcome, Progress
+from ..stream import restore_pictures
+from ..watching import CancelCheck
+from .batch import Attempt, Show, attempt_all, beside, work_through
 from .console import Console
-from .enlarging import enlarging
+from .enlarging import Enlarge, enlarging
 from .setting_up import (
     detection_options,
     load_chosen_restorer,
@@ -49,7 +57,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     console.progress("loading the model", 0.0)
     if arguments.aligned:
         return work_through(targets, _Crops(arguments).restore, console)
-    return work_through(targets, _Photos(arguments, restoration, detection).restore, console)
+    photos = _Photos(arguments, restoration, detection)
+    return attempt_all(targets, photos.attempts, console)
 
 
 def _check_aligned(
@@ -104,48 +113,82 @@ class _Photos:
         self._detector: Detector = load_named_detector(arguments)
         self._restorer = load_chosen_restorer(arguments)
 
-    def restore(self, target: Target, show: Show) -> str:
-        """Restores one picture and writes what was asked for."""
-        picture = read_picture(target.source)
-        check_writable(target.output, picture)
-        crops: list[NDArray[Any]] = []
+    def attempts(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
+        """Restores the pictures; what is left to do for each is to write it."""
+        attempts = self._restored(targets, shows)
+        return beside(attempts) if overlaps(self._restorer.device) else attempts
 
-        def watch(progress: Progress) -> None:
-            show(_describe(progress), progress.done / max(progress.total, 1))
-            # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
-            if progress.crop is not None and self._arguments.save_crops:
-                crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
-                crops.append(to_dtype(crop, picture.pixels.dtype))
+    def _restored(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
+        photos: dict[int, _Photo] = {}
 
-        background = self._enlarge and self._enlarge(picture.pixels, show)
-        result = restore_picture(
-            picture.pixels,
+        def tasks() -> Iterator[MakeTask]:
+            for position, (target, show) in enumerate(zip(targets, shows, strict=True)):
+                photos[position] = _Photo(target, show, self._arguments, self._enlarge)
+                yield photos[position].read
+
+        outcomes = restore_pictures(
+            tasks(),
             self._restorer,
             self._detector,
             self._restoration,
             self._detection,
-            background=background,
             parser=self._parser,
-            progress=watch,
+            progress=lambda position, progress: photos[position].watch(progress),
             keep_crops=False,
         )
-        make_folder(target.output.parent)
-        self._write(target, picture.with_pixels(result.pixels), result.report, crops)
+        with closing(outcomes):
+            for outcome in outcomes:
+                photo = photos.pop(outcome.position)
+                yield partial(photo.write, outcome)
+
+
+class _Photo:
+    """One picture, from its file to the files that come of it."""
+
+    def __init__(
+        self, target: Target, show: Show, arguments: argparse.Namespace, enlarge: Enlarge | None
+    ) -> None:
+        self._target = target
+        self._show = show
+        self._arguments = arguments
+        self._enlarge = enlarge
+        self._crops: list[NDArray[Any]] = []
+
+    def read(self, cancelled: CancelCheck) -> PictureTask:
+        """Reads the picture, and enlarges it if that is wanted."""
+        self._show("reading", 0.0)
+        self._picture = read_picture(self._target.source)
+        check_writable(self._target.output, self._picture)
+        pixels = self._picture.pixels
+        background = self._enlarge and self._enlarge(pixels, self._show, cancelled)
+        return PictureTask(pixels, background=background)
+
+    def watch(self, progress: Progress) -> None:
+        """Shows how far it is, and keeps the crops if they are wanted."""
+        self._show(_describe(progress), progress.done / max(progress.total, 1))
+        # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
+        if progress.crop is not None and self._arguments.save_crops:
+            crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
+            self._crops.append(to_dtype(crop, self._picture.pixels.dtype))
+
+    def write(self, outcome: Outcome) -> str:
+        """Writes what came of it; returns what to say, or raises what it failed with."""
+        result = outcome.result()
+        make_folder(self._target.output.parent)
+        self._write(self._picture.with_pixels(result.pixels), result.report)
         return f"{result.report.summary()}; detector: {result.report.detector}"
 
-    def _write(
-        self, target: Target, restored: Picture, report: Report, crops: list[NDArray[Any]]
-    ) -> None:
+    def _write(self, restored: Picture, report: Report) -> None:
         overwrite: bool = self._arguments.overwrite
-        write_picture(target.output, restored, overwrite, self._arguments.quality)
+        write_picture(self._target.output, restored, overwrite, self._arguments.quality)
         if self._arguments.report:
-            content = {"source": str(target.source)} | report.to_dict()
-            write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
-        if not crops:
+            content = {"source": str(self._target.source)} | report.to_dict()
+            write_text(self._target.beside(".json"), json.dumps(content, indent=2), overwrite)
+        if not self._crops:
             return
         restored_faces = [entry.face for entry in report.faces if entry.skipped is None]
-        for face, crop in zip(restored_faces, crops, strict=True):
-            path = target.beside(CROPS.replace("*", str(face.index)))
+        for face, crop in zip(restored_faces, self._crops, strict=True):
+            path = self._target.beside(CROPS.replace("*", str(face.index)))
             write_picture(path, Picture(crop, icc_profile=restored.icc_profile), overwrite)
 
 

@@ -116,8 +116,12 @@ class OnnxRestorer:
     @property
     def place(self) -> str:
         """The execution provider that really runs."""
-        with self._lock:
-            return self._open().get_providers()[0]
+        session = self._session
+        if session is None:
+            with self._lock:
+                session = self._open()
+        # Without the lock, or a thread that cuts out the next face would wait for this one.
+        return session.get_providers()[0]
 
     @property
     def precision(self) -> str:

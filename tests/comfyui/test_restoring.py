@@ -1,6 +1,8 @@
 """Restore Image, the same in steps, and Restore After Swap."""
 
 import json
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -135,6 +137,30 @@ def test_batches_keep_length_and_order_and_frames_without_a_face_are_untouched(
             assert torch.equal(image[index], run(frames[index : index + 1], model)[0][0])
 
 
+@pytest.mark.parametrize("node_id", ["GPENRestoreImage", "GPENRestoreAfterSwap"])
+def test_frames_on_their_way_at_once_give_the_same_pixels(
+    pack, load_model, couple, detector, node_id, monkeypatch
+):
+    """As on a graphics card, where several threads share the work."""
+    frames = torch.cat([couple, torch.zeros_like(couple), couple.flip(2) * 0.8, couple * 0.9])
+    model = load_model("random", 256)
+    inputs = {"image": frames}
+    if node_id == "GPENRestoreAfterSwap":
+        inputs = {"swapped_image": frames, "original_image": frames.flip(3)}
+    run = partial(pack.run, node_id, model=model, detector=detector, **inputs)
+    expected = run()
+    monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: True)
+    monkeypatch.setattr(type(model.restorer), "at_once", 3)
+    result = run()
+    for ours, theirs in zip(result[:-1], expected[:-1], strict=True):
+        assert torch.equal(ours, theirs)
+    reports = [
+        [len(picture["faces"]) for picture in json.loads(done[-1])] for done in (result, expected)
+    ]
+    assert reports[0] == reports[1] == [2, 0, 2, 2]
+    assert not [each for each in threading.enumerate() if each.name.startswith("gpen-")]
+
+
 def test_without_a_face_a_small_black_picture_stands_for_the_crops(
     pack, restore, steps, load_model, photo, loads
 ):
@@ -147,6 +173,13 @@ def test_without_a_face_a_small_black_picture_stands_for_the_crops(
         assert crops.shape == (1, 64, 64, 3)
         assert not crops.any()
     assert not loads, "a model that is not needed is not loaded"
+
+
+def test_the_bar_counts_frames_and_the_faces_in_them(restore, load_model, couple, photo, progress):
+    black = torch.zeros_like(couple)
+    restore(torch.cat([black, couple, black]), load_model("random", 256))
+    assert [round(value / total, 2) for value, total, _ in progress] == [0.33, 0.5, 0.67, 1]
+    assert [preview is not None for _, _, preview in progress] == [False, True, True, False]
 
 
 def test_alpha_is_kept(restore, load_model, photo):
@@ -241,7 +274,7 @@ def test_only_the_faces_chosen_by_number_are_restored(restore, load_model, coupl
         "not selected",
         None,
     ]
-    assert progress[-1][:2] == (1, 1)
+    assert [entry[0] / entry[1] for entry in progress] == [1], "one face of one picture"
 
 
 def test_faces_found_before_are_taken_as_they_are(pack, restore, load_model, couple, detector):

@@ -1,0 +1,173 @@
+"""Handing work from thread to thread: bounded, in order, and never waiting for one that has gone.
+
+Three roles pass pieces of work on. A first thread makes them, the caller works on several together,
+and a last thread finishes them. Both threads have news for the caller. The caller alone never waits
+for room, but for whatever it can do next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Piece = TypeVar("Piece")
+News = TypeVar("News")
+
+
+class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
+    """The caller has no use any more for what a thread does."""
+
+
+class HandOver(Generic[Piece, News]):
+    """What lies between the three roles."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._made: deque[Piece] = deque()
+        self._made_all = False
+        self._worked_on: list[Piece] | None = None
+        self._worked_on_all = False
+        self._finished_all = False
+        self._news: deque[News] = deque()
+        self._failure: BaseException | None = None
+        self._stopped = False
+
+    # Of both threads.
+
+    def stopped(self) -> bool:
+        """Whether a thread should end."""
+        return self._stopped
+
+    def tell(self, news: News) -> None:
+        """News for the caller; never waits, as a thread has few of them for each piece."""
+        with self._changed:
+            self._news.append(news)
+            self._changed.notify_all()
+
+    # Of the first thread.
+
+    def make_all(self, role: Callable[[], None]) -> None:
+        """The whole life of the first thread; what `role` raises the caller raises in the end."""
+        try:
+            self._live(role)
+        finally:
+            with self._changed:
+                self._made_all = True
+                self._changed.notify_all()
+
+    def put(self, piece: Piece, room: int) -> None:
+        """Hands a piece to the caller, once fewer than `room` wait.
+
+        Raises:
+            Stopped: the caller takes no more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or len(self._made) < room)
+            if self._stopped:
+                raise Stopped
+            self._made.append(piece)
+            self._changed.notify_all()
+
+    # Of the last thread.
+
+    def finish_all(self, role: Callable[[], None]) -> None:
+        """The whole life of the last thread; what `role` raises the caller raises in the end."""
+        try:
+            self._live(role)
+        finally:
+            with self._changed:
+                self._finished_all = True
+                self._changed.notify_all()
+
+    def next_batch(self) -> list[Piece] | None:
+        """Waits for pieces that the caller has worked on; None if no more come."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._stopped or self._worked_on is not None or self._worked_on_all
+            )
+            batch, self._worked_on = self._worked_on, None
+            self._changed.notify_all()
+            return None if self._stopped else batch
+
+    # Of the caller.
+
+    def wait(self, holding: bool, seconds: float) -> None:
+        """Waits until there is something to do, or for so long.
+
+        Args:
+            holding: whether the caller has a batch for which there was no room.
+            seconds: to wait at most.
+        """
+
+        def something() -> bool:
+            if self._news or self._finished_all:
+                return True
+            if holding:
+                return self._worked_on is None
+            return bool(self._made) or (self._made_all and not self._worked_on_all)
+
+        with self._changed:
+            self._changed.wait_for(something, seconds)
+
+    def news(self) -> News | None:
+        """The oldest news that the caller does not know."""
+        with self._changed:
+            return self._news.popleft() if self._news else None
+
+    def over(self) -> bool:
+        """Whether all is finished and told.
+
+        Raises:
+            BaseException: what a thread has failed with.
+        """
+        with self._changed:
+            if self._news or not self._finished_all:
+                return False
+            if self._failure is not None:
+                raise self._failure
+            return True
+
+    def take(self, fits: Callable[[list[Piece], Piece], bool]) -> list[Piece]:
+        """Takes the pieces that are there and can be worked on together; none while there are news.
+
+        Args:
+            fits: whether a piece may join those before it.
+        """
+        batch: list[Piece] = []
+        with self._changed:
+            # News of a piece come before it, and are to be known before it is worked on.
+            while not self._news and self._made and (not batch or fits(batch, self._made[0])):
+                batch.append(self._made.popleft())
+            if not batch and not self._made and self._made_all:
+                self._worked_on_all = True
+            self._changed.notify_all()
+        return batch
+
+    def hand_on(self, batch: list[Piece]) -> bool:
+        """Hands pieces to the last thread; false if there is no room yet."""
+        with self._changed:
+            if self._worked_on is not None:
+                return False
+            self._worked_on = batch
+            self._changed.notify_all()
+            return True
+
+    def stop(self) -> None:
+        """Makes the threads end, whatever they wait for."""
+        with self._changed:
+            self._stopped = True
+            self._made.clear()
+            self._changed.notify_all()
+
+    def _live(self, role: Callable[[], None]) -> None:
+        try:
+            role()
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
+            with self._changed:
+                # What a thread says when it was stopped nobody waits for.
+                if not self._stopped:
+                    self._failure = self._failure or error

@@ -1,0 +1,181 @@
+"""What is to be done with one picture: which faces, where, with which model, into what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .choosing import ModelChoice
+from .compositing.parsing import FaceParser
+from .compositing.paste import Canvas
+from .detection import DetectionOptions, Detector
+from .face_work import FaceWork
+from .faces import Face
+from .geometry.alignment import Alignment
+from .geometry.resizing import Enlargement, enlargement
+from .options import RestorationOptions
+from .placing import align_faces
+from .report import FaceReport, Report
+from .restorer import Restorer
+from .upscaling.enlarged import Enlarged
+
+
+@dataclass(frozen=True, eq=False)
+class PictureTask:
+    """A picture whose faces are to be restored."""
+
+    pixels: NDArray[Any]
+    """RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed."""
+
+    faces: Iterable[Face] | None = None
+    """Faces of this picture found elsewhere, in place of detection."""
+
+    background: NDArray[Any] | Enlarged | None = None
+    """The same picture, enlarged or reduced, into which the faces are pasted in place of `pixels`;
+    of any of the three types. The report names what enlarged it if it is the result of
+    `Upscaler.upscale` or `resample`."""
+
+    limit: NDArray[np.float32] | None = None
+    """(H, W) of the background's size, 0..1: nothing is pasted where it is 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """With what, and how, pictures are restored."""
+
+    restorer: Restorer | ModelChoice
+    detector: Detector | None
+    options: RestorationOptions
+    detection: DetectionOptions | None
+    parser: FaceParser | None
+    keep_crops: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedFace:
+    """A face that will be restored."""
+
+    face: Face
+    alignment: Alignment
+    """Where its crop lies in the picture."""
+
+    place: Alignment
+    """Where its crop lies in the background."""
+
+    restorer: Restorer
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is to be done with a picture."""
+
+    faces: tuple[Face, ...]
+    """All faces of the picture."""
+
+    chosen: list[PlannedFace]
+    left_out: dict[int, FaceReport]
+    """By the face's number."""
+
+    work: FaceWork
+    upscaler: str | None
+    told: tuple[str, ...]
+    """What is to be told of the background."""
+
+
+def plan_picture(task: PictureTask, faces: tuple[Face, ...], means: Means) -> Plan:
+    """Decides about every face and prepares what they will be pasted into.
+
+    Args:
+        task: the picture, which is usable.
+        faces: of the picture.
+        means: with what it is restored.
+
+    Raises:
+        ImageError: the background is unusable.
+        OptionError: arguments do not fit together.
+        CheckpointError: a model that a face needs cannot be loaded.
+    """
+    restorer, options, pixels = means.restorer, means.options, task.pixels
+    aligned, left_out = align_faces(faces, pixels.shape[:2], restorer.size, options)
+    base, upscaler, told = _around(pixels, task.background)
+    factor = enlargement(pixels.shape[:2], base.shape[:2])
+    chosen = [_planned(face, alignment, factor, restorer) for face, alignment in aligned]
+    places = [each.place for each in chosen]
+    canvas = Canvas(base, places, options.strength, options.feather, task.limit)
+    work = FaceWork(pixels, base, options, means.parser, canvas)
+    return Plan(faces, chosen, left_out, work, upscaler, told)
+
+
+def report_on(
+    plan: Plan,
+    means: Means,
+    restored: dict[int, FaceReport],
+    searched_by: str | None,
+    milliseconds: dict[str, float],
+) -> Report:
+    """What was done to a picture.
+
+    Args:
+        plan: of the picture.
+        means: with what it was restored.
+        restored: by the face's number.
+        searched_by: the detector that ran.
+        milliseconds: by stage.
+    """
+    height, width = plan.work.pixels.shape[:2]
+    used = [each.restorer for each in plan.chosen]
+    noted = (means.restorer, *used, plan.work)
+    reports = plan.left_out | restored
+    return Report(
+        width=width,
+        height=height,
+        **_models_in_words(used or [means.restorer]),
+        detector=searched_by,
+        template=means.options.template,
+        strength=means.options.strength,
+        faces=tuple(reports[face.index] for face in plan.faces),
+        upscaler=plan.upscaler,
+        notes=tuple(dict.fromkeys((*plan.told, *(n for each in noted for n in each.notes)))),
+        milliseconds=milliseconds,
+    )
+
+
+def _planned(
+    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer | ModelChoice
+) -> PlannedFace:
+    own = _restorer_for(alignment, factor, restorer)
+    if own.size != alignment.size:
+        alignment = alignment.for_size(own.size)
+    return PlannedFace(face, alignment, alignment.for_resized(factor), own)
+
+
+def _restorer_for(
+    alignment: Alignment, factor: Enlargement, restorer: Restorer | ModelChoice
+) -> Restorer:
+    """The model for one face, by the pixels that its crop covers in the result."""
+    if not isinstance(restorer, ModelChoice):
+        return restorer
+    return restorer.for_side(alignment.size / alignment.scale * max(factor))
+
+
+def _around(
+    pixels: NDArray[Any], background: NDArray[Any] | Enlarged | None
+) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
+    """What faces are pasted into, what enlarged it, and what is to be told of that."""
+    if isinstance(background, Enlarged):
+        return background.pixels, background.by, background.notes
+    return (pixels if background is None else background), None, ()
+
+
+def _models_in_words(used: Sequence[Restorer | ModelChoice]) -> dict[str, Any]:
+    """The part of a report that is about models."""
+    return {
+        "model": ", ".join(dict.fromkeys(each.name for each in used)),
+        "model_size": max(each.size for each in used),
+        "device": ", ".join(dict.fromkeys(each.place for each in used)),
+        "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
+    }

@@ -1,0 +1,235 @@
+"""The work on one picture, in three roles: prepare it, restore its faces, paste them back.
+
+Pieces of many pictures may be on their way at once, each role in a thread of its own. They never
+overtake each other, and only one role has a piece at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .detection import detect_faces
+from .detection.detector import check_picture
+from .devices import finish_stream
+from .errors import Cancelled, OptionError
+from .faces import Face
+from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
+from .report import FaceReport
+from .restorer import Restorer
+from .results import Outcome, Progress, RestoredCrop, RestoredPicture
+from .watching import CancelCheck, Clock, since
+
+_log = logging.getLogger("gpen")
+
+MakeTask = Callable[[CancelCheck], PictureTask]
+"""Makes a task when it is its turn; asks again and again whether to stop, if it takes long."""
+
+
+@dataclass(eq=False)
+class CutFace:
+    """A face on its way from the picture through the network and back."""
+
+    index: int
+    """Among the faces of its picture that are restored."""
+
+    restorer: Restorer
+    crop: Tensor
+    milliseconds: float
+    restored: Tensor | None = None
+
+
+@dataclass(eq=False)
+class Piece:
+    """What one role hands to the next: a face of a picture, or that the picture has no more."""
+
+    work: PictureWork
+    last: bool
+    """Whether the picture has no more."""
+
+    face: CutFace | None = None
+
+
+class PictureWork:
+    """One picture on its way through the roles."""
+
+    def __init__(self, position: int, make: PictureTask | MakeTask, means: Means) -> None:
+        """Does nothing yet.
+
+        Args:
+            position: of the picture among all.
+            make: the task, or what makes it.
+            means: with what it is restored.
+        """
+        self.position = position
+        self.clock = Clock()
+        self.failure: Exception | None = None
+        """What this picture failed with; nothing more is done for it then."""
+
+        self._make = make
+        self._means = means
+        self._searched_by: str | None = None
+        self._plan: Plan | None = None
+        self._reports: dict[int, FaceReport] = {}
+        self._crops: list[RestoredCrop] = []
+
+    def prepare(self, cancelled: CancelCheck) -> Iterator[Progress | Piece]:
+        """Makes the task, finds the faces and cuts them out one by one; the last piece says so.
+
+        Raises:
+            Cancelled: the caller wants to stop.
+        """
+        ended = False
+        try:
+            with _without_gradients():
+                task = self._make(cancelled) if callable(self._make) else self._make
+            check_picture(task.pixels)
+            if task.faces is None:
+                yield Progress("detecting faces", 0, 0)
+            faces = self._find(task.pixels, cancelled) if task.faces is None else tuple(task.faces)
+            with _without_gradients():
+                plan = self._plan = plan_picture(task, faces, self._means)
+            yield Progress("restoring faces", 0, len(plan.chosen))
+            for index in range(len(plan.chosen)):
+                if self.failure is not None:
+                    break
+                piece = Piece(self, index + 1 == len(plan.chosen), self._cut(plan, index))
+                ended = piece.last
+                yield piece
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
+            self.fail(error)
+        if not ended:
+            yield Piece(self, last=True)
+
+    def paste(self, piece: Piece) -> Iterator[Progress | Outcome]:
+        """Pastes the face of a piece; ends with the outcome after the last one."""
+        progress = None
+        try:
+            if piece.face is not None and self.failure is None:
+                progress = self._paste(piece.face)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
+            self.fail(error)
+        # Whoever is slow to take what follows must not keep the crop.
+        piece.face = None
+        if progress is not None:
+            yield progress
+        if not piece.last:
+            return
+        picture = self._result()
+        if picture is not None:
+            total = picture.report.restored
+            yield Progress("done", total, total)
+        self._plan = None
+        yield Outcome(self.position, picture, self.failure)
+
+    def fail(self, error: Exception) -> None:
+        """Ends the work on this picture; what it failed with holds on to no crop."""
+        traceback.clear_frames(error.__traceback__)
+        self.failure = error
+
+    def _find(self, pixels: NDArray[Any], cancelled: CancelCheck) -> tuple[Face, ...]:
+        detector = self._means.detector
+        if detector is None:
+            raise OptionError("restore_picture needs a detector, or the faces themselves")
+        with self.clock("detect"), _without_gradients():
+            self._searched_by = detector.name
+            return detect_faces(detector, pixels, self._means.detection, cancelled)
+
+    def _cut(self, plan: Plan, index: int) -> CutFace:
+        began, chosen = time.perf_counter(), plan.chosen[index]
+        with _without_gradients():
+            crop = plan.work.cut(chosen.alignment, chosen.restorer.device)
+        passed = since(began)
+        self.clock.add("crop", passed)
+        return CutFace(index, chosen.restorer, crop, passed)
+
+    def _paste(self, cut: CutFace) -> Progress:
+        """Pastes a restored face and notes it for the report."""
+        if self._plan is None or cut.restored is None:
+            raise AssertionError("a face is pasted after it was cut out and restored")
+        began, chosen = time.perf_counter(), self._plan.chosen[cut.index]
+        face, alignment = chosen.face, chosen.alignment
+        with _without_gradients():
+            pasted = self._plan.work.paste(cut.index, cut.crop, cut.restored, chosen.place)
+            passed = since(began)
+            if self._means.keep_crops:
+                kept = RestoredCrop(face, alignment, cut.crop.cpu(), pasted.cpu())
+                self._crops.append(kept)
+        self.clock.add("paste", passed)
+        self._reports[face.index] = FaceReport(
+            face, alignment.scale, cut.milliseconds + passed, cut.restorer.name
+        )
+        return Progress("restoring faces", cut.index + 1, len(self._plan.chosen), pasted)
+
+    def _result(self) -> RestoredPicture | None:
+        """The restored picture; None if it failed."""
+        plan = self._plan
+        if plan is None or self.failure is not None:
+            return None
+        try:
+            report = report_on(
+                plan, self._means, self._reports, self._searched_by, self.clock.spent
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
+            self.fail(error)
+            return None
+        canvas = plan.work.canvas
+        return RestoredPicture(canvas.pixels, canvas.mask, plan.faces, tuple(self._crops), report)
+
+
+def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
+    """Runs the network on the faces of some pieces, which all have the same restorer.
+
+    If that fails each is restored by itself, so that only the picture at fault fails.
+
+    Raises:
+        Cancelled: the caller wants to stop.
+    """
+    waiting = [p for p in pieces if p.face is not None and p.work.failure is None]
+    try:
+        _restore(waiting, cancelled)
+    except Cancelled:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
+        if len(waiting) == 1:
+            waiting[0].work.fail(error)
+            return
+    else:
+        return
+    for piece in waiting:
+        restore_together([piece], cancelled)
+    if all(piece.work.failure is None for piece in waiting):
+        _log.warning("%d faces were restored one by one, as together it failed", len(waiting))
+
+
+def _restore(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
+    faces = [piece.face for piece in pieces if piece.face is not None]
+    if not faces:
+        return
+    began = time.perf_counter()
+    with _without_gradients():
+        restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
+        finish_stream(faces[0].crop.device)
+    share = since(began) / len(faces)
+    for piece, face, result in zip(pieces, faces, restored, strict=True):
+        face.restored = result
+        face.milliseconds += share
+        piece.work.clock.add("restore", share)
+
+
+@contextmanager
+def _without_gradients() -> Generator[None]:
+    """Keeps a host's inference mode out as well: not every thread is in it."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield

@@ -1,0 +1,214 @@
+"""Pictures in, restored pictures out, one after the other and several on their way at once.
+
+Three roles hand faces on: a thread reads, detects and cuts out; the caller's thread runs the
+network, on several faces together where that is faster, also of different pictures; another thread
+pastes back. Where the network takes all cores itself there is only the caller's thread, and the
+same roles take turns.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+
+import torch
+
+from .choosing import ModelChoice
+from .compositing.parsing import FaceParser
+from .detection import DetectionOptions, Detector
+from .devices import finish_stream, overlaps, own_stream, use_here
+from .errors import OptionError
+from .handover import HandOver
+from .options import RestorationOptions
+from .picture_plan import Means, PictureTask
+from .picture_work import MakeTask, PictureWork, Piece, restore_together
+from .restorer import Restorer
+from .results import Outcome, Progress
+from .watching import CancelCheck, Wish
+
+Told = tuple[int, Progress]
+"""The position of a picture, and how far it is."""
+
+News = Told | Outcome
+
+_POLL_SECONDS = 0.05
+"""How often the caller is asked whether to stop while there is nothing to do but wait."""
+
+
+def restore_pictures(
+    tasks: Iterable[PictureTask | MakeTask],
+    restorer: Restorer | ModelChoice,
+    detector: Detector | None = None,
+    options: RestorationOptions | None = None,
+    detection: DetectionOptions | None = None,
+    *,
+    parser: FaceParser | None = None,
+    progress: Callable[[int, Progress], None] | None = None,
+    cancelled: CancelCheck | None = None,
+    keep_crops: bool = True,
+) -> Generator[Outcome]:
+    """Restores the faces of many pictures, such as the frames of a video.
+
+    Only a few faces and pictures are in memory at once, however many there are: who is slow to take
+    outcomes holds everything back. Close the generator to stop early, or let it be collected.
+
+    Args:
+        tasks: the pictures. In place of a task something may stand that makes it when it is its
+            turn; where threads are used, it is called and `tasks` is gone through in one of them.
+        restorer: the loaded model, or several of which each face gets its own.
+        detector: finds the faces; not needed if every task has them.
+        options: how faces are cut out and put back.
+        detection: which faces count.
+        parser: makes the parse mask; needed for `options.mask` "parse".
+        progress: called with the position of a picture, from 0, and how far it is: before the
+            search, before the first face, after each face and at the end; not in step with other
+            pictures. Only called in the caller's thread, while it waits for an outcome.
+        cancelled: asked often, in the caller's thread; true stops the work.
+        keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
+
+    Returns:
+        A generator of the outcomes, in the order of the tasks. A picture that fails does not stop
+        the others. It raises Cancelled if `cancelled` returned true, and whatever `tasks`,
+        `progress` or `cancelled` raise.
+
+    Raises:
+        OptionError: arguments do not fit together.
+    """
+    options = options or RestorationOptions()
+    if options.mask == "parse" and parser is None:
+        raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
+    means = Means(restorer, detector, options, detection, parser, keep_crops)
+    works = (PictureWork(position, task, means) for position, task in enumerate(tasks))
+
+    def tell(told: Told) -> None:
+        if progress is not None:
+            progress(*told)
+
+    if overlaps(restorer.device):
+        return _in_threads(works, restorer.device, tell, Wish(cancelled))
+    return _in_turn(works, tell, Wish(cancelled))
+
+
+def _in_turn(
+    works: Iterator[PictureWork], tell: Callable[[Told], None], wish: Wish
+) -> Generator[Outcome]:
+    """All roles in the caller's thread."""
+    batch: list[Piece] = []
+    for work in works:
+        for made in work.prepare(wish):
+            wish.respect()
+            if isinstance(made, Progress):
+                tell((work.position, made))
+                continue
+            if not _fits(batch, made):
+                yield from _finish(batch, tell, wish)
+            batch.append(made)
+            if _is_full(batch):
+                yield from _finish(batch, tell, wish)
+    yield from _finish(batch, tell, wish)
+
+
+def _finish(batch: list[Piece], tell: Callable[[Told], None], wish: Wish) -> Generator[Outcome]:
+    """Restores and pastes a batch, and empties it."""
+    wish.check()
+    restore_together(batch, wish)
+    wish.respect()
+    while batch:
+        piece = batch.pop(0)
+        for news in piece.work.paste(piece):
+            if isinstance(news, Outcome):
+                yield news
+            else:
+                tell((piece.work.position, news))
+
+
+def _in_threads(
+    works: Iterator[PictureWork],
+    device: torch.device,
+    tell: Callable[[Told], None],
+    wish: Wish,
+) -> Generator[Outcome]:
+    """Preparing and pasting in threads of their own, which end before the generator does."""
+    between: HandOver[Piece, News] = HandOver()
+
+    def prepare() -> None:
+        with own_stream(device):
+            _prepare_all(works, between)
+
+    def paste() -> None:
+        with own_stream(device):
+            _paste_all(between)
+
+    threads = [
+        threading.Thread(target=between.make_all, args=(prepare,), name="gpen-prepare"),
+        threading.Thread(target=between.finish_all, args=(paste,), name="gpen-paste"),
+    ]
+    # What the caller has loaded onto the device must be there before other streams use it.
+    finish_stream(device)
+    try:
+        for thread in threads:
+            thread.start()
+        yield from _restore_all(between, tell, wish)
+    finally:
+        between.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+
+
+def _prepare_all(works: Iterator[PictureWork], between: HandOver[Piece, News]) -> None:
+    room = 1
+    for work in works:
+        for made in work.prepare(between.stopped):
+            if isinstance(made, Progress):
+                between.tell((work.position, made))
+                continue
+            if made.face is not None:
+                room = made.face.restorer.at_once
+            between.put(made, room)
+
+
+def _paste_all(between: HandOver[Piece, News]) -> None:
+    while (batch := between.next_batch()) is not None:
+        while batch:
+            piece = batch.pop(0)
+            for news in piece.work.paste(piece):
+                position = piece.work.position
+                between.tell(news if isinstance(news, Outcome) else (position, news))
+
+
+def _restore_all(
+    between: HandOver[Piece, News], tell: Callable[[Told], None], wish: Wish
+) -> Generator[Outcome]:
+    """The caller's part: tells news, runs the network, waits for what comes first."""
+    restored: list[Piece] = []
+    while not between.over():
+        wish.check()
+        news = between.news()
+        if isinstance(news, Outcome):
+            yield news
+        elif news is not None:
+            use_here(news[1].crop)
+            tell(news)
+        elif restored and between.hand_on(restored):
+            restored = []
+        elif not restored and (batch := between.take(_fits)):
+            restore_together(batch, wish)
+            wish.respect()
+            restored = batch
+        else:
+            between.wait(bool(restored), _POLL_SECONDS)
+
+
+def _fits(batch: list[Piece], piece: Piece) -> bool:
+    """Whether a piece can be restored together with those before it."""
+    faces = [each.face for each in batch if each.face is not None]
+    if piece.face is None or not faces:
+        return True
+    return piece.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.at_once
+
+
+def _is_full(batch: list[Piece]) -> bool:
+    """Whether there is no reason to wait for more pieces."""
+    faces = [each.face for each in batch if each.face is not None]
+    return not faces or len(faces) >= faces[0].restorer.at_once

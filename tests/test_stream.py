@@ -1,0 +1,654 @@
+"""Many pictures on their way at once: the same pixels, in order, and no thread left behind."""
+
+import gc
+import threading
+import time
+import weakref
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_core import face_work, picture_work, stream
+from gpen_core.detection import load_detector
+from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
+from gpen_core.faces import Face, number_faces
+from gpen_core.network.config import GpenConfig
+from gpen_core.network.generator import GpenNetwork
+from gpen_core.network.known_answers import detail_state
+from gpen_core.options import RestorationOptions
+from gpen_core.picture_plan import PictureTask
+from gpen_core.pipeline import restore_picture
+from gpen_core.stream import restore_pictures
+from gpen_core.torch_restorer import TorchRestorer
+
+SIZE = 64
+POINTS = ((18.0, 20.0), (34.0, 20.0), (26.0, 29.0), (19.0, 38.0), (33.0, 38.0))
+
+
+class Fake:
+    """A network that inverts crops, notes who calls it, and does what a test wants first."""
+
+    name, size, place, precision = "fake.pth", SIZE, "cpu", "float32"
+    device = torch.device("cpu")
+
+    def __init__(self, at_once=1, before=lambda crops: None):
+        self.at_once = at_once
+        self.notes = []
+        self.calls = []
+        self.threads = set()
+        self._before = before
+
+    def restore_many(self, crops, cancelled=None):
+        self.calls.append(len(crops))
+        self.threads.add(threading.current_thread())
+        if cancelled is not None and cancelled():
+            raise Cancelled("the restoration was cancelled")
+        self._before(crops)
+        return [1 - crop for crop in crops]
+
+
+class Finder:
+    """A detector that finds one face for each step of 40 in the first pixel's red."""
+
+    name, default_confidence = "finder", 0.5
+
+    def __init__(self, before=lambda: None):
+        self.threads = set()
+        self._before = before
+
+    def detect(self, pixels, options, cancelled=None):
+        self.threads.add(threading.current_thread())
+        self._before()
+        if cancelled is not None and cancelled():
+            raise Cancelled("the face detection was cancelled")
+        return tuple(face(50 * number) for number in range(int(pixels[0, 0, 0]) // 40))
+
+
+def face(dx=0.0):
+    points = tuple((x + dx, y) for x, y in POINTS)
+    return Face((10 + dx, 10, 42 + dx, 46), points, 0.9)
+
+
+def picture(faces, seed=0, height=60):
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, 170, 3), np.uint8)
+    pixels[:: height - 1, ::169, 0] = 0  # it is searched turned as well
+    pixels[0, 0, 0] = faces * 40
+    return pixels
+
+
+def pictures(*counts):
+    return [picture(count, seed) for seed, count in enumerate(counts)]
+
+
+def tasks(*counts):
+    return [PictureTask(pixels) for pixels in pictures(*counts)]
+
+
+@pytest.fixture(params=["in turn", "in threads"])
+def mode(request, monkeypatch):
+    """Both ways to run the roles; whatever a test does, no thread may remain."""
+    monkeypatch.setattr(stream, "overlaps", lambda device: request.param == "in threads")
+    yield request.param
+    gc.collect()
+    assert not alive()
+
+
+@pytest.fixture
+def threaded(monkeypatch):
+    monkeypatch.setattr(stream, "overlaps", lambda device: True)
+    yield
+    gc.collect()
+    assert not alive()
+
+
+def alive():
+    return [each.name for each in threading.enumerate() if each.name.startswith("gpen-")]
+
+
+def before(error, outcomes):
+    """The positions of the outcomes that came before an error ended them."""
+    done = []
+    with pytest.raises(error):
+        done.extend(outcome.position for outcome in outcomes)
+    return done
+
+
+def alone(task):
+    """A picture restored by itself."""
+    (outcome,) = restore_pictures([task], Fake(), Finder())
+    return outcome.result()
+
+
+def same(one, other):
+    assert one.pixels.dtype == other.pixels.dtype
+    assert np.array_equal(one.pixels, other.pixels)
+    assert np.array_equal(one.mask, other.mask)
+    assert one.faces == other.faces
+    assert [f.skipped for f in one.report.faces] == [f.skipped for f in other.report.faces]
+    for ours, theirs in zip(one.crops, other.crops, strict=True):
+        assert torch.equal(ours.aligned, theirs.aligned)
+        assert torch.equal(ours.restored, theirs.restored)
+
+
+class TestResults:
+    @pytest.mark.parametrize("at_once", [1, 3])
+    @pytest.mark.parametrize("colour", ["none", "lowfreq"])
+    def test_the_same_pixels_as_one_by_one(self, mode, monkeypatch, at_once, colour):
+        config = GpenConfig(SIZE, 1, 0.125)
+
+        def build(dtype):
+            return GpenNetwork(detail_state(config), config, dtype)
+
+        restorer = TorchRestorer(config, "known.pth", build, Fake.device, torch.float32)
+        options = RestorationOptions(colour=colour)
+        small, large = picture(1, 3, 52), picture(3, 4, 90)
+        various = [
+            *tasks(2, 0, 1),
+            PictureTask(small.astype(np.uint16) * 257, faces=[face()]),
+            PictureTask((large / 255).astype(np.float32), faces=number_faces([face(), face(50)])),
+            PictureTask(large, background=large.repeat(2, 0).repeat(2, 1)),
+            PictureTask(small, limit=np.linspace(0, 1, 170, dtype=np.float32)[None].repeat(52, 0)),
+        ]
+        expected = [
+            restore_picture(
+                *(each.pixels, restorer, Finder(), options),
+                **{"faces": each.faces, "background": each.background, "limit": each.limit},
+            )
+            for each in various
+        ]
+        monkeypatch.setattr(TorchRestorer, "at_once", at_once)
+        outcomes = list(restore_pictures(various, restorer, Finder(), options))
+        assert [outcome.position for outcome in outcomes] == list(range(7))
+        for outcome, one in zip(outcomes, expected, strict=True):
+            same(outcome.result(), one)
+        assert sum(one.report.restored for one in expected) == 10
+
+    def test_a_report_for_each_picture(self, mode):
+        reports = [
+            outcome.result().report
+            for outcome in restore_pictures(tasks(2, 0, 1), Fake(2), Finder())
+        ]
+        assert [report.restored for report in reports] == [2, 0, 1]
+        assert list(reports[0].milliseconds) == ["detect", "crop", "restore", "paste"]
+        assert list(reports[1].milliseconds) == ["detect"]
+        spent = reports[0].milliseconds
+        faces = sum(each.milliseconds for each in reports[0].faces)
+        assert faces == pytest.approx(sum(spent.values()) - spent["detect"])
+        assert reports[0].detector == "finder"
+
+    @pytest.mark.parametrize("counts", [(), (0,), (0, 0, 0), (1,), (0, 2, 0, 0, 3, 0)])
+    def test_pictures_with_and_without_faces_keep_their_order(self, mode, counts):
+        given = tasks(*counts)
+        outcomes = list(restore_pictures(iter(given), Fake(2), Finder()))
+        for outcome, task, count in zip(outcomes, given, counts, strict=True):
+            result = outcome.result()
+            assert len(result.faces) == count
+            assert np.array_equal(result.pixels, task.pixels) == (count == 0)
+            assert np.array_equal(result.pixels[result.mask == 0], task.pixels[result.mask == 0])
+
+    def test_a_task_may_be_made_when_it_is_its_turn(self, mode):
+        made = []
+
+        def maker(task):
+            def make(cancelled):
+                assert not cancelled()
+                made.append(task)
+                return task
+
+            return make
+
+        given = tasks(1, 0, 2)
+        outcomes = restore_pictures(map(maker, given), Fake(), Finder())
+        assert not made
+        assert [len(outcome.result().faces) for outcome in outcomes] == [1, 0, 2]
+        assert made == given
+
+    def test_crops_are_kept_only_if_asked_for(self, mode):
+        (outcome,) = restore_pictures(tasks(2), Fake(), Finder())
+        kept = outcome.result().crops
+        assert [each.face.index for each in kept] == [0, 1]
+        assert torch.equal(kept[0].restored, 1 - kept[0].aligned)
+        (outcome,) = restore_pictures(tasks(2), Fake(), Finder(), keep_crops=False)
+        assert outcome.result().crops == ()
+
+    def test_results_can_be_used_in_a_hosts_inference_mode_and_outside_it(self, mode):
+        with torch.inference_mode():
+            detector = load_detector("embedded")
+            list(restore_pictures(tasks(0), Fake(), detector))
+            (outcome,) = restore_pictures(tasks(1), Fake(), Finder())
+        crop = outcome.result().crops[0].restored
+        assert not crop.is_inference()
+        assert not crop.requires_grad
+        leaf = torch.ones(1, requires_grad=True)
+        (leaf * crop).sum().backward()
+        with torch.inference_mode():
+            crop.mul(2)
+
+    def test_no_gradients_anywhere(self, mode, monkeypatch):
+        seen = []
+        for step in ("cut", "paste"):
+            method = getattr(face_work.FaceWork, step)
+
+            def watched(self, *args, method=method):
+                seen.append((torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+                return method(self, *args)
+
+            monkeypatch.setattr(face_work.FaceWork, step, watched)
+        network = Fake(1, lambda crops: seen.append((torch.is_grad_enabled(), False)))
+        finder = Finder(lambda: seen.append((torch.is_grad_enabled(), False)))
+        with torch.inference_mode():
+            list(restore_pictures(tasks(1), network, finder))
+        assert seen == [(False, False)] * 4
+
+
+class TestTogether:
+    def test_faces_of_several_pictures_go_through_the_network_together(self, mode):
+        network = Fake(3)
+        list(restore_pictures(tasks(1, 2, 0, 3, 1), network, Finder()))
+        assert sum(network.calls) == 7
+        assert max(network.calls) <= 3
+        if mode == "in turn":
+            assert network.calls == [3, 3, 1]
+
+    def test_a_full_batch_waits_when_the_network_was_busy(self, threaded):
+        cut, enough = [], threading.Event()
+        original = face_work.extract_crop
+
+        def watched(*args):
+            cut.append(True)
+            if len(cut) == 5:
+                enough.set()
+            return original(*args)
+
+        network = Fake(3, lambda crops: enough.wait(30))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(face_work, "extract_crop", watched)
+            list(restore_pictures(tasks(1, 1, 1, 1, 1, 1, 1), network, Finder()))
+        assert 3 in network.calls
+
+    def test_only_faces_of_one_restorer_go_together(self, mode, monkeypatch):
+        one, other = Fake(4), Fake(4)
+        by_side = iter([one, one, other, one, one])
+        plan = picture_work.plan_picture
+
+        def planned(task, faces, means):
+            made = plan(task, faces, means)
+            chosen = [replace(each, restorer=next(by_side)) for each in made.chosen]
+            return replace(made, chosen=chosen)
+
+        monkeypatch.setattr(picture_work, "plan_picture", planned)
+        outcomes = list(restore_pictures(tasks(2, 3), one, Finder()))
+        assert [outcome.result().report.restored for outcome in outcomes] == [2, 3]
+        assert other.calls == [1]
+        if mode == "in turn":
+            assert one.calls == [2, 2]
+
+    def test_only_the_picture_at_fault_fails(self, mode):
+        bad = picture(1, 7)
+        bad[1:] = 255
+
+        def refuse(crops):
+            if any(crop.mean() > 0.7 for crop in crops):
+                raise GpenError("the result was not finite")
+
+        given = [*tasks(1, 1), PictureTask(bad), *tasks(2)]
+        expected = [*list(restore_pictures(given, Fake(), Finder()))]
+        outcomes = list(restore_pictures(given, Fake(4, refuse), Finder()))
+        assert [outcome.failure is None for outcome in outcomes] == [True, True, False, True]
+        with pytest.raises(GpenError, match="not finite"):
+            outcomes[2].result()
+        for index in (0, 1, 3):
+            same(outcomes[index].result(), expected[index].result())
+
+    def test_faces_that_cannot_be_restored_together_are_restored_alone(self, mode, caplog):
+        def refuse(crops):
+            if len(crops) > 1:
+                raise RuntimeError("too many")
+
+        network = Fake(2, refuse)
+        outcomes = list(restore_pictures(tasks(2), network, Finder()))
+        assert outcomes[0].result().report.restored == 2
+        if mode == "in turn":
+            assert network.calls == [2, 1, 1]
+            assert "one by one" in caplog.text
+
+
+def even_green(pixels):
+    """Whether this is the picture that is to fail."""
+    return float(pixels[..., 1].std()) == 0
+
+
+def refuse(crops):
+    assert all(crop[1].std() > 0.01 for crop in crops), "a defect"
+
+
+def make_badly(_cancelled):
+    raise AssertionError("a defect")
+
+
+PLACES = {
+    # What is replaced, and when it fails; for all others the picture's green is even.
+    "detect": (picture_work, "detect_faces", lambda _, pixels, *rest: even_green(pixels)),
+    "plan": (picture_work, "plan_picture", lambda task, *rest: even_green(task.pixels)),
+    "cut": (face_work, "extract_crop", lambda pixels, *rest: even_green(pixels)),
+    "second cut": (
+        *(face_work, "extract_crop"),
+        lambda pixels, place, *rest: even_green(pixels) and place.crop_to_image[0, 2] > 15,
+    ),
+    "paste": (face_work.FaceWork, "paste", lambda work, *rest: even_green(work.pixels)),
+    "second paste": (
+        *(face_work.FaceWork, "paste"),
+        lambda work, index, *rest: even_green(work.pixels) and index == 1,
+    ),
+    "report": (picture_work, "report_on", lambda plan, *rest: even_green(plan.work.pixels)),
+}
+
+
+@pytest.fixture(params=["make", "network", *PLACES])
+def failing(request, monkeypatch):
+    """Three pictures and a network; the second picture fails at some place."""
+    given = tasks(2, 2, 2)
+    given[1].pixels[..., 1] = 200
+    if request.param == "make":
+        given[1] = make_badly
+    if request.param in PLACES:
+        owner, name, wrong = PLACES[request.param]
+        original = getattr(owner, name)
+
+        def patched(*args):
+            assert not wrong(*args), "a defect"
+            return original(*args)
+
+        monkeypatch.setattr(owner, name, patched)
+    return given, Fake(2, refuse if request.param == "network" else lambda crops: None)
+
+
+class TestFailures:
+    def test_a_defect_anywhere_costs_only_its_picture(self, mode, failing):
+        given, network = failing
+        first, second, third = restore_pictures(given, network, Finder())
+        with pytest.raises(AssertionError, match="a defect"):
+            second.result()
+        assert second.picture is None
+        untouched = tasks(2, 2, 2)
+        for outcome in (first, third):
+            same(outcome.result(), alone(untouched[outcome.position]))
+
+    @pytest.mark.parametrize(
+        ("task", "error"),
+        [
+            (PictureTask(np.zeros((5, 5), np.uint8)), ImageError),
+            (PictureTask(picture(1), limit=np.ones((3, 3), np.float32)), OptionError),
+            (PictureTask(picture(1), background=np.zeros((5, 9, 3), np.float64)), OptionError),
+            (PictureTask(picture(1), faces=[face(), face()]), OptionError),
+        ],
+    )
+    def test_unusable_pictures_fail_alone(self, mode, task, error):
+        outcomes = list(restore_pictures([*tasks(1), task, *tasks(1)], Fake(), Finder()))
+        assert [type(o.failure) for o in outcomes] == [type(None), error, type(None)]
+
+    def test_without_a_detector_only_tasks_with_faces_succeed(self, mode):
+        given = [PictureTask(picture(1), faces=[face()]), PictureTask(picture(1))]
+        one, other = restore_pictures(given, Fake())
+        assert one.result().report.detector is None
+        with pytest.raises(OptionError, match="needs a detector"):
+            other.result()
+
+    def test_options_that_do_not_fit_are_refused_at_once(self, mode):
+        with pytest.raises(OptionError, match="parser"):
+            restore_pictures([], Fake(), options=RestorationOptions(mask="parse"))
+
+    def test_what_the_tasks_raise_ends_the_stream_after_what_came_before(self, mode):
+        def given():
+            yield from tasks(1, 0)
+            raise LookupError("no more")
+
+        assert before(LookupError, restore_pictures(given(), Fake(), Finder())) == [0, 1]
+
+    def test_memory_that_runs_out_beside_the_network(self, mode, monkeypatch):
+        """As if on a graphics card, which there is none of here."""
+        expected = [o.result() for o in restore_pictures(tasks(2, 1), Fake(), Finder())]
+        work = face_work.FaceWork._on_cpu_if_need_be
+        tried = []
+
+        def elsewhere(self, doing, do, _device):
+            def attempt(device):
+                tried.append(device.type)
+                if device.type == "xpu":
+                    raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+                return do(device)
+
+            return work(self, doing, attempt, torch.device("xpu"))
+
+        monkeypatch.setattr(face_work.FaceWork, "_on_cpu_if_need_be", elsewhere)
+        monkeypatch.setattr(face_work, "release_memory", lambda device: None)
+        outcomes = list(restore_pictures(tasks(2, 1), Fake(2), Finder()))
+        for outcome, one in zip(outcomes, expected, strict=True):
+            same(outcome.result(), one)
+            assert sorted(outcome.result().report.notes) == [
+                "memory ran out on xpu while cutting out a face; done on the CPU",
+                "memory ran out on xpu while pasting a face; done on the CPU",
+            ]
+        assert tried.count("xpu") == tried.count("cpu") == 6
+
+    @pytest.mark.parametrize("role", ["make", "detect", "network"])
+    def test_an_interrupt_ends_everything(self, mode, role):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        given = [interrupt if role == "make" else tasks(2)[0], *tasks(1)]
+        network = Fake(1, interrupt if role == "network" else lambda crops: None)
+        finder = Finder(interrupt if role == "detect" else lambda: None)
+        with pytest.raises(KeyboardInterrupt):
+            list(restore_pictures(given, network, finder))
+        assert not alive()
+
+
+class Switch:
+    """A `cancelled` callback that is thrown from within, and knows who asks it."""
+
+    def __init__(self, error=None):
+        self.on = False
+        self.threads = set()
+        self._error = error
+
+    def __call__(self):
+        self.threads.add(threading.current_thread())
+        if self.on and self._error is not None:
+            raise self._error
+        return self.on
+
+    def throw(self, *_):
+        self.on = True
+
+
+class TestStopping:
+    @pytest.mark.parametrize("error", [None, LookupError("the host stops")])
+    @pytest.mark.parametrize("role", ["make", "detect", "cut", "network", "paste", "progress"])
+    def test_cancelling_in_every_role(self, mode, monkeypatch, role, error):
+        switch = Switch(error)
+        for name in ("cut", "paste"):
+            method = getattr(face_work.FaceWork, name)
+
+            def thrown(self, *args, name=name, method=method):
+                if role == name:
+                    switch.throw()
+                return method(self, *args)
+
+            monkeypatch.setattr(face_work.FaceWork, name, thrown)
+
+        def make(cancelled):
+            if role == "make":
+                switch.throw()
+                while not cancelled():
+                    time.sleep(0.001)
+                raise Cancelled("while a task is made")
+            return tasks(2)[0]
+
+        network = Fake(1, switch.throw if role == "network" else lambda crops: None)
+        finder = Finder(switch.throw if role == "detect" else lambda: None)
+        outcomes = restore_pictures(
+            *([make] * 50, network, finder),
+            progress=switch.throw if role == "progress" else None,
+            cancelled=switch,
+        )
+        assert len(before(Cancelled if error is None else LookupError, outcomes)) < 50
+        assert not alive()
+        assert switch.threads == {threading.current_thread()}
+
+    @pytest.mark.parametrize("stage", ["detecting faces", "restoring faces", "done"])
+    def test_what_progress_raises_comes_out(self, mode, stage):
+        def progress(position, step):
+            if position == 1 and step.stage == stage:
+                raise LookupError("the host stops")
+
+        outcomes = restore_pictures(tasks(1, 1, 1), Fake(), Finder(), progress=progress)
+        assert 1 not in before(LookupError, outcomes)
+        assert not alive()
+
+    @pytest.mark.parametrize("taken", [0, 1, 3])
+    def test_closing_early(self, mode, taken):
+        network = Fake(2)
+        outcomes = restore_pictures(tasks(*[1] * 40), network, Finder())
+        for _ in range(taken):
+            next(outcomes).result()
+        outcomes.close()
+        assert not alive()
+        assert sum(network.calls) < 40
+
+    def test_a_generator_that_is_dropped(self, mode):
+        next(restore_pictures(tasks(*[1] * 40), Fake(), Finder()))
+        gc.collect()
+        assert not alive()
+
+    def test_a_consumer_that_fails(self, mode):
+        def consume():
+            for _ in restore_pictures(tasks(*[1] * 40), Fake(), Finder()):
+                raise LookupError("the consumer")
+
+        with pytest.raises(LookupError):
+            consume()
+        gc.collect()
+        assert not alive()
+
+    def test_cancel_while_a_thread_is_stuck_in_nothing_that_asks(self, threaded):
+        """A detector that never asks delays the end, but the end comes."""
+        switch, release = Switch(), threading.Event()
+
+        def stuck():
+            switch.throw()
+            release.wait(0.2)
+
+        with pytest.raises(Cancelled):
+            list(restore_pictures(tasks(1, 1), Fake(), Finder(stuck), cancelled=switch))
+
+
+class TestCallersThread:
+    def test_who_does_what(self, mode):
+        here = threading.current_thread()
+        told, network, finder = set(), Fake(), Finder()
+        list(
+            restore_pictures(
+                *(tasks(1, 1), network, finder),
+                progress=lambda *_: told.add(threading.current_thread()),
+            )
+        )
+        assert told == network.threads == {here}
+        assert (finder.threads == {here}) == (mode == "in turn")
+
+    @pytest.mark.parametrize("at_once", [1, 3])
+    def test_progress_of_each_picture_is_in_order(self, mode, at_once):
+        told = []
+        list(
+            restore_pictures(
+                *(tasks(2, 0, 1), Fake(at_once), Finder()),
+                progress=lambda position, step: told.append((position, step)),
+            )
+        )
+        for position, count in enumerate((2, 0, 1)):
+            steps = [(s.stage, s.done, s.total) for p, s in told if p == position]
+            assert steps == [
+                ("detecting faces", 0, 0),
+                *(("restoring faces", done, count) for done in range(count + 1)),
+                ("done", count, count),
+            ]
+        crops = [step.crop for _, step in told if step.crop is not None]
+        assert [tuple(crop.shape) for crop in crops] == [(3, SIZE, SIZE)] * 3
+
+    def test_a_picture_is_announced_before_its_first_face_is_restored(self, mode):
+        """Hosts load the model then."""
+        announced, restored = [], []
+
+        def progress(position, step):
+            if step.stage == "restoring faces" and step.done == 0:
+                announced.append(position)
+
+        def before(crops):
+            restored.extend(crops)
+            assert len(announced) >= len(restored)
+
+        outcomes = restore_pictures(tasks(*[1] * 20), Fake(3, before), Finder(), progress=progress)
+        assert all(outcome.failure is None for outcome in outcomes)
+        assert len(restored) == 20
+
+
+class TestMemory:
+    @pytest.mark.parametrize("at_once", [1, 3])
+    @pytest.mark.parametrize("counts", [[1] * 60, [3] * 20, [3, 0, 0] * 20])
+    def test_few_crops_and_pictures_are_alive_at_once(self, mode, monkeypatch, at_once, counts):
+        crops, results, most = [], [], [0, 0]
+
+        def living(refs):
+            refs[:] = [ref for ref in refs if ref() is not None]
+            return len(refs)
+
+        cut, planned = face_work.FaceWork.cut, picture_work.plan_picture
+
+        def cutting(self, *args):
+            crop = cut(self, *args)
+            crops.append(weakref.ref(crop))
+            most[0] = max(most[0], living(crops))
+            return crop
+
+        def planning(*args):
+            plan = planned(*args)
+            results.append(weakref.ref(plan.work.canvas))
+            most[1] = max(most[1], living(results))
+            return plan
+
+        monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
+        monkeypatch.setattr(picture_work, "plan_picture", planning)
+        given = (PictureTask(picture(count)) for count in counts)
+        for outcome in restore_pictures(given, Fake(at_once), Finder(), keep_crops=False):
+            outcome.result()
+            if outcome.position < 10:
+                time.sleep(0.02)  # what the threads can do meanwhile they do
+        allowed = at_once + 1 if mode == "in turn" else 4 * at_once + 2
+        assert 0 < most[0] <= allowed
+        assert most[1] <= allowed + 2
+        gc.collect()
+        assert living(crops) == 0
+
+    def test_a_failed_picture_keeps_no_crops(self, mode, monkeypatch):
+        crops = []
+        cut = face_work.FaceWork.cut
+
+        def cutting(self, *args):
+            crop = cut(self, *args)
+            crops.append(weakref.ref(crop))
+            return crop
+
+        def refuse(_):
+            raise GpenError("no")
+
+        monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
+        gc.disable()
+        try:
+            for outcome in restore_pictures(tasks(2, 2), Fake(1, refuse), Finder()):
+                assert outcome.failure is not None
+            del outcome
+            assert not [ref for ref in crops if ref() is not None]
+        finally:
+            gc.enable()
