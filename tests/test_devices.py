@@ -1,5 +1,6 @@
 """What a device can do."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,3 +114,98 @@ def test_frames_of_a_cpu_are_never_ample():
 def test_warps_stay_where_torch_has_them():
     assert devices.warp_device(torch.device("cuda:1")) == torch.device("cuda:1")
     assert devices.warp_device(torch.device("mps")) == torch.device("cpu")
+
+
+# --- copies to and from a card, on stand-ins for it ------------------------------------------
+
+
+CUDA = torch.device("cuda")
+
+
+def test_downloads_are_waited_for_together_and_keep_their_sources(card):
+    downloads = devices.Downloads(CUDA)
+    results = [downloads.begin(torch.full((4,), float(k))) for k in range(3)]
+    assert [float(r[0]) for r in results] == [99, 99, 99]
+    downloads.wait()
+    assert [r.tolist() for r in results] == [[float(k)] * 4 for k in range(3)]
+    assert card.waits == 1
+    assert not downloads._sources
+
+
+def test_a_thread_waits_for_its_own_stream_also_without_downloads(card):
+    card.stream = "a worker's"
+    devices.Downloads(CUDA).wait()
+    assert card.waits == 1
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps"])
+def test_other_devices_need_no_event(monkeypatch, kind):
+    monkeypatch.setattr(torch.cuda, "Event", None)
+    downloads, source = devices.Downloads(torch.device(kind)), torch.rand(3)
+    assert torch.equal(downloads.begin(source), source)
+    downloads.wait()
+
+
+class Pinned:
+    """Stands in for pinned memory, and for what has gone from there to a card."""
+
+    def __init__(self, shape, dtype):
+        self.memory = torch.empty(shape, dtype=dtype)
+
+    def numpy(self):
+        return self.memory.numpy()
+
+    def to(self, device, non_blocking):
+        assert (device, non_blocking) == (CUDA, True)
+        return self
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
+def test_uploads_go_through_pinned_memory_that_is_theirs(monkeypatch, dtype):
+    monkeypatch.setattr(devices, "_host_memory", lambda shape, dtype, device: Pinned(shape, dtype))
+    whole = np.arange(60).reshape(5, 4, 3).astype(dtype)
+    values = whole[::-1, 1:3]
+    expected = values.copy()
+    sent = devices.upload(values, CUDA)
+    whole[:] = 0
+    assert str(sent.memory.dtype) == f"torch.{dtype}"
+    assert np.array_equal(sent.numpy(), expected)
+
+
+def test_the_cpus_copy_is_its_own_too():
+    values = np.ones((2, 3), np.uint8)
+    values.flags.writeable = False
+    devices.upload(values, torch.device("cpu")).zero_()
+    assert values.all()
+
+
+def test_only_a_card_gets_pinned_memory(monkeypatch):
+    asked = []
+
+    def empty(shape, dtype, pin_memory=False):
+        asked.append(pin_memory)
+        return "memory"
+
+    monkeypatch.setattr(torch, "empty", empty)
+    assert devices._host_memory((1,), torch.uint8, CUDA) == "memory"
+    assert devices._host_memory((1,), torch.uint8, torch.device("cpu")) == "memory"
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "falls_back"), [("CUDA error: out of memory", True), ("invalid argument", False)]
+)
+def test_pinned_memory_that_ran_out_is_done_without(monkeypatch, text, falls_back):
+    real = torch.empty
+
+    def empty(shape, dtype, pin_memory=False):
+        if pin_memory:
+            raise RuntimeError(text)
+        return real(shape, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    if falls_back:
+        assert devices._host_memory((2, 3), torch.uint8, CUDA).shape == (2, 3)
+    else:
+        with pytest.raises(RuntimeError, match=text):
+            devices._host_memory((2, 3), torch.uint8, CUDA)
