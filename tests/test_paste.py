@@ -502,9 +502,6 @@ def test_regions_known_to_be_whole_or_empty_are(scale, degrees, feather):
         seen.add((whole, nowhere))
         assert not whole or (mask == 1).all()
         assert not nowhere or (mask == 0).all()
-        if not whole and not nowhere:
-            # At other places the edge itself is met.
-            assert mask.min() < 1 or scale < 1 or feather == 0
     assert (False, True) in seen
     assert (True, False) in seen or scale == 40 or feather == 0.2
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..devices import warp_device, without_autocast
 from .alignment import Alignment
-from .pixels import values_on
+from .pixels import in_numpy, values_on
 from .regions import Region, grid_tiles, outline, region_around
 from .similarity import Matrix, apply, scale_of
 from .warping import blur, reach_of_blur, warp
@@ -31,7 +31,7 @@ _REACH = 3
 """Source pixels around a point that interpolation looks at."""
 _TILE = 2048
 """Side, in pixels of the picture, of what is read at once."""
-_CPU_TILE = 512
+_CPU_TILE = 256
 """The same on the CPU, where what lies between the steps shall stay in its caches."""
 
 
@@ -57,7 +57,7 @@ def extract_crop(
     side = min(max(int(in_picture * min(alignment.scale, 1.0)), size // 16, 1), size)
     for tile in (whole.shared(square) for square in grid_tiles(whole, side)):
         rows, columns = tile.within(whole)
-        _store(_extract(pixels, matrix, tile, on), crop[:, rows, columns])
+        _extract(pixels, matrix, tile, crop[:, rows, columns])
     return crop.to(device)
 
 
@@ -68,22 +68,17 @@ def _empty_crop(size: int, device: torch.device) -> Tensor:
     return torch.empty((3, size, size), dtype=torch.float32, device=device)
 
 
-def _store(values: Tensor, place: Tensor) -> None:
-    """Writes a part of a crop into its place."""
-    # Cubic interpolation overshoots at edges, into values that no picture has.
-    if values.device.type == "cpu":
-        # By NumPy in one pass and one thread: torch's threads cost more here than they bring.
-        np.clip(values.numpy(), 0, 1, out=place.numpy())
-    else:
-        place.copy_(values.clamp_(0, 1))
-
-
-def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, device: torch.device) -> Tensor:
-    """A part of a crop, from which the matrix leads into the picture."""
+def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, out: Tensor) -> None:
+    """Writes a part of a crop, from which the matrix leads into the picture."""
     step = scale_of(matrix)
     region = _to_read(tile, matrix, pixels.shape[:2], _margin(step), _block(step))
-    source = values_on(device, pixels[region.top : region.bottom, region.left : region.right])
-    return sample(source, _counted_from(region, tile, matrix), tile.height, tile.width)
+    source = values_on(out.device, pixels[region.top : region.bottom, region.left : region.right])
+    sample(source, _counted_from(region, tile, matrix), tile.height, tile.width, out)
+    # Cubic interpolation overshoots at edges, into values that no picture has.
+    if in_numpy(out.device):
+        np.clip(out.numpy(), 0, 1, out=out.numpy())
+    else:
+        out.clamp_(0, 1)
 
 
 def resize_crop(crop: Tensor, size: int) -> Tensor:
@@ -96,7 +91,9 @@ def resize_crop(crop: Tensor, size: int) -> Tensor:
     return sample(crop, np.array([[scale, 0, shift], [0, scale, shift]]), size, size).clamp_(0, 1)
 
 
-def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
+def sample(
+    source: Tensor, result_to_source: Matrix, height: int, width: int, out: Tensor | None = None
+) -> Tensor:
     """Samples a picture through a similarity, antialiased.
 
     Args:
@@ -104,11 +101,12 @@ def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) ->
         result_to_source: (2, 3), from pixels of the result to pixels of `source`.
         height: rows of the result.
         width: columns of the result.
+        out: (C, height, width), float32, on the same device: where to write it.
 
     Returns:
-        (C, height, width), float32, on the source's device.
+        `out`, or new memory (C, height, width), float32, on the source's device.
     """
-    return warp(*prefilter(source, result_to_source), height, width)
+    return warp(*prefilter(source, result_to_source), height, width, out)
 
 
 def prefilter(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]:

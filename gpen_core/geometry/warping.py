@@ -28,7 +28,9 @@ _RADIUS = 4.0
 """Width of a Gaussian's window on each side, in standard deviations."""
 
 
-def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
+def warp(
+    source: Tensor, result_to_source: Matrix, height: int, width: int, out: Tensor | None = None
+) -> Tensor:
     """Cubic interpolation (a = -0.75), the outermost pixels continued; no antialiasing.
 
     Args:
@@ -36,13 +38,15 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
         result_to_source: (2, 3), from pixels of the result to pixels of `source`.
         height: rows of the result.
         width: columns of the result.
+        out: (C, height, width), float32, on the same device: where to write it.
 
     Returns:
-        (C, height, width), float32, contiguous.
+        `out`, or new memory (C, height, width), contiguous.
     """
     opencv = _opencv_for(source)
     if opencv is None:
-        return warp_in_torch(source, result_to_source, height, width)
+        result = warp_in_torch(source, result_to_source, height, width)
+        return result if out is None else out.copy_(result)
     warped = opencv.warpAffine(
         _channels_last(source),
         result_to_source,
@@ -50,7 +54,11 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
         flags=opencv.INTER_CUBIC | opencv.WARP_INVERSE_MAP,
         borderMode=opencv.BORDER_REPLICATE,
     )
-    return _planes(warped, height, width)
+    if out is None:
+        out = torch.from_numpy(np.empty((source.shape[0], height, width), np.float32))
+    # Plane by plane, as torch's operators want it.
+    opencv.split(warped, list(out.numpy()))
+    return out
 
 
 def warp_in_torch(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
@@ -151,12 +159,3 @@ def _channels_last(source: Tensor) -> NDArray[np.float32]:
 def _channels_first(picture: NDArray[np.float32], height: int, width: int) -> Tensor:
     # OpenCV drops the axis of a single channel.
     return torch.from_numpy(picture.reshape(height, width, -1)).permute(2, 0, 1)
-
-
-def _planes(picture: NDArray[np.float32], height: int, width: int) -> Tensor:
-    """OpenCV's result with each channel in one piece, as torch's operators want it."""
-    if picture.ndim == 2:
-        return torch.from_numpy(picture).unsqueeze(0)
-    planes = np.empty((picture.shape[2], height, width), np.float32)
-    _exact_opencv().split(picture, list(planes))
-    return torch.from_numpy(planes)
