@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -159,32 +158,3 @@ def overlaps(device: torch.device) -> bool:
     and of a host's own kinds of devices nobody knows.
     """
     return device.type in ("cuda", "xpu")
-
-
-@contextmanager
-def own_stream(device: torch.device) -> Generator[None]:
-    """Puts what a thread asks of a CUDA device into a stream of its own, beside other threads'.
-
-    What it hands to another thread must be complete: see `finish_stream`.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    with torch.cuda.stream(torch.cuda.Stream(device)):
-        yield
-
-
-def finish_stream(device: torch.device) -> None:
-    """Waits until all that this thread asked of a CUDA device is done.
-
-    Before another thread uses the results, and before it frees what the work reads: memory that one
-    stream has freed is given out again although another stream still reads it.
-    """
-    if device.type == "cuda":
-        torch.cuda.current_stream(device).synchronize()
-
-
-def use_here(tensor: torch.Tensor | None) -> None:
-    """Says that this thread uses another one's tensor, so that it is not freed under its feet."""
-    if tensor is not None and tensor.device.type == "cuda":
-        tensor.record_stream(torch.cuda.current_stream(tensor.device))

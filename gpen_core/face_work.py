@@ -14,10 +14,11 @@ from torch import Tensor
 from .compositing.colour import match_low_frequencies
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
-from .devices import finish_stream, is_out_of_memory, release_memory
+from .devices import is_out_of_memory, release_memory
 from .geometry.alignment import Alignment
 from .geometry.sampling import extract_crop
 from .options import RestorationOptions
+from .transfers import finish_stream
 
 _log = logging.getLogger("gpen")
 

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from .detection import detect_faces
 from .detection.detector import check_picture
-from .devices import finish_stream
 from .errors import Cancelled, OptionError
 from .faces import Face
 from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
 from .report import FaceReport
 from .restorer import Restorer
 from .results import Outcome, Progress, RestoredCrop, RestoredPicture
+from .transfers import finish_stream
 from .watching import CancelCheck, Clock, since
 
 _log = logging.getLogger("gpen")

@@ -16,7 +16,7 @@ import torch
 from .choosing import ModelChoice
 from .compositing.parsing import FaceParser
 from .detection import DetectionOptions, Detector
-from .devices import finish_stream, overlaps, own_stream, use_here
+from .devices import overlaps
 from .errors import OptionError
 from .handover import HandOver
 from .options import RestorationOptions
@@ -24,6 +24,7 @@ from .picture_plan import Means, PictureTask
 from .picture_work import MakeTask, PictureWork, Piece, restore_together
 from .restorer import Restorer
 from .results import Outcome, Progress
+from .transfers import finish_stream, own_stream, use_here
 from .watching import CancelCheck, Wish
 
 Told = tuple[int, Progress]

@@ -2,9 +2,12 @@
 
 import sys
 import warnings
+import weakref
 
 import pytest
 import torch
+
+from gpen_core import transfers
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,55 @@ def torchvision():
         except ImportError:
             pytest.skip("torchvision is not installed")
         yield torchvision
+
+
+class Card:
+    """Stands in for CUDA: copies from it are done when the current stream is waited for.
+
+    Until then their destination holds other values.
+    """
+
+    def __init__(self, monkeypatch):
+        self.waits, self.pinned, self.stream = 0, True, object()
+        self.copies = []
+        monkeypatch.setattr(transfers, "_host_memory", self._host_memory)
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.stream)
+        monkeypatch.setattr(torch.cuda, "Event", self._event)
+
+    def _host_memory(self, shape, dtype, device):
+        card, memory = self, torch.full(shape, 99).to(dtype)
+        if device.type != "cuda":
+            return memory
+
+        class Host:
+            def copy_(self, source, non_blocking):
+                assert non_blocking
+                card.copies.append((memory, weakref.ref(source), source.clone()))
+                return memory
+
+        return Host()
+
+    def _event(self, blocking):
+        assert blocking, "waiting must not keep a core busy"
+        card, recorded = self, []
+
+        class Event:
+            def record(self, stream):
+                recorded.append((stream, list(card.copies)))
+
+            def synchronize(self):
+                [(stream, copies)] = recorded
+                assert stream is card.stream
+                for memory, source, values in copies:
+                    assert source() is not None, "the source was freed before its copy was done"
+                    memory.copy_(values)
+                card.copies.clear()
+                card.waits += 1
+
+        return Event()
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A stand-in for a card; tensors "on" it are the CPU's."""
+    return Card(monkeypatch)

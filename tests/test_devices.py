@@ -1,7 +1,5 @@
 """What a device can do."""
 
-from contextlib import contextmanager
-
 import pytest
 import torch
 
@@ -9,12 +7,9 @@ from gpen_core import devices
 from gpen_core.devices import (
     choose_device,
     dtype_for,
-    finish_stream,
     half_dtype,
     is_out_of_memory,
     overlaps,
-    own_stream,
-    use_here,
     without_autocast,
 )
 from gpen_core.errors import OptionError
@@ -127,78 +122,3 @@ def test_warps_stay_where_torch_has_them():
 )
 def test_threads_are_for_cards_that_stand_them(kind, threads):
     assert overlaps(torch.device(kind)) == threads
-
-
-class Cuda:
-    """Stands for torch.cuda's streams, and writes down what is asked of them."""
-
-    def __init__(self):
-        self.events = []
-        self.current = self.Stream("default", self.events)
-
-    class Stream:
-        def __init__(self, name, events):
-            self.name, self._events = name, events
-
-        def synchronize(self):
-            self._events.append(f"wait for {self.name}")
-
-    def make(self, device):
-        self.events.append(f"make for {device}")
-        return self.Stream("own", self.events)
-
-    @contextmanager
-    def stream(self, stream):
-        outer, self.current = self.current, stream
-        try:
-            yield
-        finally:
-            self.current = outer
-
-    def work(self, text):
-        self.events.append(f"{text} in {self.current.name}")
-
-
-@pytest.fixture
-def cuda(monkeypatch):
-    stand_in = Cuda()
-    monkeypatch.setattr(torch.cuda, "Stream", stand_in.make)
-    monkeypatch.setattr(torch.cuda, "stream", stand_in.stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stand_in.current)
-    return stand_in
-
-
-def test_a_thread_waits_for_its_own_stream_alone(cuda):
-    device = torch.device("cuda:1")
-    with own_stream(device):
-        cuda.work("cut")
-        finish_stream(device)
-        cuda.work("cut")
-    cuda.work("restore")
-    finish_stream(device)
-    assert cuda.events == [
-        *("make for cuda:1", "cut in own", "wait for own", "cut in own"),
-        *("restore in default", "wait for default"),
-    ]
-
-
-def test_a_tensor_of_another_stream_is_kept_for_this_one(cuda):
-    class Lent:
-        device = torch.device("cuda:0")
-
-        def record_stream(self, stream):
-            cuda.events.append(f"kept for {stream.name}")
-
-    use_here(Lent())
-    assert cuda.events == ["kept for default"]
-
-
-@pytest.mark.parametrize("kind", ["cpu", "mps", "xpu"])
-def test_only_cuda_has_streams(cuda, kind):
-    device = torch.device(kind)
-    with own_stream(device):
-        cuda.work("all")
-        finish_stream(device)
-    use_here(torch.zeros(1))
-    use_here(None)
-    assert cuda.events == ["all in default"]

@@ -15,6 +15,7 @@ LAYERS = [
     {"faces"},
     {"options", "report", "selection", "overlay", "crops"},
     {"images", "folders", "devices"},
+    {"transfers"},
     {"checkpoints", "geometry"},
     {"network", "compositing", "detection", "onnx_models"},
     {"models", "upscaling", "ways"},

@@ -9,14 +9,18 @@ import skimage.data
 import torch
 from scipy import ndimage
 
-from gpen_core.compositing.masks import area_mask, crop_coordinates
+from gpen_core.compositing import paste, writing
+from gpen_core.compositing.masks import area_mask, crop_coordinates, is_nowhere, is_whole
 from gpen_core.compositing.paste import Canvas
-from gpen_core.errors import OptionError
+from gpen_core.compositing.pieces import TILE
+from gpen_core.errors import ImageError, OptionError
+from gpen_core.geometry import pixels as pixels_module
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region
 from gpen_core.geometry.sampling import extract_crop
 from gpen_core.geometry.similarity import apply
+from gpen_core.transfers import Downloads
 
 
 def placed(scale, degrees, centre, size):
@@ -479,3 +483,168 @@ def test_a_crowd_is_pasted_whole():
     full = canvas.mask == 1
     assert canvas.pixels[full].min() >= 76
     assert canvas.pixels[full].max() <= 179
+
+
+# --- where the mask is known without computing it --------------------------------------------
+
+
+@pytest.mark.parametrize("feather", [0, 0.011, 0.2])
+@pytest.mark.parametrize("scale", [0.3, 2.5, 40])
+@pytest.mark.parametrize("degrees", [0, 20, 45])
+def test_regions_known_to_be_whole_or_empty_are(scale, degrees, feather):
+    alignment = placed(scale, degrees, (200.3, 150.2), 128 if scale < 1 else 512)
+    seen = set()
+    for top, left in itertools.product(range(-200, 500, 20), range(-200, 600, 20)):
+        region = Region(left, top, left + 20, top + 20)
+        x, y = crop_coordinates(alignment, region, torch.device("cpu"))
+        mask = area_mask(x, y, alignment, feather)
+        whole, nowhere = (f(alignment, region, feather) for f in (is_whole, is_nowhere))
+        seen.add((whole, nowhere))
+        assert not whole or (mask == 1).all()
+        assert not nowhere or (mask == 0).all()
+    assert (False, True) in seen
+    assert (True, False) in seen or scale == 40 or feather == 0.2
+
+
+def test_a_mask_of_a_part_is_pasted_to_the_bit_as_one_of_all(monkeypatch):
+    alignments, crops = (
+        [placed(1.1, 33, (180, 140), 256)],
+        [extract_crop(photo(), placed(1, 0, (220, 110), 256))],
+    )
+    expected = pasted(photo(), alignments, crops)
+    monkeypatch.setattr(paste, "is_nowhere", lambda *_: False)
+    monkeypatch.setattr("gpen_core.compositing.patches.is_whole", lambda *_: False)
+    found = pasted(photo(), alignments, crops)
+    assert found.mask.tobytes() == expected.mask.tobytes()
+    assert np.array_equal(found.pixels, expected.pixels)
+
+
+# --- on a card -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_on_a_card(monkeypatch, card):
+    """Pastes as on a card, whose stand-in delivers nothing before it is waited for."""
+    monkeypatch.setattr(pixels_module, "in_numpy", lambda device: False)
+    monkeypatch.setattr(paste, "_extent_for", lambda device: (TILE, 4 << 20))
+    monkeypatch.setattr(writing, "Downloads", lambda device: Downloads(torch.device("cuda")))
+    return card
+
+
+def spots():
+    """A mask with soft and hard edges, and parts where it is 0 or 1."""
+    y, x = np.mgrid[:1100, :1000].astype(np.float32)
+    return (np.sin(x / 40) * np.cos(y / 30) * 2).clip(0, 1)
+
+
+SCENES = {
+    "one face over four squares": ([placed(0.6, 20, (900, 950), 512)], {}),
+    "half outside": ([placed(1.3, -30, (0, 1090), 256)], {}),
+    "wholly outside": ([placed(1.3, -30, (-900, 1090), 256)], {}),
+    "tiny": ([placed(7.3, 12, (400, 300), 256)], {}),
+    "apart": ([placed(1, 5, (300, 300), 256), placed(1, 5, (700, 800), 256)], {}),
+    "overlapping": (
+        [
+            placed(1, 0, (900, 500), 256),
+            placed(1.2, 40, (980, 560), 256),
+            placed(2, 9, (830, 480), 256),
+        ],
+        {},
+    ),
+    "weaker": ([placed(0.9, 5, (300, 300), 256)], {"strength": 0.6}),
+    "weaker and overlapping": (
+        [placed(1, 0, (500, 500), 256), placed(1.2, 40, (600, 500), 256)],
+        {"strength": 0.35},
+    ),
+    "limited": ([placed(0.5, 77, (500, 500), 256)], {"limit": spots()}),
+    "of limited faces one over the other": (
+        [placed(0.8, 0, (500, 500), 256), placed(1.2, 40, (600, 500), 256)],
+        {"limit": spots()},
+    ),
+}
+
+
+def scene_pixels(dtype):
+    random = np.random.default_rng(5)
+    values = ndimage.gaussian_filter(random.random((1100, 1000, 3), np.float32), (3, 3, 0))
+    values = ((values - 0.5) * 6 + 0.5).clip(0, 1)
+    return values if dtype == np.float32 else (values * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("own_masks", [False, True])
+@pytest.mark.parametrize("name", list(SCENES))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_card_pastes_what_the_cpu_pastes(request, dtype, name, own_masks):
+    alignments, options = SCENES[name]
+    pixels = scene_pixels(dtype)
+    crops = [
+        extract_crop(pixels, placed(1.1, k, (400 + 50 * k, 500), a.size))
+        for k, a in enumerate(alignments)
+    ]
+    masks = [
+        torch.linspace(-0.2, 1.5, a.size).clamp(0, 1).expand(a.size, a.size) for a in alignments
+    ]
+
+    def paste_all():
+        canvas = Canvas(pixels, alignments, **options)
+        for index, crop in enumerate(crops):
+            canvas.paste(index, crop, masks[index] if own_masks else None)
+        return canvas
+
+    expected = paste_all()
+    card = request.getfixturevalue("as_on_a_card")
+    found = paste_all()
+    assert card.waits == len(crops), "one wait per face"
+    assert found.pixels.dtype == dtype
+    assert np.array_equal(found.mask == 0, expected.mask == 0)
+    assert np.abs(found.mask - expected.mask).max() < 2e-5
+    off = np.abs(found.pixels.astype(float) - expected.pixels.astype(float))
+    assert off.max() <= (2e-5 if dtype == np.float32 else 1)
+    # Coordinates are counted from other corners, so a value may fall on a tie's other side.
+    share = 0.05 if dtype == np.uint16 else 0.001
+    assert (off > 2e-5).sum() <= share * off[expected.mask > 0].size
+    untouched = found.mask == 0
+    assert found.pixels[untouched].tobytes() == pixels[untouched].tobytes()
+
+
+def test_only_the_faces_own_pixels_go_to_a_card_and_in_their_type(monkeypatch, as_on_a_card):
+    sent = []
+    real = pixels_module.upload
+
+    def upload(values, device):
+        sent.append(values)
+        return real(values, device)
+
+    monkeypatch.setattr(pixels_module, "upload", upload)
+    for dtype, size in ((np.uint8, 1), (np.uint16, 2), (np.float32, 4)):
+        sent.clear()
+        pasted(scene_pixels(dtype), [placed(1, 0, (400, 400), 256)], [plain(0.5, 256)])
+        assert sum(values.nbytes for values in sent) <= 260 * 260 * 3 * size
+
+
+def test_a_large_face_on_a_card_is_waited_for_in_parts(monkeypatch, as_on_a_card):
+    monkeypatch.setattr(paste, "_extent_for", lambda device: (TILE, TILE**2))
+    canvas = pasted(
+        np.zeros((3000, 3000, 3), np.uint8), [placed(0.03, 0, (1500, 1500), 128)], [plain(1.0, 128)]
+    )
+    assert 6 <= as_on_a_card.waits <= 16
+    assert canvas.pixels.min() > 250
+
+
+def test_what_is_no_number_is_refused_wherever_it_is_pasted(request):
+    crop = plain(0.5, 128)
+    crop[1, 60, 60] = float("nan")
+    with pytest.raises(ImageError, match="not numbers"):
+        pasted(photo(), [placed(1, 0, (150, 150), 128)], [crop])
+    request.getfixturevalue("as_on_a_card")
+    with pytest.raises(ImageError, match="not numbers"):
+        pasted(photo(), [placed(1, 0, (150, 150), 128)], [crop])
+
+
+def test_a_face_that_waits_keeps_no_more_than_it_needs():
+    # A crowd of small faces waits for each other; each needs few of its crop's 12 million values.
+    alignments = [placed(20, 0, (100 + 30 * k, 100), 2048) for k in range(2)]
+    canvas = Canvas(photo(), alignments)
+    canvas.paste(0, plain(0.5, 2048))
+    [layer] = canvas._layers.values()
+    assert layer.colour.shape[1] <= 2048 / 6 + 1

@@ -11,6 +11,7 @@ import torch
 from scipy import ndimage
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gpen_core.geometry import pixels as pixels_module
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.sampling import _block_means, extract_crop, sample
@@ -86,6 +87,31 @@ def test_each_depth_gives_the_same_crop(dtype):
     assert crop.dtype == torch.float32
     assert crop.shape == (3, 256, 256)
     assert (crop - extract_crop(values, alignment)).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("scale", [0.12, 0.9, 3.3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_card_converts_to_the_same_crop(monkeypatch, dtype, scale):
+    values = astronaut()
+    pixels = values / np.float32(255) if dtype == np.float32 else values.astype(dtype)
+    if dtype == np.uint16:
+        pixels *= 257
+    alignment, sent = placed(scale, 20, (220, 120), 256), []
+    expected = extract_crop(pixels, alignment)
+    real = pixels_module.upload
+    monkeypatch.setattr(pixels_module, "in_numpy", lambda device: False)
+    monkeypatch.setattr(
+        pixels_module, "upload", lambda part, device: sent.append(part) or real(part, device)
+    )
+    assert (extract_crop(pixels, alignment) - expected).abs().max() < 1e-6
+    # In the picture's own type, or what torch has for it.
+    assert {part.itemsize for part in sent} == {pixels.itemsize}
+
+
+@pytest.mark.parametrize("scale", [0.3, 1, 4])
+def test_a_crop_lies_plane_by_plane_in_memory(way, scale):
+    # As the network wants it, so that nobody has to make 50 MB of it anew.
+    assert extract_crop(astronaut(), placed(scale, 5, (220, 120), 128)).is_contiguous()
 
 
 def test_colours_keep_their_order(way):

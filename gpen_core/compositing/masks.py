@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region, region_around
-from ..geometry.similarity import apply
+from ..geometry.similarity import Points, apply
 
 _INSET = 26 / 512
 """Distance of the mask's half value from the crop's edge, as a part of its side."""
@@ -23,6 +23,9 @@ _WIDTH_PER_SIGMA = 3.76
 
 _MINIMUM_WIDTH = 2.0
 """The soft edge is never narrower than so many pixels of the picture: it would show steps."""
+
+_ROUNDING = 0.05
+"""Pixels of the crop by which its coordinates may be off in float32, and more."""
 
 
 def covered_region(alignment: Alignment, height: int, width: int) -> Region:
@@ -56,11 +59,38 @@ def area_mask(x: Tensor, y: Tensor, alignment: Alignment, feather: float) -> Ten
     Returns:
         (h, w), float32, 0..1; exactly 0 outside the crop.
     """
+    edge, width = _edge(alignment, feather)
+    return _side(x, alignment.size, edge, width) * _side(y, alignment.size, edge, width)
+
+
+def is_whole(alignment: Alignment, region: Region, feather: float) -> bool:
+    """Whether the area mask is surely 1 in a whole region of the picture."""
+    edge, width = _edge(alignment, feather)
+    inner = alignment.size / 2 - (edge + width / 2) - _ROUNDING
+    return bool((np.abs(_corners(alignment, region)) <= inner).all())
+
+
+def is_nowhere(alignment: Alignment, region: Region, feather: float) -> bool:
+    """Whether the area mask is surely 0 in a whole region of the picture."""
+    edge, width = _edge(alignment, feather)
+    outer = alignment.size / 2 - (edge - width / 2) + _ROUNDING
+    corners = _corners(alignment, region)
+    return bool((corners >= outer).all(axis=0).any() or (corners <= -outer).all(axis=0).any())
+
+
+def _corners(alignment: Alignment, region: Region) -> Points:
+    """The middles of a region's outermost pixels (4, 2) in the crop, from the crop's middle on."""
+    left, top, right, bottom = region.left, region.top, region.right - 1, region.bottom - 1
+    points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+    return apply(alignment.image_to_crop, points) - (alignment.size - 1) / 2
+
+
+def _edge(alignment: Alignment, feather: float) -> tuple[float, float]:
+    """The distance of the mask's half value from the crop's edge, and the soft part's width."""
     size = alignment.size
     width = max(feather * _WIDTH_PER_SIGMA * size, _MINIMUM_WIDTH * alignment.scale)
     width = min(width, size / 2)
-    edge = max(_INSET * size, width / 2)
-    return _side(x, size, edge, width) * _side(y, size, edge, width)
+    return max(_INSET * size, width / 2), width
 
 
 def _side(position: Tensor, size: int, edge: float, width: float) -> Tensor:

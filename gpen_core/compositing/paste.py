@@ -4,18 +4,15 @@ Only the rectangle that a crop covers is computed, in float32, and rounded once.
 is 0 is never written, so it keeps its value bit for bit. Work goes tile by tile along a fixed grid:
 memory does not grow with a face's size.
 
-Where crops overlap, the face whose middle is nearer lies over the other, and in between they mix.
-With m the mask and n = exp(-40 d²) the nearness, d being the distance from the crop's middle in
-parts of its side, a face weighs m times 1 - m' n' / (n + n') for each other face; the colour is the
-weighted mean of the faces, taken to the extent of the largest mask. So each mask's soft edge stays
-soft over another face, and the result does not depend on the order of the faces.
+Where crops overlap, the face whose middle is nearer lies over the other, and in between they mix
+(see `patches`). So each mask's soft edge stays soft over another face, and the result does not
+depend on the order of the faces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,53 +22,21 @@ from torch import Tensor
 from ..devices import warp_device
 from ..errors import ImageError, OptionError
 from ..geometry.alignment import Alignment
-from ..geometry.regions import Region, grid_tiles
-from ..geometry.sampling import prefilter, warp_region
-from ..geometry.similarity import Matrix
-from ..images.picture import to_dtype, to_float
-from .masks import area_mask, covered_region, crop_coordinates
-
-_SHARPNESS = 40.0
+from ..geometry.regions import Region
+from .masks import covered_region, is_nowhere
+from .patches import Layer, Patch, alone, layer_of, mixed, patch_of
+from .pieces import TILE, Piece, in_parts, pieces_of, touching
+from .writing import Writer
 
 Pixels = NDArray[Any]
-
-
-_TILE = 1024
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """One face's crop, filtered for the size at which it will be seen."""
-
-    colour: Tensor
-    to_colour: Matrix
-    mask: Tensor | None
-    to_mask: Matrix | None
-
-
-@dataclass(frozen=True)
-class _Patch:
-    """One face warped into a region of the picture: colour (3, h, w), mask and nearness (h, w)."""
-
-    region: Region
-    colour: Tensor
-    mask: Tensor
-    nearness: Tensor
-
-
-class _Piece(NamedTuple):
-    """What of a face lies in one tile of the picture, and all faces that reach into it."""
-
-    region: Region
-    tile: Region
-    faces: tuple[int, ...]
 
 
 class Canvas:
     """A picture into which faces are pasted one by one; `pixels` and `mask` are the result.
 
     Which faces will come is told first: a tile of a face is written as soon as all faces that it
-    touches there have come, and a face is forgotten when all its tiles are written.
+    touches there have come, and a face is forgotten when all its tiles are written. Threads take
+    turns at pasting; each may do so in a CUDA stream of its own.
     """
 
     def __init__(
@@ -111,94 +76,83 @@ class Canvas:
         self._strength, self._feather, self._limit = strength, feather, limit
         height, width = background.shape[:2]
         self._regions = [covered_region(a, height, width) for a in self._alignments]
-        self._pieces = _pieces(self._alignments, self._regions)
-        self._layers: dict[int, _Layer] = {}
+        self._pieces = pieces_of(self._alignments, self._regions)
+        self._layers: dict[int, Layer] = {}
 
     def paste(self, index: int, crop: Tensor, crop_mask: Tensor | None = None) -> None:
         """Pastes the face of `alignments[index]`.
 
         Args:
             index: which face.
-            crop: restored RGB (3, S, S), floating, 0..1.
-            crop_mask: (S, S), floating, 0..1, multiplied with the mask of the area.
+            crop: restored RGB (3, S, S), floating, 0..1. It must not be changed before the faces
+                that it overlaps are pasted.
+            crop_mask: (S, S), floating, 0..1, multiplied with the mask of the area; the same.
 
         Raises:
             OptionError: the crop's size is not the alignment's.
+            ImageError: the crop or a mask holds values that are not numbers.
         """
-        size = self._alignments[index].size
-        if tuple(crop.shape) != (3, size, size):
+        alignment = self._alignments[index]
+        if tuple(crop.shape) != (3, alignment.size, alignment.size):
+            size = alignment.size
             raise OptionError(f"the crop must be (3, {size}, {size}), not {tuple(crop.shape)}")
-        self._layers[index] = self._layer(index, crop, crop_mask)
-        waiting: list[_Piece] = []
-        known: dict[tuple[int, Region], _Patch] = {}
-        for piece in self._pieces:
-            if all(face in self._layers for face in piece.faces):
-                # The pieces of a tile stand together and look at the same patches.
-                known = {key: patch for key, patch in known.items() if key[1] == piece.tile}
-                self._write_piece(piece, known)
-            else:
-                waiting.append(piece)
-        self._pieces = waiting
-        needed = {face for piece in waiting for face in piece.faces}
+        device = warp_device(crop.device)
+        mask = None if crop_mask is None else crop_mask.to(device)
+        self._layers[index] = layer_of(crop.to(device), mask, alignment, self._feather)
+        self._write([piece for piece in self._pieces if self._is_complete(piece)], device)
+        self._pieces = [piece for piece in self._pieces if not self._is_complete(piece)]
+        needed = {face for piece in self._pieces for face in piece.faces}
         self._layers = {face: layer for face, layer in self._layers.items() if face in needed}
 
-    def _layer(self, index: int, crop: Tensor, crop_mask: Tensor | None) -> _Layer:
-        device, matrix = warp_device(crop.device), self._alignments[index].image_to_crop
-        colour, to_colour = prefilter(crop.to(device), matrix)
-        if crop_mask is None:
-            return _Layer(colour, to_colour, None, None)
-        return _Layer(colour, to_colour, *prefilter(crop_mask.to(device).unsqueeze(0), matrix))
+    def _is_complete(self, piece: Piece) -> bool:
+        return all(face in self._layers for face in piece.faces)
 
-    def _patch(self, index: int, tile: Region) -> _Patch:
-        """A face in the part of a tile that it covers."""
-        alignment, layer = self._alignments[index], self._layers[index]
-        region = self._regions[index].shared(tile)
-        colour = warp_region(layer.colour, layer.to_colour, region)
-        x, y = crop_coordinates(alignment, region, colour.device)
-        mask = area_mask(x, y, alignment, self._feather)
-        if layer.mask is not None and layer.to_mask is not None:
-            part = warp_region(layer.mask, layer.to_mask, region)
-            mask = mask * part[0].clamp_(0, 1)
-        if self._limit is not None:
-            part = torch.from_numpy(_part(self._limit, region).astype(np.float32))
-            mask = mask * part.to(mask.device).clamp(0, 1)
-        middle = (alignment.size - 1) / 2
-        distance = ((x - middle).square() + (y - middle).square()) / alignment.size**2
-        return _Patch(region, colour, mask, torch.exp(-_SHARPNESS * distance))
+    def _write(self, pieces: Sequence[Piece], device: torch.device) -> None:
+        """Writes pieces whose faces have all come."""
+        # Some perhaps on another device: memory may have run out in between.
+        faces = {face for piece in pieces for face in piece.faces}
+        layers = {face: self._layers[face].on(device) for face in faces}
+        writer = Writer(self._background, self.pixels, self.mask, device)
+        side, at_once = _extent_for(device)
+        for square, parts in in_parts(pieces, side).items():
+            self._blend(square, parts, layers, writer)
+            if writer.pending >= at_once:
+                writer.finish()
+        # Also where nothing is written: the next face's thread may read this one's layer.
+        writer.finish()
 
-    def _write_piece(self, piece: _Piece, known: dict[tuple[int, Region], _Patch]) -> None:
-        """Writes a piece; where two overlap both come to the same values bit for bit."""
-        for face in piece.faces:
-            if (face, piece.tile) not in known:
-                # In the whole tile, so that rounding is the same for every face that asks.
-                known[face, piece.tile] = self._patch(face, piece.tile)
-        patches = [known[face, piece.tile] for face in piece.faces]
-        if len(patches) == 1:
-            self._write(piece.region, patches[0].colour, patches[0].mask)
-            return
-        height, width = piece.region.height, piece.region.width
-        colour = patches[0].colour.new_zeros((3, height, width))
-        weight, mask = torch.zeros_like(colour[0]), torch.zeros_like(colour[0])
-        for patch in patches:
-            shared = piece.region.shared(patch.region)
-            (rows, columns), own = shared.within(piece.region), shared.within(patch.region)
-            part = _weight(patch, patches, shared)
-            colour[:, rows, columns] += patch.colour[:, own[0], own[1]] * part
-            weight[rows, columns] += part
-            mask[rows, columns] = torch.maximum(mask[rows, columns], patch.mask[own])
-        colour /= weight.clamp_min(torch.finfo(weight.dtype).tiny)
-        self._write(piece.region, colour, mask)
+    def _blend(
+        self, square: Region, parts: Sequence[Piece], layers: dict[int, Layer], writer: Writer
+    ) -> None:
+        """Blends what lies in one square; where parts overlap all come to the same bits."""
+        known: dict[int, Patch] = {}
+        for region, among in parts:
+            faces = list(touching(region, among, self._regions))
+            first = layers[faces[0]]
+            if len(faces) > 1:
+                for face in faces:
+                    if face not in known:
+                        # In the whole square, so that rounding is the same for all who ask.
+                        whole = self._regions[face].shared(square)
+                        known[face] = patch_of(layers[face], whole, self._limit)
+                colour, mask = mixed([known[face] for face in faces], region)
+            elif is_nowhere(first.alignment, region, self._feather):
+                continue
+            else:
+                colour, mask = alone(first, region, self._limit)
+            if mask is None and self._strength != 1:
+                mask = torch.ones_like(colour[0])
+            writer.blend(region, colour, None if mask is None else mask * self._strength)
 
-    def _write(self, region: Region, colour: Tensor, mask: Tensor) -> None:
-        alpha = (mask * self._strength).cpu().numpy()
-        before = to_float(_part(self._background, region))
-        after = colour.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-        blended = before + (after - before) * alpha[:, :, None]
-        target = _part(self.pixels, region)
-        if target.dtype != np.float32:
-            blended = to_dtype(blended, target.dtype)
-        np.copyto(target, blended, where=(alpha > 0)[:, :, None])
-        np.copyto(_part(self.mask, region), alpha, where=alpha > 0)
+
+def _extent_for(device: torch.device) -> tuple[int, int]:
+    """Side of the squares that are blended at once, and pixels after which they are written."""
+    if device.type == "cpu":
+        # Small enough for the caches, and for torch not to divide each operator among threads,
+        # which costs more than it brings.
+        return 96, 1
+    # As few kernels and waits as a bound on memory allows.
+    return TILE, 4 << 20
 
 
 def _check_limit(limit: NDArray[Any], background: Pixels) -> None:
@@ -211,47 +165,3 @@ def _check_limit(limit: NDArray[Any], background: Pixels) -> None:
         )
     if not (limit.min() >= 0 and limit.max() <= 1):  # also true of NaN
         raise OptionError("the mask must hold values of 0..1")
-
-
-def _part(picture: NDArray[Any], region: Region) -> NDArray[Any]:
-    return picture[region.top : region.bottom, region.left : region.right]
-
-
-def _pieces(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[_Piece]:
-    """The work: each face in each tile of the picture's grid, with the faces it touches there.
-
-    These stand in the order of their places, so that sums do not depend on who came first.
-    """
-    places = [alignment.image_to_crop.ravel().tolist() for alignment in alignments]
-    order = sorted(range(len(regions)), key=places.__getitem__)
-    faces_of: dict[Region, list[int]] = {}
-    for face in order:
-        for tile in grid_tiles(regions[face], _TILE):
-            faces_of.setdefault(tile, []).append(face)
-    return [
-        _Piece(tile.shared(regions[face]), tile, tuple(_touching(face, faces, regions, tile)))
-        for tile, faces in faces_of.items()
-        for face in faces
-    ]
-
-
-def _touching(
-    face: int, faces: Sequence[int], regions: Sequence[Region], tile: Region
-) -> Iterator[int]:
-    """The faces that share pixels with a face within a tile, itself included."""
-    region = regions[face].shared(tile)
-    return (other for other in faces if not region.shared(regions[other]).empty)
-
-
-def _weight(patch: _Patch, patches: Sequence[_Patch], region: Region) -> Tensor:
-    """How much a face weighs among others at each pixel of a part of its region."""
-    own = region.within(patch.region)
-    weight, nearness = patch.mask[own].clone(), patch.nearness[own]
-    for other in patches:
-        shared = region.shared(other.region)
-        if other is patch or shared.empty:
-            continue
-        here, there = shared.within(region), shared.within(other.region)
-        share = other.nearness[there] / (other.nearness[there] + nearness[here])
-        weight[here] *= 1 - other.mask[there] * share
-    return weight

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices import warp_device, without_autocast
-from ..images.picture import to_float
 from .alignment import Alignment
+from .pixels import in_numpy, values_on
 from .regions import Region, grid_tiles, outline, region_around
 from .similarity import Matrix, apply, scale_of
-from .warping import blur, warp
+from .warping import blur, reach_of_blur, warp
 
 _SIGMA = 0.30
 _BLOCKS_FROM = 6.0
@@ -31,6 +31,8 @@ _REACH = 3
 """Source pixels around a point that interpolation looks at."""
 _TILE = 2048
 """Side, in pixels of the picture, of what is read at once."""
+_CPU_TILE = 256
+"""The same on the CPU, where what lies between the steps shall stay in its caches."""
 
 
 def extract_crop(
@@ -47,30 +49,36 @@ def extract_crop(
         RGB (3, size, size), float32, 0..1.
     """
     on = warp_device(torch.device(device))
-    whole = Region(0, 0, alignment.size, alignment.size)
+    size = alignment.size
+    whole = Region(0, 0, size, size)
+    matrix, crop = alignment.crop_to_image, _empty_crop(size, on)
     # In tiles, so that a face of any size in the picture takes the same memory.
-    side = max(int(_TILE * min(alignment.scale, 1.0)), alignment.size // 16, 1)
-    if side >= alignment.size:
-        crop = _extract(pixels, alignment, whole, on)
-    else:
-        shape = (3, alignment.size, alignment.size)
-        crop = torch.empty(shape, dtype=torch.float32, device=on)
-        for tile in (whole.shared(square) for square in grid_tiles(whole, side)):
-            rows, columns = tile.within(whole)
-            crop[:, rows, columns] = _extract(pixels, alignment, tile, on)
-    # Cubic interpolation overshoots at edges, into values that no picture has.
-    return crop.clamp_(0, 1).to(device)
+    in_picture = _CPU_TILE if on.type == "cpu" else _TILE
+    side = min(max(int(in_picture * min(alignment.scale, 1.0)), size // 16, 1), size)
+    for tile in (whole.shared(square) for square in grid_tiles(whole, side)):
+        rows, columns = tile.within(whole)
+        _extract(pixels, matrix, tile, crop[:, rows, columns])
+    return crop.to(device)
 
 
-def _extract(
-    pixels: NDArray[Any], alignment: Alignment, tile: Region, device: torch.device
-) -> Tensor:
-    """A part of a crop."""
-    matrix, step = alignment.crop_to_image, 1 / alignment.scale
+def _empty_crop(size: int, device: torch.device) -> Tensor:
+    if device.type == "cpu":
+        # NumPy asks the system for large pages and torch does not: 50 MB are 12000 small ones.
+        return torch.from_numpy(np.empty((3, size, size), np.float32))
+    return torch.empty((3, size, size), dtype=torch.float32, device=device)
+
+
+def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, out: Tensor) -> None:
+    """Writes a part of a crop, from which the matrix leads into the picture."""
+    step = scale_of(matrix)
     region = _to_read(tile, matrix, pixels.shape[:2], _margin(step), _block(step))
-    part = to_float(pixels[region.top : region.bottom, region.left : region.right])
-    source = torch.from_numpy(np.ascontiguousarray(part)).to(device).permute(2, 0, 1)
-    return sample(source, _counted_from(region, tile, matrix), tile.height, tile.width)
+    source = values_on(out.device, pixels[region.top : region.bottom, region.left : region.right])
+    sample(source, _counted_from(region, tile, matrix), tile.height, tile.width, out)
+    # Cubic interpolation overshoots at edges, into values that no picture has.
+    if in_numpy(out.device):
+        np.clip(out.numpy(), 0, 1, out=out.numpy())
+    else:
+        out.clamp_(0, 1)
 
 
 def resize_crop(crop: Tensor, size: int) -> Tensor:
@@ -83,7 +91,9 @@ def resize_crop(crop: Tensor, size: int) -> Tensor:
     return sample(crop, np.array([[scale, 0, shift], [0, scale, shift]]), size, size).clamp_(0, 1)
 
 
-def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
+def sample(
+    source: Tensor, result_to_source: Matrix, height: int, width: int, out: Tensor | None = None
+) -> Tensor:
     """Samples a picture through a similarity, antialiased.
 
     Args:
@@ -91,11 +101,12 @@ def sample(source: Tensor, result_to_source: Matrix, height: int, width: int) ->
         result_to_source: (2, 3), from pixels of the result to pixels of `source`.
         height: rows of the result.
         width: columns of the result.
+        out: (C, height, width), float32, on the same device: where to write it.
 
     Returns:
-        (C, height, width), float32, on the source's device.
+        `out`, or new memory (C, height, width), float32, on the source's device.
     """
-    return warp(*prefilter(source, result_to_source), height, width)
+    return warp(*prefilter(source, result_to_source), height, width, out)
 
 
 def prefilter(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]:
@@ -108,17 +119,54 @@ def prefilter(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]
     Returns:
         The filtered picture (C, h', w'), float32, and the matrix to its pixels.
     """
+    coarse, to_coarse = average_blocks(source, result_to_source)
+    with without_autocast(source.device):
+        return blur(coarse.float(), _sigma(scale_of(to_coarse))), to_coarse
+
+
+def average_blocks(source: Tensor, result_to_source: Matrix) -> tuple[Tensor, Matrix]:
+    """The part of `prefilter` that leaves fewer pixels: where there is none, the picture itself.
+
+    Args:
+        source: (C, h, w), floating.
+        result_to_source: (2, 3), from pixels of the result to pixels of `source`.
+
+    Returns:
+        The picture (C, h', w'), float32 or as it was, and the matrix to its pixels.
+    """
+    block = _block(scale_of(result_to_source))
+    if block == 1:
+        return source, result_to_source
+    to_blocks = result_to_source / block
+    to_blocks[:, 2] += (1 / block - 1) / 2
     # Half precision cannot hold a coordinate beyond 2048, so a host's autocast is kept out.
     with without_autocast(source.device):
-        source = source.float()
-        step = scale_of(result_to_source)
-        block = _block(step)
-        if block > 1:
-            source = _block_means(source, block)
-            result_to_source = result_to_source / block
-            result_to_source[:, 2] += (1 / block - 1) / 2
-        sigma = _SIGMA * math.sqrt(max((step / block) ** 2 - 1, 0.0))
-        return blur(source, sigma), result_to_source
+        return _block_means(source.float(), block), to_blocks
+
+
+def sample_region(coarse: Tensor, result_to_coarse: Matrix, region: Region) -> Tensor:
+    """`sample` for a region of the result alone, looking only at what it needs of the source.
+
+    Args:
+        coarse: (C, h, w), floating, as `average_blocks` gives it.
+        result_to_coarse: (2, 3), from pixels of the result to pixels of `coarse`.
+        region: of the result.
+
+    Returns:
+        (C, h, w) of the region, float32, on the source's device.
+    """
+    sigma = _sigma(scale_of(result_to_coarse))
+    needed = _to_read(region, result_to_coarse, coarse.shape[1:], _REACH + reach_of_blur(sigma))
+    rows, columns = slice(needed.top, needed.bottom), slice(needed.left, needed.right)
+    matrix = _counted_from(needed, region, result_to_coarse)
+    with without_autocast(coarse.device):
+        blurred = blur(coarse[:, rows, columns].float(), sigma)
+        return warp(blurred, matrix, region.height, region.width)
+
+
+def _sigma(step: float) -> float:
+    """Of the Gaussian that keeps a picture sampled in steps of so many pixels from aliasing."""
+    return _SIGMA * math.sqrt(max(step**2 - 1, 0.0))
 
 
 def warp_region(source: Tensor, result_to_source: Matrix, region: Region) -> Tensor:

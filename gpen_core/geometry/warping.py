@@ -10,7 +10,7 @@ import functools
 import logging
 import math
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,9 @@ _RADIUS = 4.0
 """Width of a Gaussian's window on each side, in standard deviations."""
 
 
-def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
+def warp(
+    source: Tensor, result_to_source: Matrix, height: int, width: int, out: Tensor | None = None
+) -> Tensor:
     """Cubic interpolation (a = -0.75), the outermost pixels continued; no antialiasing.
 
     Args:
@@ -36,13 +38,15 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
         result_to_source: (2, 3), from pixels of the result to pixels of `source`.
         height: rows of the result.
         width: columns of the result.
+        out: (C, height, width), float32, on the same device: where to write it.
 
     Returns:
-        (C, height, width), float32.
+        `out`, or new memory (C, height, width), contiguous.
     """
     opencv = _opencv_for(source)
     if opencv is None:
-        return warp_in_torch(source, result_to_source, height, width)
+        result = warp_in_torch(source, result_to_source, height, width)
+        return result if out is None else out.copy_(result)
     warped = opencv.warpAffine(
         _channels_last(source),
         result_to_source,
@@ -50,7 +54,11 @@ def warp(source: Tensor, result_to_source: Matrix, height: int, width: int) -> T
         flags=opencv.INTER_CUBIC | opencv.WARP_INVERSE_MAP,
         borderMode=opencv.BORDER_REPLICATE,
     )
-    return _channels_first(warped, height, width)
+    if out is None:
+        out = torch.from_numpy(np.empty((source.shape[0], height, width), np.float32))
+    # Plane by plane, as torch's operators want it.
+    opencv.split(warped, list(out.numpy()))
+    return out
 
 
 def warp_in_torch(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
@@ -102,8 +110,13 @@ def _weighted_sum(padded: Tensor, taps: NDArray[np.float32], axis: int) -> Tenso
     return result
 
 
+def reach_of_blur(sigma: float) -> int:
+    """How many pixels away from a pixel `blur` looks at most."""
+    return math.ceil(_RADIUS * sigma)
+
+
 def _gaussian(sigma: float) -> NDArray[np.float32]:
-    radius = math.ceil(_RADIUS * sigma)
+    radius = reach_of_blur(sigma)
     x = np.arange(-radius, radius + 1, dtype=np.float64)
     taps = np.exp(-0.5 * (x / sigma) ** 2)
     return (taps / taps.sum()).astype(np.float32)
@@ -132,7 +145,15 @@ def _exact_opencv() -> Any:  # noqa: ANN401 - the module is optional
 
 
 def _channels_last(source: Tensor) -> NDArray[np.float32]:
-    return np.ascontiguousarray(source.permute(1, 2, 0).numpy())
+    """A picture as OpenCV wants it; a copy only if its channels do not already lie so."""
+    channels, _, _ = source.shape
+    if channels == 1:
+        return source[0].numpy()
+    picture = source.permute(1, 2, 0).numpy()
+    if picture.strides[1:] == (channels * picture.itemsize, picture.itemsize):
+        return picture
+    # Several times as fast as NumPy's copy, in one thread.
+    return cast(NDArray[np.float32], _exact_opencv().merge(list(source.numpy())))
 
 
 def _channels_first(picture: NDArray[np.float32], height: int, width: int) -> Tensor:

@@ -1,0 +1,179 @@
+"""Copies to and from a card and its streams, on stand-ins for it."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from gpen_core import transfers
+from gpen_core.transfers import finish_stream, own_stream, use_here
+
+
+class Cuda:
+    """Stands for torch.cuda's streams, and writes down what is asked of them."""
+
+    def __init__(self):
+        self.events = []
+        self.current = self.Stream("default", self.events)
+
+    class Stream:
+        def __init__(self, name, events):
+            self.name, self._events = name, events
+
+        def synchronize(self):
+            self._events.append(f"wait for {self.name}")
+
+    def make(self, device):
+        self.events.append(f"make for {device}")
+        return self.Stream("own", self.events)
+
+    @contextmanager
+    def stream(self, stream):
+        outer, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = outer
+
+    def work(self, text):
+        self.events.append(f"{text} in {self.current.name}")
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    stand_in = Cuda()
+    monkeypatch.setattr(torch.cuda, "Stream", stand_in.make)
+    monkeypatch.setattr(torch.cuda, "stream", stand_in.stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stand_in.current)
+    return stand_in
+
+
+def test_a_thread_waits_for_its_own_stream_alone(cuda):
+    device = torch.device("cuda:1")
+    with own_stream(device):
+        cuda.work("cut")
+        finish_stream(device)
+        cuda.work("cut")
+    cuda.work("restore")
+    finish_stream(device)
+    assert cuda.events == [
+        *("make for cuda:1", "cut in own", "wait for own", "cut in own"),
+        *("restore in default", "wait for default"),
+    ]
+
+
+def test_a_tensor_of_another_stream_is_kept_for_this_one(cuda):
+    class Lent:
+        device = torch.device("cuda:0")
+
+        def record_stream(self, stream):
+            cuda.events.append(f"kept for {stream.name}")
+
+    use_here(Lent())
+    assert cuda.events == ["kept for default"]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps", "xpu"])
+def test_only_cuda_has_streams(cuda, kind):
+    device = torch.device(kind)
+    with own_stream(device):
+        cuda.work("all")
+        finish_stream(device)
+    use_here(torch.zeros(1))
+    use_here(None)
+    assert cuda.events == ["all in default"]
+
+
+CUDA = torch.device("cuda")
+
+
+def test_downloads_are_waited_for_together_and_keep_their_sources(card):
+    downloads = transfers.Downloads(CUDA)
+    results = [downloads.begin(torch.full((4,), float(k))) for k in range(3)]
+    assert [float(r[0]) for r in results] == [99, 99, 99]
+    downloads.wait()
+    assert [r.tolist() for r in results] == [[float(k)] * 4 for k in range(3)]
+    assert card.waits == 1
+    assert not downloads._sources
+
+
+def test_a_thread_waits_for_its_own_stream_also_without_downloads(card):
+    card.stream = "a worker's"
+    transfers.Downloads(CUDA).wait()
+    assert card.waits == 1
+
+
+@pytest.mark.parametrize("kind", ["cpu", "mps"])
+def test_other_devices_need_no_event(monkeypatch, kind):
+    monkeypatch.setattr(torch.cuda, "Event", None)
+    downloads, source = transfers.Downloads(torch.device(kind)), torch.rand(3)
+    assert torch.equal(downloads.begin(source), source)
+    downloads.wait()
+
+
+class Pinned:
+    """Stands in for pinned memory, and for what has gone from there to a card."""
+
+    def __init__(self, shape, dtype):
+        self.memory = torch.empty(shape, dtype=dtype)
+
+    def numpy(self):
+        return self.memory.numpy()
+
+    def to(self, device, non_blocking):
+        assert (device, non_blocking) == (CUDA, True)
+        return self
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
+def test_uploads_go_through_pinned_memory_that_is_theirs(monkeypatch, dtype):
+    monkeypatch.setattr(
+        transfers, "_host_memory", lambda shape, dtype, device: Pinned(shape, dtype)
+    )
+    whole = np.arange(60).reshape(5, 4, 3).astype(dtype)
+    values = whole[::-1, 1:3]
+    expected = values.copy()
+    sent = transfers.upload(values, CUDA)
+    whole[:] = 0
+    assert str(sent.memory.dtype) == f"torch.{dtype}"
+    assert np.array_equal(sent.numpy(), expected)
+
+
+def test_the_cpus_copy_is_its_own_too():
+    values = np.ones((2, 3), np.uint8)
+    values.flags.writeable = False
+    transfers.upload(values, torch.device("cpu")).zero_()
+    assert values.all()
+
+
+def test_only_a_card_gets_pinned_memory(monkeypatch):
+    asked = []
+
+    def empty(shape, dtype, pin_memory=False):
+        asked.append(pin_memory)
+        return "memory"
+
+    monkeypatch.setattr(torch, "empty", empty)
+    assert transfers._host_memory((1,), torch.uint8, CUDA) == "memory"
+    assert transfers._host_memory((1,), torch.uint8, torch.device("cpu")) == "memory"
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "falls_back"), [("CUDA error: out of memory", True), ("invalid argument", False)]
+)
+def test_pinned_memory_that_ran_out_is_done_without(monkeypatch, text, falls_back):
+    real = torch.empty
+
+    def empty(shape, dtype, pin_memory=False):
+        if pin_memory:
+            raise RuntimeError(text)
+        return real(shape, dtype=dtype)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    if falls_back:
+        assert transfers._host_memory((2, 3), torch.uint8, CUDA).shape == (2, 3)
+    else:
+        with pytest.raises(RuntimeError, match=text):
+            transfers._host_memory((2, 3), torch.uint8, CUDA)
