@@ -162,7 +162,7 @@ class TorchRestorer:
             cancelled: asked again and again while the network runs; true stops it.
 
         Returns:
-            RGB (3, size, size), float32, 0..1, on the crop's device.
+            RGB (3, size, size), float32, 0..1, on the crop's device; channels-last in memory.
 
         Raises:
             OptionError: the crop has another shape.

@@ -46,7 +46,7 @@ def extract_crop(
         device: where to compute and leave the crop.
 
     Returns:
-        RGB (3, size, size), float32, 0..1.
+        RGB (3, size, size), float32, 0..1; channels-last in memory, as the network wants it.
     """
     on = warp_device(torch.device(device))
     size = alignment.size
@@ -62,10 +62,13 @@ def extract_crop(
 
 
 def _empty_crop(size: int, device: torch.device) -> Tensor:
+    shape = (size, size, 3)
     if device.type == "cpu":
         # NumPy asks the system for large pages and torch does not: 50 MB are 12000 small ones.
-        return torch.from_numpy(np.empty((3, size, size), np.float32))
-    return torch.empty((3, size, size), dtype=torch.float32, device=device)
+        crop = torch.from_numpy(np.empty(shape, np.float32))
+    else:
+        crop = torch.empty(shape, dtype=torch.float32, device=device)
+    return crop.permute(2, 0, 1)
 
 
 def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, out: Tensor) -> None:
@@ -76,7 +79,8 @@ def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, out: Tensor) ->
     sample(source, _counted_from(region, tile, matrix), tile.height, tile.width, out)
     # Cubic interpolation overshoots at edges, into values that no picture has.
     if in_numpy(out.device):
-        np.clip(out.numpy(), 0, 1, out=out.numpy())
+        values = out.permute(1, 2, 0).numpy()
+        np.clip(values, 0, 1, out=values)
     else:
         out.clamp_(0, 1)
 

@@ -41,7 +41,7 @@ def warp(
         out: (C, height, width), float32, on the same device: where to write it.
 
     Returns:
-        `out`, or new memory (C, height, width), contiguous.
+        `out`, or new memory (C, height, width), contiguous as torch's operators want it.
     """
     opencv = _opencv_for(source)
     if opencv is None:
@@ -56,8 +56,9 @@ def warp(
     )
     if out is None:
         out = torch.from_numpy(np.empty((source.shape[0], height, width), np.float32))
-    # Plane by plane, as torch's operators want it.
-    opencv.split(warped, list(out.numpy()))
+        opencv.split(warped, list(out.numpy()))
+    else:
+        np.copyto(out.permute(1, 2, 0).numpy(), warped.reshape(height, width, -1))
     return out
 
 

@@ -85,7 +85,12 @@ class Strips:
             for i, (level, kernels) in enumerate(self._levels)
         ]
         size = self._levels[-1][0].resolution
-        out = torch.empty((1, 3, size, size), dtype=rgb.dtype, device=rgb.device)
+        out = torch.empty(
+            (1, 3, size, size),
+            dtype=rgb.dtype,
+            device=rgb.device,
+            memory_format=torch.channels_last,
+        )
         done, first = 0, 1
         while done < size:
             stop_if(cancelled)
