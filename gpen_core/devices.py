@@ -151,6 +151,11 @@ def overlaps(device: torch.device) -> bool:
     return device.type in ("cuda", "xpu")
 
 
+def seen_from_here(device: torch.device) -> torch.device:
+    """The device by its number: which one "cuda" is, each thread decides for itself."""
+    return torch.device("cuda", torch.cuda.current_device()) if str(device) == "cuda" else device
+
+
 @contextmanager
 def own_stream(device: torch.device) -> Generator[None]:
     """Puts what a thread asks of a CUDA device into a stream of its own, beside other threads'.

@@ -14,6 +14,7 @@ from gpen_core.devices import (
     is_out_of_memory,
     overlaps,
     own_stream,
+    seen_from_here,
     use_here,
     without_autocast,
 )
@@ -166,6 +167,13 @@ def cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", stand_in.stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stand_in.current)
     return stand_in
+
+
+def test_a_card_without_a_number_is_the_one_of_this_thread(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert seen_from_here(torch.device("cuda")) == torch.device("cuda:1")
+    assert seen_from_here(torch.device("cuda:0")) == torch.device("cuda:0")
+    assert seen_from_here(torch.device("cpu")) == torch.device("cpu")
 
 
 def test_a_thread_waits_for_its_own_stream_alone(cuda):
