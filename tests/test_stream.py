@@ -317,7 +317,8 @@ class TestTogether:
         assert outcomes[0].result().report.restored == 2
         if mode == "in turn":
             assert network.calls == [2, 1, 1]
-            assert "one by one" in caplog.text
+            assert "2 faces were restored one by one" in caplog.text
+            assert "RuntimeError: too many" in caplog.text
 
 
 def even_green(pixels):
