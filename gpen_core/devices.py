@@ -158,3 +158,8 @@ def overlaps(device: torch.device) -> bool:
     and of a host's own kinds of devices nobody knows.
     """
     return device.type in ("cuda", "xpu")
+
+
+def seen_from_here(device: torch.device) -> torch.device:
+    """The device by its number: which one "cuda" is, each thread decides for itself."""
+    return torch.device("cuda", torch.cuda.current_device()) if str(device) == "cuda" else device

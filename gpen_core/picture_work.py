@@ -205,12 +205,14 @@ def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
         if len(waiting) == 1:
             waiting[0].work.fail(error)
             return
+        reason = f"{type(error).__name__}: {error}"
     else:
         return
     for piece in waiting:
         restore_together([piece], cancelled)
     if all(piece.work.failure is None for piece in waiting):
-        _log.warning("%d faces were restored one by one, as together it failed", len(waiting))
+        count = len(waiting)
+        _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
 
 
 def _restore(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:

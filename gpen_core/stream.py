@@ -16,7 +16,7 @@ import torch
 from .choosing import ModelChoice
 from .compositing.parsing import FaceParser
 from .detection import DetectionOptions, Detector
-from .devices import overlaps
+from .devices import overlaps, seen_from_here
 from .errors import OptionError
 from .handover import HandOver
 from .options import RestorationOptions
@@ -131,6 +131,7 @@ def _in_threads(
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which end before the generator does."""
     between: HandOver[Piece, News] = HandOver()
+    device = seen_from_here(device)
 
     def prepare() -> None:
         with own_stream(device):

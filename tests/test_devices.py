@@ -10,6 +10,7 @@ from gpen_core.devices import (
     half_dtype,
     is_out_of_memory,
     overlaps,
+    seen_from_here,
     without_autocast,
 )
 from gpen_core.errors import OptionError
@@ -122,3 +123,10 @@ def test_warps_stay_where_torch_has_them():
 )
 def test_threads_are_for_cards_that_stand_them(kind, threads):
     assert overlaps(torch.device(kind)) == threads
+
+
+def test_a_card_without_a_number_is_the_one_of_this_thread(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert seen_from_here(torch.device("cuda")) == torch.device("cuda:1")
+    assert seen_from_here(torch.device("cuda:0")) == torch.device("cuda:0")
+    assert seen_from_here(torch.device("cpu")) == torch.device("cpu")

@@ -4,7 +4,9 @@ import gc
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,12 +16,14 @@ from gpen_core import face_work, picture_work, stream
 from gpen_core.detection import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
 from gpen_core.faces import Face, number_faces
+from gpen_core.handover import HandOver
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import detail_state
 from gpen_core.options import RestorationOptions
 from gpen_core.picture_plan import PictureTask
 from gpen_core.pipeline import restore_picture
+from gpen_core.results import Outcome
 from gpen_core.stream import restore_pictures
 from gpen_core.torch_restorer import TorchRestorer
 
@@ -252,21 +256,22 @@ class TestTogether:
         if mode == "in turn":
             assert network.calls == [3, 3, 1]
 
-    def test_a_full_batch_waits_when_the_network_was_busy(self, threaded):
-        cut, enough = [], threading.Event()
-        original = face_work.extract_crop
+    def test_a_full_batch_waits_when_the_network_was_busy(self, threaded, monkeypatch):
+        waiting = threading.Semaphore(0)
 
-        def watched(*args):
-            cut.append(True)
-            if len(cut) == 5:
-                enough.set()
-            return original(*args)
+        def put(self, piece, room, original=HandOver.put):
+            original(self, piece, room)
+            waiting.release()
 
-        network = Fake(3, lambda crops: enough.wait(30))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(face_work, "extract_crop", watched)
-            list(restore_pictures(tasks(1, 1, 1, 1, 1, 1, 1), network, Finder()))
-        assert 3 in network.calls
+        def busy(crops):
+            if len(network.calls) == 1:
+                assert all(waiting.acquire(timeout=30) for _ in range(len(crops) + 3))
+
+        monkeypatch.setattr(HandOver, "put", put)
+        network = Fake(3, busy)
+        outcomes = list(restore_pictures(tasks(*[1] * 10), network, Finder()))
+        assert all(outcome.failure is None for outcome in outcomes)
+        assert network.calls[1] == 3
 
     def test_only_faces_of_one_restorer_go_together(self, mode, monkeypatch):
         one, other = Fake(4), Fake(4)
@@ -312,7 +317,8 @@ class TestTogether:
         assert outcomes[0].result().report.restored == 2
         if mode == "in turn":
             assert network.calls == [2, 1, 1]
-            assert "one by one" in caplog.text
+            assert "2 faces were restored one by one" in caplog.text
+            assert "RuntimeError: too many" in caplog.text
 
 
 def even_green(pixels):
@@ -652,3 +658,58 @@ class TestMemory:
             assert not [ref for ref in crops if ref() is not None]
         finally:
             gc.enable()
+
+
+class TestStreams:
+    """On CUDA, with a stand-in for its streams: there is no graphics card here."""
+
+    @pytest.fixture
+    def events(self, monkeypatch, threaded):
+        """Who waited for what, and who handed on: (thread, what)."""
+        told = []
+
+        def tell(what):
+            told.append((threading.current_thread().name, what))
+
+        def streams(device):
+            tell("own stream")
+            return nullcontext()
+
+        def put(self, piece, room, original=HandOver.put):
+            tell("hands on" if piece.face is not None else "has no face")
+            original(self, piece, room)
+
+        def hand_on(self, batch, original=HandOver.hand_on):
+            tell("hands on")
+            return original(self, batch)
+
+        def news(self, news, original=HandOver.tell):
+            if not isinstance(news, Outcome) and news[1].crop is not None:
+                tell("hands on")
+            original(self, news)
+
+        monkeypatch.setattr(stream, "own_stream", streams)
+        for module in (stream, face_work, picture_work):
+            monkeypatch.setattr(module, "finish_stream", lambda device: tell("waits"))
+        monkeypatch.setattr(HandOver, "put", put)
+        monkeypatch.setattr(HandOver, "hand_on", hand_on)
+        monkeypatch.setattr(HandOver, "tell", news)
+        return told
+
+    def test_what_is_handed_on_is_complete(self, events):
+        finder = Finder(lambda: events.append((threading.current_thread().name, "detects")))
+        network = Fake(1, lambda crops: events.append((threading.current_thread().name, "works")))
+        (outcome,) = restore_pictures(tasks(2), network, finder)
+        assert outcome.result().report.restored == 2
+
+        def of(name):
+            return [what for who, what in events if who == name]
+
+        each = ["waits", "hands on"]
+        assert of("gpen-prepare") == ["own stream", "detects", *each, *each]
+        assert of("gpen-paste") == ["own stream", *each, *each]
+        caller = of(threading.current_thread().name)
+        assert caller[0] == "waits", "what the caller has loaded is there before others use it"
+        # A batch for which there is no room is offered again.
+        steps = [a for a, b in pairwise([*caller[1:], None]) if a != b]
+        assert steps == ["works", "waits", "hands on"] * 2

@@ -139,6 +139,22 @@ class TestMemory:
         assert not any(weight.is_inference() for weight in weights)
         assert np.array_equal(restore().pixels, inside)
 
+    def test_the_same_where_threads_share_the_work(self, host, restore, monkeypatch):
+        """As on a graphics card; the host is asked and told in its own thread alone."""
+        expected, callers = restore().pixels, set()
+        original = host.interrupted
+
+        def interrupted():
+            callers.add(threading.current_thread())
+            return original()
+
+        monkeypatch.setattr(host, "interrupted", interrupted)
+        monkeypatch.setattr("gpen_core.stream.overlaps", lambda device: True)
+        told = []
+        result = restore(tell=lambda _: told.append(threading.current_thread()))
+        assert np.array_equal(result.pixels, expected)
+        assert callers == set(told) == {threading.current_thread()}
+
     def test_threads_wait_for_each_other(self, restore):
         expected, results = restore().pixels, []
         threads = [
