@@ -18,6 +18,7 @@ from .layers import (
     Dense,
     Down,
     Entry,
+    ModulatedKernel,
     Scaling,
     State,
     StyledConv,
@@ -186,13 +187,19 @@ class GpenNetwork(nn.Module):
 
     def _whole_level(self, resolution: int, faces: _Decoding, feature: Tensor) -> None:
         level, kernels = self._level(resolution, faces.styles)
-        count = feature.shape[0]
-        middle = _empty(count, level.first.channels, resolution, feature)
-        level.first(faces.x, feature, kernels.first, middle, whole=True)
-        faces.x = _empty(count, level.second.channels, resolution, feature)
-        level.second(middle, feature, kernels.second, faces.x, whole=True)
+        self._whole_layer(level.first, kernels.first, faces, feature)
+        self._whole_layer(level.second, kernels.second, faces, feature)
         below = double_rgb(F.pad(faces.rgb, (0, 0, 1, 1)))
         faces.rgb = level.to_rgb(faces.x, kernels.rgb, below)
+
+    def _whole_layer(
+        self, layer: StyledConv, kernel: ModulatedKernel, faces: _Decoding, feature: Tensor
+    ) -> None:
+        # At once in place of what is convolved, which is let go before there is more.
+        faces.x = layer.convolve(faces.x, kernel, whole=True)
+        out = _empty(feature.shape[0], layer.channels, feature.shape[-1], feature)
+        layer.activate(faces.x, feature, kernel, out)
+        faces.x = out
 
     def _finish(
         self, face: _Decoding, features: Features, plan: StripPlan, cancelled: Cancel | None

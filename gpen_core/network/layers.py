@@ -252,37 +252,51 @@ class StyledConv(_Constants):
     def forward(
         self, x: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor, whole: bool
     ) -> None:
-        """Writes the activated rows into `out`.
+        """`convolve` and `activate`, for rows whose memory is not worth saving in between."""
+        self.activate(self.convolve(x, kernel, whole), feature, kernel, out)
+
+    def convolve(self, x: Tensor, kernel: ModulatedKernel, whole: bool) -> Tensor:
+        """The convolution alone.
 
         Args:
             x: for up-convolution rows [a - 1, b + 1) of the level below, else of this level; with
                 `whole`, all rows of it.
-            feature: the encoder's feature (faces, outputs, rows, width) for the rows of `out`.
             kernel: what `modulate` returned.
-            out: (faces, 2 * outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
             whole: the rows of `x` are a whole level.
+
+        Returns:
+            (faces, outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
         """
-        half = self.bias.shape[0]
-        own, other = out[:, :half], out[:, half:]
         if kernel.input_scale is not None:
             x = x * kernel.input_scale
-        bias = self.bias if kernel.output_scale is None else None
-        x = self._convolve(x, kernel.weight, bias, whole)
-        if kernel.output_scale is None:
-            _activate_into(own, x)
-        else:
-            _activate_into(own, x, kernel.output_scale, self.bias.view(1, -1, 1, 1))
-        _activate_into(other, feature, self.feature_gain, self.feature_bias)
-
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None, whole: bool) -> Tensor:
         edge = 1 if whole else 0
+        bias = self.bias if kernel.output_scale is None else None
         if not self.up:
-            return F.conv2d(x, weight, bias, padding=(edge, 1))
-        x = F.conv_transpose2d(x, weight, stride=2)
+            return F.conv2d(x, kernel.weight, bias, padding=(edge, 1))
+        x = F.conv_transpose2d(x, kernel.weight, stride=2)
         if not whole:
             # Of a band's rows the first and last are incomplete: they belong to its neighbours.
             x = x[:, :, 1:-1]
         return F.conv2d(x, self.blur, bias, padding=(edge, 1), groups=x.shape[1])
+
+    def activate(
+        self, convolved: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor
+    ) -> None:
+        """Writes the result and the feature, side by side and activated, into `out`.
+
+        Args:
+            convolved: what `convolve` returned.
+            feature: the encoder's feature of the same rows and shape.
+            kernel: what `modulate` returned.
+            out: (faces, 2 * outputs, rows, width).
+        """
+        half = self.bias.shape[0]
+        own, other = out[:, :half], out[:, half:]
+        if kernel.output_scale is None:
+            _activate_into(own, convolved)
+        else:
+            _activate_into(own, convolved, kernel.output_scale, self.bias.view(1, -1, 1, 1))
+        _activate_into(other, feature, self.feature_gain, self.feature_bias)
 
 
 class ToRgb(_Constants):

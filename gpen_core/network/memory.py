@@ -8,7 +8,7 @@ from .config import GpenConfig
 from .layers import TOGETHER_UP_TO
 from .plan import StripPlan, whole_frame
 
-_WHOLE = 6.25
+_WHOLE = 4.25
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""
 
 
