@@ -244,7 +244,7 @@ class TorchRestorer:
             without_autocast(way.device),
         ):
             network = self.network
-            if not is_on(network.device, way.device):
+            if not is_on(network.weights_device, way.device):
                 network.to(way.device)
             images = self._images(crops)
             if way.acceleration == "none":

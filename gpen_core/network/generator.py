@@ -102,8 +102,8 @@ class GpenNetwork(nn.Module):
         self._modulation_sizes = [w.shape[0] for w in weights]
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
+    def weights_device(self) -> torch.device:
+        """Where the weights lie. Not named `device`, which ComfyUI sets on every model."""
         return cast(Tensor, self._constant).device
 
     def _apply(self, *args: Any, **kwargs: Any) -> GpenNetwork:  # noqa: ANN401 - torch's own signature

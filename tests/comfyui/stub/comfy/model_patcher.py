@@ -21,6 +21,5 @@ class ModelPatcher:
         self.offload_device = offload_device
         self.size = size
         self.weight_inplace_update = weight_inplace_update
-        if getattr(model, "device", None) is None:
-            # As the host does: a network must not have a read-only `device`.
-            model.device = offload_device  # pyright: ignore[reportArgumentType]
+        # As the host does at every load: a network must not have a `device` of its own.
+        model.device = offload_device  # pyright: ignore[reportArgumentType]
