@@ -147,9 +147,9 @@ def test_a_preview_of_a_large_crop_is_small(pack, progress):
     [
         ("GPENDetectFaces", 2),
         ("GPENRestoreImage", 2),
-        ("GPENRestoreImage", 40),
+        ("GPENRestoreImage", 20),
         ("GPENRestoreAfterSwap", 2),
-        ("GPENRestoreAfterSwap", 40),
+        ("GPENRestoreAfterSwap", 20),
         ("GPENRestoreFaces", 1),
         ("GPENRestoreFaces", 8),
     ],
