@@ -90,6 +90,10 @@ class Restorer(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Gives back what only makes further runs faster; the weights stay."""
+        ...
+
     def unload(self) -> None:
         """Frees the weights; the next call loads them again."""
         ...

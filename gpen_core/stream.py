@@ -51,7 +51,8 @@ def restore_pictures(
     """Restores the faces of many pictures, such as the frames of a video.
 
     Only a few faces and pictures are in memory at once, however many there are: who is slow to take
-    outcomes holds everything back. Close the generator to stop early, or let it be collected.
+    outcomes holds everything back. Close the generator to stop early, or let it be collected; that
+    waits for the task that is just being made.
 
     Args:
         tasks: the pictures. In place of a task something may stand that makes it when it is its
@@ -134,11 +135,11 @@ def _in_threads(
     device = seen_from_here(device)
 
     def prepare() -> None:
-        with own_stream(device):
+        with own_stream(device, "prepare"):
             _prepare_all(works, between)
 
     def paste() -> None:
-        with own_stream(device):
+        with own_stream(device, "paste"):
             _paste_all(between)
 
     threads = [

@@ -219,8 +219,15 @@ class TorchRestorer:
             return "memory ran out"
         if self._way.acceleration == "none" or isinstance(error, GpenError):
             return None
-        told = " ".join(str(error).split())[:200]
+        # What follows the first paragraph is advice for developers of torch.
+        told = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
         return f"{self._way.acceleration} does not work here: {type(error).__name__}: {told}"
+
+    def settle(self) -> None:
+        """Gives back the memory of CUDA graphs, which hosts take for free; the weights stay."""
+        with self._lock:
+            if self._network is not None and self._network.graphs.release():
+                release_memory(self._way.device)
 
     def unload(self) -> None:
         """Frees the weights and all that was prepared; the next call builds the network again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,16 +23,22 @@ _TORCH_DTYPES = {
 
 
 @contextmanager
-def own_stream(device: torch.device) -> Generator[None]:
-    """Puts what a thread asks of a CUDA device into a stream of its own, beside other threads'.
+def own_stream(device: torch.device, role: str) -> Generator[None]:
+    """Puts what a thread asks of a CUDA device into a stream of its role, beside other threads'.
 
     What it hands to another thread must be complete: see `finish_stream`.
     """
     if device.type != "cuda":
         yield
         return
-    with torch.cuda.stream(torch.cuda.Stream(device)):
+    with torch.cuda.stream(_stream_for(device, role)):
         yield
+
+
+@functools.cache
+def _stream_for(device: torch.device, role: str) -> torch.cuda.Stream:
+    # The same again and again: torch keeps freed memory and workspaces for each stream apart.
+    return torch.cuda.Stream(device)
 
 
 def finish_stream(device: torch.device) -> None:

@@ -127,6 +127,7 @@ class Service:
             try:
                 yield restorer
             finally:
+                restorer.settle()
                 if host.unload_after_use():
                     self.unload()
 

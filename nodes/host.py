@@ -115,6 +115,16 @@ def interruptible() -> Generator[None]:
         raise
 
 
+@contextmanager
+def running(model: GpenModel) -> Generator[None]:
+    """`interruptible`, for a run of a model, which in the end holds its weights and no more."""
+    try:
+        with interruptible():
+            yield
+    finally:
+        model.restorer.settle()
+
+
 class Bar:
     """The node's progress bar, counting faces or pictures, with a preview of the last face."""
 

@@ -75,7 +75,7 @@ class Job:
             keep_crops=False,
         )
         name = None if self.detector is None else self.detector.name
-        with host.interruptible(), closing(outcomes):
+        with host.running(self.model), closing(outcomes):
             for outcome in outcomes:
                 restored = outcome.result()
                 put(result, outcome.position, restored.pixels)

@@ -55,7 +55,7 @@ class ColorizeImage(io.ComfyNode):
         """Colours picture by picture."""
         require_task(model, "colorization")
         result, bar = copy_of(image), host.Bar(image.shape[0])
-        with host.interruptible():
+        with host.running(model):
             for index in range(image.shape[0]):
                 host.load(model)
                 frame = within_range(frame_of(image, index))
@@ -121,7 +121,7 @@ class InpaintFace(io.ComfyNode):
             detector = detector or default_detector()
         masks = _masks(image, mask)
         result, bar = copy_of(image), host.Bar(len(masks))
-        with host.interruptible():
+        with host.running(model):
             for index, hole in masks.items():
                 host.load(model)
                 frame = within_range(frame_of(image, index))
@@ -175,7 +175,7 @@ class FaceFromSegmentation(io.ComfyNode):
         """Makes one face after the other."""
         require_task(model, "segmentation")
         made, bar = CropBatch(), host.Bar(image.shape[0])
-        with host.interruptible():
+        with host.running(model):
             for index in range(image.shape[0]):
                 host.load(model)
                 frame = within_range(frame_of(image, index))

@@ -110,7 +110,7 @@ class RestoreFaces(io.ComfyNode):
             return io.NodeOutput(crops)
         bar = host.Bar(crops.shape[0])
         restored = CropBatch()
-        with host.interruptible():
+        with host.running(model):
             for index in range(crops.shape[0]):
                 host.load(model)
                 crop = resize_crop(image_to_crop(crops, index), model.restorer.size)

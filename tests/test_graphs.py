@@ -104,16 +104,18 @@ class FakeCuda:
     @contextmanager
     def stream(self, stream):
         before, self.current = self.current, stream.name
-        yield
-        self.current = before
+        try:
+            yield
+        finally:
+            self.current = before
 
     @contextmanager
     def graph(self, graph, pool, stream, capture_error_mode):
         self.log.append(f"capture into {pool}, {capture_error_mode}")
-        with self.stream(stream):
-            self.recording = graph
-            yield
-            self.recording = None
+        before, self.current, self.recording = self.current, stream.name, graph
+        yield
+        # As torch does: after a failure this thread stays on the stream of the capture.
+        self.current, self.recording = before, None
 
 
 class FakeStream:
@@ -160,3 +162,17 @@ def test_capturing_on_cuda(monkeypatch):
     assert second.tolist() == [14, 14, 14]
     assert example.tolist() == [1, 1, 1], "the caller's tensor is left alone"
     assert given[0] is given[1]
+
+
+def test_a_capture_that_fails_leaves_the_thread_on_its_own_stream(monkeypatch):
+    cuda = FakeCuda(monkeypatch)
+
+    def fail_when_recorded(x):
+        if cuda.recording is not None:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return x
+
+    capture = CudaCapture(torch.device("cuda", 0))
+    with pytest.raises(RuntimeError, match="not permitted"):
+        capture(fail_when_recorded, torch.ones(3))
+    assert cuda.current == "main"

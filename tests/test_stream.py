@@ -671,7 +671,7 @@ class TestStreams:
         def tell(what):
             told.append((threading.current_thread().name, what))
 
-        def streams(device):
+        def streams(device, _role):
             tell("own stream")
             return nullcontext()
 

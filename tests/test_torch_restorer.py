@@ -313,6 +313,28 @@ def test_graphs_go_with_the_weights_also_where_a_host_holds_on_to_the_network(mo
     assert network is not None
 
 
+def test_settled_it_keeps_the_weights_alone(monkeypatch):
+    kept, freed = [], []
+
+    def capture(function, example):
+        run = make_fx(function)(example)
+        kept.append(weakref.ref(run))
+        return run
+
+    made = captured(monkeypatch, capture)
+    monkeypatch.setattr(module, "release_memory", freed.append)
+    made.settle()
+    assert freed == [], "there was nothing to give back"
+    network = made.network
+    made.restore_many([crop(), crop()])
+    made.settle()
+    gc.collect()
+    assert kept[0]() is None
+    assert freed == [CPU]
+    assert made.network is network
+    assert (made.restore(crop()) - crop()).abs().max() < 1e-6
+
+
 def compiling(monkeypatch, backend, *after):
     monkeypatch.setattr(module, "compiled", lambda network: compiled(network, backend))
     return restorer_with([Way(CPU, torch.float32, None, "compile"), *after])

@@ -44,14 +44,16 @@ class Cuda:
 def cuda(monkeypatch):
     stand_in = Cuda()
     monkeypatch.setattr(torch.cuda, "Stream", stand_in.make)
+    transfers._stream_for.cache_clear()
     monkeypatch.setattr(torch.cuda, "stream", stand_in.stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stand_in.current)
-    return stand_in
+    yield stand_in
+    transfers._stream_for.cache_clear()
 
 
 def test_a_thread_waits_for_its_own_stream_alone(cuda):
     device = torch.device("cuda:1")
-    with own_stream(device):
+    with own_stream(device, "cut"):
         cuda.work("cut")
         finish_stream(device)
         cuda.work("cut")
@@ -61,6 +63,13 @@ def test_a_thread_waits_for_its_own_stream_alone(cuda):
         *("make for cuda:1", "cut in own", "wait for own", "cut in own"),
         *("restore in default", "wait for default"),
     ]
+
+
+def test_each_role_has_one_stream_for_good(cuda):
+    for role in ("paste", "prepare", "paste"):
+        with own_stream(torch.device("cuda:2"), role):
+            pass
+    assert cuda.events == ["make for cuda:2"] * 2
 
 
 def test_a_tensor_of_another_stream_is_kept_for_this_one(cuda):
@@ -77,7 +86,7 @@ def test_a_tensor_of_another_stream_is_kept_for_this_one(cuda):
 @pytest.mark.parametrize("kind", ["cpu", "mps", "xpu"])
 def test_only_cuda_has_streams(cuda, kind):
     device = torch.device(kind)
-    with own_stream(device):
+    with own_stream(device, "cut"):
         cuda.work("all")
         finish_stream(device)
     use_here(torch.zeros(1))

@@ -169,8 +169,10 @@ def _check_free(targets: Sequence[Target], besides: Sequence[str], overwrite: bo
         if path in crops or path.exists()
     ]
     if taken:
-        others = f" and {len(taken) - 1} more exist" if len(taken) > 1 else " exists"
-        raise ImageError(f"{taken[0]}{others} already; use --overwrite to replace them")
+        many = len(taken) > 1
+        others = f" and {len(taken) - 1} more exist" if many else " exists"
+        what = "them" if many else "it"
+        raise ImageError(f"{taken[0]}{others} already; use --overwrite to replace {what}")
 
 
 def _files(target: Target, besides: Sequence[str]) -> list[Path]:

@@ -6,6 +6,7 @@ by one takes longer than running them; a graph remembers the launches of one sha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,10 @@ from torch import Tensor
 Run = Callable[[Tensor], Tensor]
 Capture = Callable[[Run, Tensor], Run]
 """Makes, of a run and an example of its input, one that repeats what was done for the example."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Torch captures one graph at a time in a process."""
 
 
 class Graphs:
@@ -50,11 +55,13 @@ class Graphs:
         """Whether the next run with an input of this shape comes from a graph."""
         return tuple(x.shape) in self._captured
 
-    def release(self) -> None:
-        """Forgets all graphs and frees their memory."""
+    def release(self) -> bool:
+        """Forgets all graphs and frees their memory; returns whether there were any."""
+        any_captured = bool(self._captured)
         self._captured.clear()
         self._seen.clear()
         self._capture = self._given
+        return any_captured
 
 
 class CudaCapture:
@@ -75,9 +82,14 @@ class CudaCapture:
                 function(x)
             torch.cuda.current_stream().wait_stream(self._stream)
             graph = torch.cuda.CUDAGraph()
-            # Other threads of a host may go on using the device meanwhile.
-            with torch.cuda.graph(
-                graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+            # Other threads of a host may go on using the device meanwhile. The outer stream is this
+            # thread's own, which a capture that fails would not restore.
+            with (
+                _ONE_AT_A_TIME,
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(
+                    graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
+                ),
             ):
                 result = function(x)
 

@@ -177,6 +177,9 @@ class OnnxRestorer:
         """Restores aligned faces one after the other, as graphs take one; see `restore`."""
         return [self.restore(crop, cancelled) for crop in crops]
 
+    def settle(self) -> None:
+        """Does nothing: a session gives its memory back after each run."""
+
     def unload(self) -> None:
         """Closes the session; the next call opens it again."""
         with self._lock:

@@ -52,6 +52,14 @@ def test_the_host_makes_room_and_loads_the_model_whole(run_all, load_model, load
 
 
 @pytest.mark.parametrize("node_id", RESTORING)
+def test_after_a_run_the_model_holds_its_weights_alone(run_all, load_model, node_id, monkeypatch):
+    model, settled = load_model("random", 256), []
+    monkeypatch.setattr(model.restorer, "settle", lambda: settled.append(True))
+    run_all(node_id, model)()
+    assert settled == [True]
+
+
+@pytest.mark.parametrize("node_id", RESTORING)
 def test_a_network_given_up_for_lack_of_memory_is_let_go(
     run_all, load_model, node_id, monkeypatch, caplog
 ):
