@@ -126,9 +126,9 @@ class TestRestore:
         alpha[0, 0] = 254
         write_picture("clear.png", Picture(photo, alpha))
         worked = []
-        real = restore.restore_picture
+        real = picture_work.detect_faces
         monkeypatch.setattr(
-            restore, "restore_picture", lambda *a, **k: worked.append(0) or real(*a, **k)
+            picture_work, "detect_faces", lambda *a, **k: worked.append(0) or real(*a, **k)
         )
         status, _, err = run("restore", "clear.png", "opaque.png", "-o", "out", "--format", "jpg")
         assert (status, len(worked), files("out")) == (1, 1, ["opaque.jpg"])
