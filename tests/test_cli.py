@@ -211,7 +211,7 @@ class TestRestore:
             status, out, err = run(*call)
             assert (status, out) == (1, "")
             shown = "photo-face*.png" if "face" in existing else existing
-            assert err == f"gpen: out/{shown} exists already; use --overwrite to replace them\n"
+            assert err == f"gpen: out/{shown} exists already; use --overwrite to replace it\n"
             assert (path.read_text(), files("out")) == ("mine", [existing])
             path.unlink()
         (Path("out") / "photo.png").write_text("mine")
@@ -619,11 +619,13 @@ class TestDoctor:
         ids=["channels", "mirrored", "moved", "darker"],
     )
     def test_wrong_colours_and_places_are_found(self, run, monkeypatch, defect):
-        original = self_test.TorchRestorer.restore
+        original = self_test.TorchRestorer.restore_many
         monkeypatch.setattr(
             self_test.TorchRestorer,
-            "restore",
-            lambda self, crop, cancelled=None: defect(original(self, crop, cancelled)),
+            "restore_many",
+            lambda self, crops, cancelled=None: [
+                defect(each) for each in original(self, crops, cancelled)
+            ],
         )
         status, out, _ = run("doctor", "--device", "cpu")
         assert status == 1
