@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.compositing import paste
+from gpen_core.compositing import paste, pieces
 from gpen_core.compositing.paste import Canvas
 from gpen_core.geometry import sampling, warping
 from gpen_core.geometry.alignment import Alignment
@@ -43,6 +43,12 @@ def pasted(background, faces, order=None):
     return canvas
 
 
+def paste_in_squares(monkeypatch, side):
+    """Blends squares of that side at once; faces wait for each other in four of them."""
+    monkeypatch.setattr(pieces, "TILE", 2 * side)
+    monkeypatch.setattr(paste, "_extent_for", lambda device: (side, 1))
+
+
 # A chain of which the outer two do not touch, one face inside another, and one beyond the border.
 CHAIN = [
     (placed(1.9, 3, (90, 120), 128), random_crop(128, 1)),
@@ -59,7 +65,7 @@ CHAIN = [
 def test_crop_shows_no_tiles(monkeypatch, scale, degrees, tile):
     alignment = placed(scale, degrees, (240, 200), 96)
     whole = extract_crop(skimage.data.astronaut(), alignment)
-    monkeypatch.setattr(sampling, "_TILE", tile)
+    monkeypatch.setattr(sampling, "_CPU_TILE", tile)
     tiled = extract_crop(skimage.data.astronaut(), alignment)
     assert (whole - tiled).abs().max() < 2e-5
 
@@ -68,7 +74,7 @@ def test_crop_shows_no_tiles(monkeypatch, scale, degrees, tile):
 def test_paste_shows_no_tiles(monkeypatch, tile):
     background = skimage.data.astronaut() / np.float32(255)
     whole = pasted(background, CHAIN)
-    monkeypatch.setattr(paste, "_TILE", tile)
+    paste_in_squares(monkeypatch, tile)
     tiled = pasted(background, CHAIN)
     assert np.abs(whole.pixels - tiled.pixels).max() < 2e-5
     assert np.abs(whole.mask - tiled.mask).max() < 2e-5
@@ -77,7 +83,7 @@ def test_paste_shows_no_tiles(monkeypatch, tile):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_no_order_of_faces_or_of_arrival_changes_a_bit(monkeypatch, dtype):
-    monkeypatch.setattr(paste, "_TILE", 100)
+    paste_in_squares(monkeypatch, 100)
     picture = skimage.data.astronaut()
     background = picture / np.float32(255) if dtype == np.float32 else picture.astype(dtype)
     expected = pasted(background, CHAIN)
@@ -104,20 +110,20 @@ def test_work_is_bounded_by_the_tile(monkeypatch):
     sizes = []
     plain = warping.warp
 
-    def counted(source, matrix, height, width):
+    def counted(source, matrix, height, width, out=None):
         sizes.append((height * width, source.shape[1] * source.shape[2]))
-        return plain(source, matrix, height, width)
+        return plain(source, matrix, height, width, out)
 
     monkeypatch.setattr(sampling, "warp", counted)
-    monkeypatch.setattr(sampling, "_TILE", 256)
-    monkeypatch.setattr(paste, "_TILE", 128)
+    monkeypatch.setattr(sampling, "_CPU_TILE", 256)
+    paste_in_squares(monkeypatch, 64)
     picture = np.zeros((900, 1200, 3), np.uint8)
     extract_crop(picture, placed(0.11, 30, (600, 450), 96))
     assert max(read for _, read in sizes) < (256 * 1.5 + 60) ** 2
     sizes.clear()
     Canvas(picture, [placed(0.2, 30, (600, 450), 96)]).paste(0, random_crop(96, 1))
     assert len(sizes) > 10
-    assert max(written for written, _ in sizes) <= 128**2
+    assert max(written for written, _ in sizes) <= 64**2
 
 
 def test_grid_tiles_cover_a_region_once():
