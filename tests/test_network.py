@@ -109,6 +109,27 @@ def test_strips_stop_when_cancelled():
     assert len(asked) == 5
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.float64])
+def test_weights_have_memory_of_their_own(dtype, stored):
+    state = {key: value.to(stored) for key, value in random_state(TINY).items()}
+    network = GpenNetwork(state, TINY, dtype)
+    image = golden_input(64)
+    with torch.inference_mode():
+        before = network(image)
+        for value in state.values():
+            value.fill_(torch.nan)
+        assert torch.equal(network(image), before)
+
+
+def test_weights_of_16_bits_are_folded_in_32():
+    # The factors of the style path are beyond the precision of 16 bits, and its products too small.
+    halves = {key: value.half() for key, value in random_state(TINY).items()}
+    widened = {key: value.float() for key, value in halves.items()}
+    image = golden_input(64)
+    assert torch.equal(run(TINY, image, state=halves), run(TINY, image, state=widened))
+
+
 @pytest.mark.parametrize("plan", [None, StripPlan(base=8, kept=16, rows=16)])
 def test_passthrough_returns_its_input(plan):
     image = golden_input(64)

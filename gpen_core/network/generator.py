@@ -97,7 +97,8 @@ class GpenNetwork(nn.Module):
         weights = [state[f"{p}.conv.modulation.weight"] for p in prefixes]
         biases = [state[f"{p}.conv.modulation.bias"] for p in prefixes]
         scale = self.config.style_dim**-0.5
-        self.register_buffer("_modulation", torch.cat(weights).to(self._style_dtype) * scale)
+        modulation = torch.cat(weights).to(self._style_dtype).mul_(scale)
+        self.register_buffer("_modulation", modulation)
         self.register_buffer("_modulation_bias", torch.cat(biases).to(self._style_dtype))
         self._modulation_sizes = [w.shape[0] for w in weights]
 

@@ -63,6 +63,12 @@ def _activate_into(
         F.leaky_relu_(out, _LEAK)
 
 
+def _precisely(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """A constant in the type in which something of type `dtype` is made of it."""
+    precise = torch.promote_types(torch.promote_types(value.dtype, dtype), torch.float32)
+    return value.detach().to(precise)
+
+
 def _per_channel(scales: Tensor, dtype: torch.dtype) -> Tensor:
     """(faces, channels) as factors of feature maps."""
     return scales.to(dtype)[:, :, None, None]
@@ -71,8 +77,14 @@ def _per_channel(scales: Tensor, dtype: torch.dtype) -> Tensor:
 class _Constants(nn.Module):
     """A layer whose tensors are constants of inference, kept in the precision given to each."""
 
-    def keep(self, name: str, value: Tensor) -> None:
-        self.register_buffer(name, value.detach().clone(memory_format=torch.preserve_format))
+    def keep(self, name: str, value: Tensor, dtype: torch.dtype, factor: float = 1.0) -> None:
+        """Keeps `value` * `factor` in memory of its own; kernels channels-last.
+
+        One pass, computed in float32 or better: loading a model is mostly this.
+        """
+        layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
+        kept = torch.empty(value.shape, dtype=dtype, memory_format=layout)
+        self.register_buffer(name, torch.mul(_precisely(value, dtype), factor, out=kept))
 
 
 class Dense(_Constants):
@@ -99,9 +111,10 @@ class Dense(_Constants):
             exponent: the input is divided by 2 to this power.
         """
         super().__init__()
-        weight = state[f"{prefix}.weight"].to(dtype)
-        self.keep("weight", weight * (rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1])))
-        self.keep("bias", state[f"{prefix}.bias"].to(dtype) * (rate * _GAIN))
+        weight = state[f"{prefix}.weight"]
+        factor = rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1])
+        self.keep("weight", weight, dtype, factor)
+        self.keep("bias", state[f"{prefix}.bias"], dtype, rate * _GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         """(faces, inputs) to (faces, outputs)."""
@@ -118,9 +131,8 @@ class Entry(_Constants):
         """The output is divided by 2 to the power of `exponent`."""
         super().__init__()
         gain = _GAIN * 2.0**-exponent
-        weight = state["ecd0.0.0.weight"].double() * (gain / math.sqrt(3.0))
-        self.keep("weight", _channels_last(weight.to(dtype)))
-        self.keep("bias", (state["ecd0.0.1.bias"].double() * gain).to(dtype))
+        self.keep("weight", state["ecd0.0.0.weight"], dtype, gain / math.sqrt(3.0))
+        self.keep("bias", state["ecd0.0.1.bias"], dtype, gain)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Rows of RGB in -1..1 to as many rows of features."""
@@ -139,12 +151,11 @@ class Down(_Constants):
     ) -> None:
         """The input is divided by 2 to the power of `above`, the output of `exponent`."""
         super().__init__()
-        weight = state[f"{prefix}.0.1.weight"].double()
-        weight = weight * (_GAIN * 2.0 ** (above - exponent) / math.sqrt(weight[0].numel()))
-        self.keep("weight", _channels_last(weight.to(dtype)))
-        bias = state[f"{prefix}.0.2.bias"].double() * (_GAIN * 2.0**-exponent)
-        self.keep("bias", bias.to(dtype))
-        self.keep("blur", _blur_kernel(weight.shape[1], 1.0, self.weight))
+        weight = state[f"{prefix}.0.1.weight"]
+        factor = _GAIN * 2.0 ** (above - exponent) / math.sqrt(weight[0].numel())
+        self.keep("weight", weight, dtype, factor)
+        self.keep("bias", state[f"{prefix}.0.2.bias"], dtype, _GAIN * 2.0**-exponent)
+        self.register_buffer("blur", _blur_kernel(weight.shape[1], 1.0, self.weight))
 
     def forward(self, x: Tensor, whole: bool) -> Tensor:
         """Rows [2a - 2, 2b + 2) of the level above, or all of them, to rows [a, b)."""
@@ -207,23 +218,22 @@ class StyledConv(_Constants):
         self._gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
         self.dtype = dtype
         self._scales_activations = resolution <= TOGETHER_UP_TO
-        weight = state[f"{prefix}.conv.weight"][0].double()
-        weight = weight / math.sqrt(weight[0].numel())
+        weight = state[f"{prefix}.conv.weight"][0]
+        factor = 1 / math.sqrt(weight[0].numel())
         precise = torch.promote_types(dtype, torch.float32)
-        self.keep("energy", weight.square().sum((2, 3)).to(precise))
         # A transposed convolution wants its weight as (inputs, outputs, 3, 3).
         laid_out = weight.transpose(0, 1) if up else weight
-        stored = laid_out.to(dtype if self._scales_activations else precise)
-        self.keep("weight", _channels_last(stored))
-        bias = state[f"{prefix}.activate.bias"].double() * (_GAIN * 2.0**-scaling.output)
-        bias = bias.to(dtype)
-        self.keep("bias", bias[: weight.shape[0]])
-        self.keep("feature_bias", bias[weight.shape[0] :].view(1, -1, 1, 1))
-        gain = state[f"{prefix}.noise.weight"].double() * _GAIN
-        gain = gain * 2.0 ** (scaling.feature - scaling.output)
-        self.keep("feature_gain", gain.to(dtype).view(1, 1, 1, 1))
+        self.keep("weight", laid_out, dtype if self._scales_activations else precise, factor)
+        taps = _precisely(weight, dtype).flatten(2)
+        self.keep("energy", torch.einsum("oik,oik->oi", taps, taps), precise, factor**2)
+        own, other = state[f"{prefix}.activate.bias"].chunk(2)
+        gain = _GAIN * 2.0**-scaling.output
+        self.keep("bias", own, dtype, gain)
+        self.keep("feature_bias", other.view(1, -1, 1, 1), dtype, gain)
+        noise = state[f"{prefix}.noise.weight"].view(1, 1, 1, 1)
+        self.keep("feature_gain", noise, dtype, gain * 2.0**scaling.feature)
         if up:
-            self.keep("blur", _blur_kernel(weight.shape[0], 4.0, bias))
+            self.register_buffer("blur", _blur_kernel(weight.shape[0], 4.0, self.bias))
 
     @property
     def channels(self) -> int:
@@ -314,10 +324,10 @@ class ToRgb(_Constants):
         self._factor = 2.0**exponent
         self._scales_activations = resolution <= TOGETHER_UP_TO
         precise = torch.promote_types(dtype, torch.float32)
-        weight = state[f"{prefix}.conv.weight"][0].double()
-        weight = weight / math.sqrt(weight.shape[1])
-        self.keep("weight", weight.to(dtype if self._scales_activations else precise))
-        self.keep("bias", state[f"{prefix}.bias"].to(precise))
+        weight = state[f"{prefix}.conv.weight"][0]
+        kept = dtype if self._scales_activations else precise
+        self.keep("weight", weight, kept, 1 / math.sqrt(weight.shape[1]))
+        self.keep("bias", state[f"{prefix}.bias"], precise)
 
     def modulate(self, styles: Tensor) -> ModulatedKernel:
         """The kernel for styles (faces, inputs): one face above `TOGETHER_UP_TO`.
