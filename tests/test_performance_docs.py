@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from gpen_core.bench.cases import NetworkCase
 from gpen_core.bench.machine import Machine
@@ -106,3 +107,28 @@ def test_loading_is_measured_for_each_format():
     head, _, *rows = ended.stdout.splitlines()
     assert head == "| | .pth | .safetensors | ratio |"
     assert [row.split(" | ")[0] for row in rows] == ["| reading", "| loading"]
+
+
+def test_all_forms_of_each_layer_are_exact_and_timed():
+    arguments = ["--size", "64", "--rounds", "1", "--device", "cpu"]
+    ended = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/layers.py", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    _, head, _, *rows = ended.stdout.splitlines()
+    assert head == "| layer | level | form | time | others, in parts of that |"
+    # Four questions for each level of the decoder above the first, one for each of the encoder.
+    assert len(rows) == 4 * 4 + 4
+    assert "merged 6x6" in rows[-1]
+
+
+def test_a_form_that_is_not_exact_is_told(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    layers = load("layers")
+    forms = {"own": lambda: torch.ones(3), "other": lambda: torch.ones(3) * 1.001}
+    with pytest.raises(BenchmarkError, match="up-convolution, 8: other differs"):
+        layers.check(layers.Question("up-convolution", 8, forms), torch.float32)

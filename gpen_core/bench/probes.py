@@ -14,8 +14,6 @@ import torch
 
 from ..devices import finish_work
 
-_LEAST_SECONDS = 1.0
-
 _MIB = 1 << 20
 
 
@@ -33,12 +31,12 @@ class Timing:
     """None where the system does not count them."""
 
 
-def time_calls(work: Callable[[], Any], device: torch.device) -> Timing:
-    """Calls `work` until a second has passed, at least once; work on the device is waited for."""
+def time_calls(work: Callable[[], Any], device: torch.device, least_seconds: float = 1.0) -> Timing:
+    """Calls `work` until so much time has passed, at least once; waits for work on the device."""
     finish_work(device)
     faults, processor, began = _page_faults(), time.process_time(), time.perf_counter()
     ends = [began]
-    while ends[-1] - began < _LEAST_SECONDS:
+    while ends[-1] - began < least_seconds:
         work()
         finish_work(device)
         ends.append(time.perf_counter())

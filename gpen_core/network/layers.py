@@ -33,7 +33,8 @@ _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lamb
 TOGETHER_UP_TO = 64
 """Up to this resolution a style scales activations, which costs less there than scaling the weight.
 
-The weight is then the same for all faces, so that one convolution serves several at once.
+The weight is then the same for all faces, so that one convolution serves several at once. All other
+layers have one form, which is the cheapest at every level (`benchmarks/layers.py`).
 """
 
 
