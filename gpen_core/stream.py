@@ -94,34 +94,21 @@ def restore_pictures(
 def _in_turn(
     works: Iterator[PictureWork], tell: Callable[[Told], None], wish: Wish
 ) -> Generator[Outcome]:
-    """All roles in the caller's thread."""
-    batch: list[Piece] = []
+    """All roles in the caller's thread, face by face: together they would only take memory."""
     for work in works:
         for made in work.prepare(wish):
             wish.respect()
             if isinstance(made, Progress):
                 tell((work.position, made))
                 continue
-            if not _fits(batch, made):
-                yield from _finish(batch, tell, wish)
-            batch.append(made)
-            if _is_full(batch):
-                yield from _finish(batch, tell, wish)
-    yield from _finish(batch, tell, wish)
-
-
-def _finish(batch: list[Piece], tell: Callable[[Told], None], wish: Wish) -> Generator[Outcome]:
-    """Restores and pastes a batch, and empties it."""
-    wish.check()
-    restore_together(batch, wish)
-    wish.respect()
-    while batch:
-        piece = batch.pop(0)
-        for news in piece.work.paste(piece):
-            if isinstance(news, Outcome):
-                yield news
-            else:
-                tell((piece.work.position, news))
+            wish.check()
+            restore_together([made], wish)
+            wish.respect()
+            for news in work.paste(made):
+                if isinstance(news, Outcome):
+                    yield news
+                else:
+                    tell((work.position, news))
 
 
 def _in_threads(
@@ -209,9 +196,3 @@ def _fits(batch: list[Piece], piece: Piece) -> bool:
     if piece.face is None or not faces:
         return True
     return piece.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.at_once
-
-
-def _is_full(batch: list[Piece]) -> bool:
-    """Whether there is no reason to wait for more pieces."""
-    faces = [each.face for each in batch if each.face is not None]
-    return not faces or len(faces) >= faces[0].restorer.at_once

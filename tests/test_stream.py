@@ -107,6 +107,28 @@ def threaded(monkeypatch):
     assert not alive()
 
 
+@pytest.fixture
+def patient(threaded, monkeypatch):
+    """The network takes faces only when as many wait as there is room for, or no more come."""
+    room = []
+
+    def put(self, piece, wanted, original=HandOver.put):
+        room[:] = [wanted]
+        original(self, piece, wanted)
+
+    def take(self, fits, original=HandOver.take):
+        with self._changed:
+            ready = self._changed.wait_for(
+                lambda: self._news or self._made_all or (room and len(self._made) >= room[0]),
+                timeout=30,
+            )
+        assert ready
+        return original(self, fits)
+
+    monkeypatch.setattr(HandOver, "put", put)
+    monkeypatch.setattr(HandOver, "take", take)
+
+
 def alive():
     return [each.name for each in threading.enumerate() if each.name.startswith("gpen-")]
 
@@ -248,13 +270,16 @@ class TestResults:
 
 
 class TestTogether:
-    def test_faces_of_several_pictures_go_through_the_network_together(self, mode):
+    def test_faces_of_several_pictures_go_through_the_network_together(self, patient):
+        network = Fake(3)
+        list(restore_pictures(tasks(1, 2, 3, 1), network, Finder()))
+        assert network.calls == [3, 3, 1]
+
+    def test_without_threads_each_face_is_finished_before_the_next(self, monkeypatch):
+        monkeypatch.setattr(stream, "overlaps", lambda device: False)
         network = Fake(3)
         list(restore_pictures(tasks(1, 2, 0, 3, 1), network, Finder()))
-        assert sum(network.calls) == 7
-        assert max(network.calls) <= 3
-        if mode == "in turn":
-            assert network.calls == [3, 3, 1]
+        assert network.calls == [1] * 7
 
     def test_a_full_batch_waits_when_the_network_was_busy(self, threaded, monkeypatch):
         waiting = threading.Semaphore(0)
@@ -273,7 +298,7 @@ class TestTogether:
         assert all(outcome.failure is None for outcome in outcomes)
         assert network.calls[1] == 3
 
-    def test_only_faces_of_one_restorer_go_together(self, mode, monkeypatch):
+    def test_only_faces_of_one_restorer_go_together(self, patient, monkeypatch):
         one, other = Fake(4), Fake(4)
         by_side = iter([one, one, other, one, one])
         plan = picture_work.plan_picture
@@ -287,8 +312,7 @@ class TestTogether:
         outcomes = list(restore_pictures(tasks(2, 3), one, Finder()))
         assert [outcome.result().report.restored for outcome in outcomes] == [2, 3]
         assert other.calls == [1]
-        if mode == "in turn":
-            assert one.calls == [2, 2]
+        assert one.calls == [2, 2]
 
     def test_only_the_picture_at_fault_fails(self, mode):
         bad = picture(1, 7)
@@ -307,7 +331,7 @@ class TestTogether:
         for index in (0, 1, 3):
             same(outcomes[index].result(), expected[index].result())
 
-    def test_faces_that_cannot_be_restored_together_are_restored_alone(self, mode, caplog):
+    def test_faces_that_cannot_be_restored_together_are_restored_alone(self, patient, caplog):
         def refuse(crops):
             if len(crops) > 1:
                 raise RuntimeError("too many")
@@ -315,10 +339,9 @@ class TestTogether:
         network = Fake(2, refuse)
         outcomes = list(restore_pictures(tasks(2), network, Finder()))
         assert outcomes[0].result().report.restored == 2
-        if mode == "in turn":
-            assert network.calls == [2, 1, 1]
-            assert "2 faces were restored one by one" in caplog.text
-            assert "RuntimeError: too many" in caplog.text
+        assert network.calls == [2, 1, 1]
+        assert "2 faces were restored one by one" in caplog.text
+        assert "RuntimeError: too many" in caplog.text
 
 
 def even_green(pixels):
