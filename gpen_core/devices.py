@@ -31,7 +31,8 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise OptionError(
-            f"the device {name!r} is unknown; use auto, cpu, cuda, cuda:1 or mps"
+            f"the device {name!r} is unknown to torch; use auto, cpu, cuda, cuda:1 or mps "
+            "(providers of onnxruntime, such as tensorrt, are for ONNX models)"
         ) from error
     if not _is_there(device):
         raise OptionError(f"the device '{device}' is not available here; use auto or cpu")

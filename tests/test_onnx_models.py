@@ -1,5 +1,6 @@
 """ONNX files of GPEN: what they are, who runs them, and what happens when that goes wrong."""
 
+import json
 import shutil
 import sys
 import threading
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_core import load_restorer, restore_picture
+from gpen_core.cli import main
+from gpen_core.cli.sample import sample_photo
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.errors import (
     Cancelled,
@@ -22,6 +25,7 @@ from gpen_core.errors import (
     OptionError,
 )
 from gpen_core.faces import Face
+from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.known_answers import passthrough_state, random_state
 from gpen_core.onnx_models import onnx_restorer
@@ -436,3 +440,48 @@ def test_memory_is_more_than_the_weights(models):
     loaded = load_restorer(models / "random.onnx", "cpu")
     assert loaded.memory_needed() > (models / "random.onnx").stat().st_size
     assert onnx_restorer._BYTES_PER_PIXEL > 0
+
+
+class TestInCommands:
+    """A provider by name: what is not run by onnxruntime goes where torch can."""
+
+    @pytest.fixture
+    def provider(self, monkeypatch):
+        """onnxruntime as if it were built for OpenVINO and ran on it."""
+        import onnxruntime as real
+
+        def session(path, options, providers):
+            opened = real.InferenceSession(path, options, providers=[CPU])
+            monkeypatch.setattr(opened, "get_providers", lambda: [providers[0][0], CPU])
+            return opened
+
+        runtime = types.ModuleType("onnxruntime")
+        runtime.__dict__.update(vars(real))
+        runtime.get_available_providers = lambda: [NAMES["openvino"], CPU]
+        runtime.InferenceSession = session
+        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+
+    def test_restore(self, models, provider, tmp_path):
+        arguments = [str(sample_photo()), "-o", str(tmp_path / "out.png"), "--report"]
+        named = ["--model", str(models / "random.onnx"), "--device", "openvino"]
+        assert main(["restore", *arguments, *named]) == 0
+        report = json.loads((tmp_path / "out.json").read_text())
+        assert report["device"] == NAMES["openvino"]
+        assert report["summary"] == "restored 1 of 1 face"
+
+    def test_inpaint(self, models, provider, tmp_path):
+        mask = np.zeros_like(read_picture(sample_photo()).pixels)
+        mask[100:140, 200:240] = 255
+        write_picture(tmp_path / "mask.png", Picture(mask))
+        arguments = [str(sample_photo()), "-o", str(tmp_path / "out.png")]
+        mask = ["--mask", str(tmp_path / "mask.png")]
+        named = ["--model", str(models / "random.onnx"), "--device", "openvino"]
+        assert main(["inpaint", *arguments, *mask, *named]) == 0
+
+    def test_a_model_for_torch_has_no_providers(self, models, capsys, tmp_path):
+        arguments = [str(sample_photo()), "-o", str(tmp_path / "out.png")]
+        named = ["--model", str(models / "random.pth"), "--device", "tensorrt"]
+        assert main(["restore", *arguments, *named]) == 2
+        said = capsys.readouterr().err
+        assert "'tensorrt' is unknown to torch" in said
+        assert "ONNX" in said

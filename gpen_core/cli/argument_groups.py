@@ -66,14 +66,14 @@ def add_model_file(parser: argparse.ArgumentParser, description: str) -> None:
         default="auto",
         help=f"{ACCELERATION_HELP} (default: auto)",
     )
-    add_device(parser)
+    add_device(parser, "; for ONNX files also onnxruntime's providers, such as tensorrt")
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: argparse.ArgumentParser, others: str = "") -> None:
     """Where it runs and where models are searched."""
     group = parser.add_argument_group("places")
     group.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+        "--device", default="auto", help=f"auto, cpu, cuda, cuda:1, mps{others} (default: auto)"
     )
     add_folders(group)
 

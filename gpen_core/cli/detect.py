@@ -8,6 +8,7 @@ import json
 import numpy as np
 
 from ..detection import DetectionOptions, Detector, detect_faces
+from ..devices import choose_device
 from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         arguments.overwrite,
         (".json",),
     )
-    detector = load_named_detector(arguments)
+    detector = load_named_detector(arguments, choose_device(arguments.device))
 
     def work(target: Target, show: Show) -> str:
         show("searching", 0.0)

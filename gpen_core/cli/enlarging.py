@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 
 from ..folders import resolve_model
@@ -19,8 +20,8 @@ Enlarge = Callable[[NDArray[Any], Show, CancelCheck], Enlarged]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
-def enlarging(arguments: argparse.Namespace) -> Enlarge | None:
-    """What enlarges each picture; None if they keep their size.
+def enlarging(arguments: argparse.Namespace, device: torch.device) -> Enlarge | None:
+    """What enlarges each picture, on `device`; None if they keep their size.
 
     Raises:
         CheckpointError: there is no such model, or it is no upscaler.
@@ -31,7 +32,7 @@ def enlarging(arguments: argparse.Namespace) -> Enlarge | None:
     if scale is not None:
         check_factor(scale)
     if arguments.upscale_with is not None:
-        return _with_model(arguments, scale)
+        return _with_model(arguments, scale, device)
     if scale is None:
         return None
 
@@ -42,9 +43,11 @@ def enlarging(arguments: argparse.Namespace) -> Enlarge | None:
     return interpolate
 
 
-def _with_model(arguments: argparse.Namespace, scale: float | None) -> Enlarge:
+def _with_model(
+    arguments: argparse.Namespace, scale: float | None, device: torch.device
+) -> Enlarge:
     path = resolve_model(arguments.upscale_with, "upscaling", folders_of(arguments))
-    upscaler = load_upscaler(path, arguments.device, arguments.precision)
+    upscaler = load_upscaler(path, device, arguments.precision)
 
     def upscale(pixels: NDArray[Any], show: Show, cancelled: CancelCheck) -> Enlarged:
         def tell(done: int, total: int) -> None:

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     mask = mask_of(read_picture(arguments.mask))
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(arguments, "inpainting")
-    detector = None if arguments.aligned else load_named_detector(arguments)
+    detector = None if arguments.aligned else load_named_detector(arguments, restorer.device)
 
     def fill(pixels: NDArray[Any], show: Show) -> TaskResult:
         if arguments.aligned:

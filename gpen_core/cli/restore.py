@@ -108,10 +108,12 @@ class _Photos:
         self._arguments = arguments
         self._restoration = restoration
         self._detection = detection
-        self._enlarge = enlarging(arguments)
-        self._parser = load_parser(arguments)
-        self._detector: Detector = load_named_detector(arguments)
         self._restorer = load_chosen_restorer(arguments)
+        # An ONNX model may run where only onnxruntime can; all else goes where its crops are made.
+        device = self._restorer.device
+        self._enlarge = enlarging(arguments, device)
+        self._parser = load_parser(arguments, device)
+        self._detector: Detector = load_named_detector(arguments, device)
 
     def attempts(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
         """Restores the pictures; what is left to do for each is to write it."""

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from ..choosing import ModelChoice, choose_models
 from ..compositing.parsing import FILE_NAMES, FaceParser
 from ..compositing.parsing import load_parser as load_parsenet
 from ..detection import DetectionOptions, Detector, load_detector
-from ..devices import choose_device
 from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
 from ..models.catalogue import Task
@@ -157,13 +158,13 @@ def load_by_arguments(path: Path, task: Task, arguments: argparse.Namespace) -> 
     )
 
 
-def load_named_detector(arguments: argparse.Namespace) -> Detector:
+def load_named_detector(arguments: argparse.Namespace, device: torch.device) -> Detector:
     """The detector named by `--detector`."""
     folders = folders_of(arguments).searched("detection")
-    return load_detector(arguments.detector, folders, choose_device(arguments.device))
+    return load_detector(arguments.detector, folders, device)
 
 
-def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
+def load_parser(arguments: argparse.Namespace, device: torch.device) -> FaceParser | None:
     """ParseNet, if `--mask parse` asks for it.
 
     Raises:
@@ -178,7 +179,7 @@ def load_parser(arguments: argparse.Namespace) -> FaceParser | None:
             f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
             f"use --mask area, or put them into {folders.places('parsing')}"
         )
-    return load_parsenet(path, choose_device(arguments.device))
+    return load_parsenet(path, device)
 
 
 def detection_options(arguments: argparse.Namespace) -> DetectionOptions:
