@@ -8,13 +8,14 @@ import types
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_core import load_restorer, restore_picture
-from gpen_core.cli import main
+from gpen_core.cli import doctor, main
 from gpen_core.cli.sample import sample_photo
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.errors import (
@@ -33,6 +34,7 @@ from gpen_core.onnx_models.graph import read_graph
 from gpen_core.onnx_models.interface import describe_graph, read_interface
 from gpen_core.onnx_models.onnx_restorer import OnnxRestorer
 from gpen_core.onnx_models.providers import CPU, NAMES, choose_providers, explain_cpu
+from gpen_core.onnx_models.starting import provider_that_starts
 from gpen_core.onnx_models.wire import WireError, fields, numbers
 from gpen_core.torch_restorer import TorchRestorer
 
@@ -308,20 +310,38 @@ class TestProviders:
             ([CUDA, CPU], {"onnxruntime-gpu": "1.20"}, "13.0", "torch brings CUDA 13.0"),
         ],
     )
-    def test_why_the_cpu_ran_although_a_card_was_expected(self, available, packages, cuda, says):
-        sentence = explain_cpu("cuda", available, packages, cuda)
+    @pytest.mark.parametrize("device", ["cuda", "auto"])
+    def test_why_the_cpu_ran_although_a_card_was_expected(
+        self, monkeypatch, device, available, packages, cuda, says
+    ):
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        monkeypatch.setattr("gpen_core.devices._is_there", lambda device: True)
+        sentence = explain_cpu(device, available, packages)
         assert says in sentence
         assert "\n" not in sentence
 
-    def test_each_card_has_its_own_package_and_driver(self):
-        assert "Install onnxruntime-openvino" in explain_cpu("xpu", [CPU], {"onnxruntime": "1"}, "")
+    def test_each_card_has_its_own_package_and_driver(self, monkeypatch):
+        assert "Install onnxruntime-openvino" in explain_cpu("xpu", [CPU], {"onnxruntime": "1"})
         usable = [NAMES["directml"], CPU]
-        said = explain_cpu("directml", usable, {"onnxruntime-directml": "1"}, "")
+        said = explain_cpu("directml", usable, {"onnxruntime-directml": "1"})
         assert "Update the card's driver and onnxruntime-directml 1" in said
+        monkeypatch.setattr(torch.version, "hip", "7.0")
+        said = explain_cpu("cuda", [CPU], {"onnxruntime": "1"})
+        assert "Install onnxruntime-migraphx" in said
 
-    def test_nothing_to_explain_where_no_card_is(self):
-        assert explain_cpu("auto", [CPU], {"onnxruntime": "1"}, "") is None
-        assert explain_cpu("cpu", [CUDA, CPU], {"onnxruntime-gpu": "1"}, "12.8") is None
+    def test_nothing_to_explain_where_no_card_is(self, monkeypatch):
+        # Torch's usual build for Linux is that for CUDA, also where there is no card.
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
+        monkeypatch.setattr("gpen_core.devices._is_there", lambda device: device.type == "cpu")
+        assert explain_cpu("auto", [CPU], {"onnxruntime": "1"}) is None
+        assert explain_cpu("auto", [CUDA, CPU], {"onnxruntime-gpu": "1"}) is None
+        assert explain_cpu("cpu", [CUDA, CPU], {"onnxruntime-gpu": "1"}) is None
+
+    def test_the_smallest_model_tells_which_provider_starts(self):
+        assert provider_that_starts(onnxruntime, [(CPU, {})]) == CPU
+        for starts, runs_on in (("CPU", NAMES["openvino"]), (None, CPU)):
+            tried = choose_providers("openvino", [NAMES["openvino"], CPU])
+            assert provider_that_starts(OpenVino(starts), tried) == runs_on
 
     def test_a_card_that_was_expected_is_in_notes_and_report(self, models, caplog):
         (note,) = load_restorer(models / "random.onnx", torch.device("cuda")).notes
@@ -448,18 +468,16 @@ class TestInCommands:
     @pytest.fixture
     def provider(self, monkeypatch):
         """onnxruntime as if it were built for OpenVINO and ran on it."""
-        import onnxruntime as real
+        original = onnxruntime.InferenceSession
 
         def session(path, options, providers):
-            opened = real.InferenceSession(path, options, providers=[CPU])
+            opened = original(path, options, providers=[CPU])
             monkeypatch.setattr(opened, "get_providers", lambda: [providers[0][0], CPU])
             return opened
 
-        runtime = types.ModuleType("onnxruntime")
-        runtime.__dict__.update(vars(real))
-        runtime.get_available_providers = lambda: [NAMES["openvino"], CPU]
-        runtime.InferenceSession = session
-        monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+        available = [NAMES["openvino"], CPU]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
 
     def test_restore(self, models, provider, tmp_path):
         arguments = [str(sample_photo()), "-o", str(tmp_path / "out.png"), "--report"]
@@ -485,3 +503,34 @@ class TestInCommands:
         said = capsys.readouterr().err
         assert "'tensorrt' is unknown to torch" in said
         assert "ONNX" in said
+
+
+class TestExamination:
+    """What `gpen doctor` says of onnxruntime."""
+
+    def test_a_provider_that_does_not_start_is_explained(self, monkeypatch, capsys):
+        # Built in, but its libraries are not those that are here.
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+        original = onnxruntime.InferenceSession
+        monkeypatch.setattr(
+            onnxruntime,
+            "InferenceSession",
+            lambda model, options, providers: original(model, options, providers=[CPU]),
+        )
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
+        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        card = torch.device("cuda")
+        monkeypatch.setattr("gpen_core.onnx_models.providers.choose_device", lambda name: card)
+        assert main(["doctor"]) == 0
+        said = capsys.readouterr().out
+        assert f"onnxruntime runs on {CPU} (onnxruntime ran on the CPU: {CUDA} could not" in said
+        assert "torch brings CUDA 13.0" in said
+
+    def test_a_broken_onnxruntime_is_a_line(self, monkeypatch, capsys):
+        def broken(*_args, **_keywords):
+            raise RuntimeError("no such library")
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", broken)
+        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        assert main(["doctor", "--device", "cpu"]) == 0
+        assert "onnxruntime: FAIL (no such library)" in capsys.readouterr().out

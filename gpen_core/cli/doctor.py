@@ -13,9 +13,10 @@ import torch
 from .. import __version__
 from ..detection import load_detector
 from ..devices import choose_device
-from ..errors import GpenError, MissingPackageError
+from ..errors import GpenError
 from ..folders import ModelFolders, Role
 from ..onnx_models.providers import CPU, choose_providers, explain_cpu, installed_packages
+from ..onnx_models.starting import provider_that_starts
 from ..packages import is_installed, require
 from ..restorer import load_restorer
 from .console import Console
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(f"  {package}: {_version(package, purpose)}")
     device = choose_device(arguments.device)
     console.say(f"device: {_describe_device(device)}")
-    _say_onnxruntime(device, console)
+    _say_onnxruntime(arguments.device, console)
     folders = folders_of(arguments)
     _say_folders(folders, console)
     usable = [_say_model(folders, console), _say_detector(folders, console)]
@@ -77,20 +78,19 @@ def _describe_device(device: torch.device) -> str:
     return f"{device}, {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
 
 
-def _say_onnxruntime(device: torch.device, console: Console) -> None:
-    """What an ONNX model would run on, and why if that is the CPU in place of the card."""
+def _say_onnxruntime(device: str, console: Console) -> None:
+    """What an ONNX model runs on, and why if that is the CPU in place of the card."""
     if not is_installed("onnxruntime"):
         return
     try:
-        providers = require("onnxruntime", "running an ONNX model").get_available_providers()
-    except MissingPackageError as error:
+        runtime = require("onnxruntime", "running an ONNX model")
+        available = runtime.get_available_providers()
+        started = provider_that_starts(runtime, choose_providers(device, available))
+    except Exception as error:  # noqa: BLE001 - onnxruntime's own have no base in common
         console.say(f"onnxruntime: FAIL ({error})")
         return
-    first, *_ = choose_providers(device, providers)
-    why = None
-    if first[0] == CPU:
-        why = explain_cpu(device, providers, installed_packages(), torch.version.cuda or "")
-    console.say(f"onnxruntime would use {first[0]}{f' ({why})' if why else ''}")
+    why = explain_cpu(device, available, installed_packages()) if started == CPU else None
+    console.say(f"onnxruntime runs on {started}{f' ({why})' if why else ''}")
 
 
 def _say_folders(folders: ModelFolders, console: Console) -> None:

@@ -93,8 +93,7 @@ class OnnxRestorer:
         restorer = cls(path, interface, providers, _card(device))
         restorer._open()
         if restorer.place == CPU:
-            cuda = torch.version.cuda or ""
-            restorer._note(explain_cpu(device, available, installed_packages(), cuda))
+            restorer._note(explain_cpu(device, available, installed_packages()))
         elif restorer._providers[0] == OPENVINO_ON_CPU:
             restorer._note("OpenVINO found no graphics card of Intel and computes on the processor")
         if precision not in ("auto", restorer._short_precision()):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..devices import choose_device
 from ..errors import OptionError
 
 CPU = "CPUExecutionProvider"
@@ -123,22 +124,24 @@ def _options(kind: str, index: int) -> dict[str, Any]:
 
 
 def explain_cpu(
-    device: str | torch.device, available: Iterable[str], packages: Mapping[str, str], cuda: str
+    device: str | torch.device, available: Iterable[str], packages: Mapping[str, str]
 ) -> str | None:
     """Why a model runs on the CPU although there is something faster, and what to do about it.
 
     Args:
-        device: what was asked for; a torch device, or a name.
+        device: what was asked for; a torch device, or a name. For "auto" the CPU is what was to be
+            expected unless torch has something faster.
         available: the providers that the installed onnxruntime was built with.
         packages: the installed flavours of onnxruntime and their versions.
-        cuda: the version of CUDA that torch brings, empty if none.
 
     Returns:
         One sentence; None if the CPU is what was to be expected.
     """
     kind, _ = _kind_and_index(device)
-    wanted = wanted_kinds(kind)
-    if not wanted or (kind == "auto" and not cuda):
+    wanted = wanted_kinds(choose_device("auto").type if kind == "auto" else kind)
+    if wanted and wanted[0] == "cuda" and torch.version.hip:
+        wanted = wanted[1:]  # torch calls AMD's cards so as well
+    if not wanted:
         return None
     usable = [name for name in wanted if NAMES[name] in set(available)]
     installed = " and ".join(f"{name} {version}" for name, version in packages.items())
@@ -148,7 +151,7 @@ def explain_cpu(
                 f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Update the "
                 f"card's driver and {installed or 'onnxruntime'}, or use the .pth file"
             )
-        brought = f" (torch brings CUDA {cuda})" if cuda else ""
+        brought = f" (torch brings CUDA {torch.version.cuda})" if torch.version.cuda else ""
         return (
             f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Its version of CUDA "
             f"and cuDNN is most likely not the one that is here{brought}; install the release of "

@@ -11,14 +11,14 @@ from .providers import Provider
 
 def open_session(
     runtime: Any,  # noqa: ANN401 - onnxruntime has no types
-    path: Path,
+    model: Path | bytes,
     providers: Sequence[Provider],
 ) -> tuple[Any, list[Provider]]:
     """Opens a model.
 
     Args:
         runtime: the module onnxruntime.
-        path: of the model.
+        model: its path, or what the file would hold.
         providers: best first; one may stand there several times with different options, of which
             onnxruntime itself would ignore all but the first.
 
@@ -31,12 +31,13 @@ def open_session(
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is told in our own words
     options.enable_cpu_mem_arena = False  # a quarter less memory, and none is kept
+    source = model if isinstance(model, bytes) else str(model)
     left = list(providers)
     while True:
         once = dict(reversed(left))  # the first of each name
         order = list(dict.fromkeys(name for name, _ in left))
         session = runtime.InferenceSession(
-            str(path), options, providers=[(name, once[name]) for name in order]
+            source, options, providers=[(name, once[name]) for name in order]
         )
         first = left[0][0]
         if session.get_providers()[0] == first or first not in [name for name, _ in left[1:]]:
