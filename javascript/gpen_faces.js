@@ -41,7 +41,9 @@ document.addEventListener("click", function (event) {
     const box = gradioApp().querySelector("#gpen_faces textarea, #gpen_faces input");
     const numbers = faces.map((face) => face.index);
     const named = new Set(gpenNamed(box.value, numbers));
-    named.delete(hit.index) || named.add(hit.index);
+    if (!named.delete(hit.index)) {
+        named.add(hit.index);
+    }
     box.value = numbers.filter((number) => named.has(number)).join(",") || "all";
     box.dispatchEvent(new Event("input", {bubbles: true}));
 });
