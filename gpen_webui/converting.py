@@ -10,7 +10,7 @@ from modules import call_queue
 
 from gpen_core.conversion.convert import Conversion, convert
 from gpen_core.conversion.formats import FORMATS
-from gpen_core.errors import Cancelled, OptionError
+from gpen_core.errors import Cancelled, FileError, OptionError
 
 from . import host
 from .controls import unsaved
@@ -84,6 +84,8 @@ def _convert(name: str | None, form: str, half: bool) -> tuple[Conversion, bool]
         raise OptionError(f"the format is {form!r}, but must be {' or '.join(_FORMATS)}")
     source = find_model(name)
     target = source.with_name(f"{source.stem}{'-fp16' if half else ''}.{form}")
+    if target.exists():
+        raise FileError(f"{target.name} exists already; move it away or delete it first")
     host.show_progress(f"GPEN: converting {source.name}")
     try:
         return convert(source, target, half, cancelled=host.interrupted), form == "onnx"

@@ -31,7 +31,6 @@ def register() -> list[tuple[Any, str, str]]:
     with gr.Blocks(analytics_enabled=False) as tab:
         # The host's JavaScript writes the id of its progress task into this.
         task = unsaved(gr.Textbox(visible=False, elem_id="gpen_task"))
-        faces_found = gr.State([])
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="gpen_inputs"):
                 mode = mode_radio()
@@ -40,7 +39,7 @@ def register() -> list[tuple[Any, str, str]]:
                 converting_part(task, wishes["model"])
             with gr.Column(elem_id="gpen_results"):
                 outputs = _output_controls()
-        _connect(task, faces_found, sources, wishes, outputs)
+        _connect(task, sources, wishes, outputs)
     return [(tab, "GPEN", "gpen")]
 
 
@@ -67,6 +66,7 @@ def _source_controls() -> dict[str, Any]:
         elem_id="gpen_overlay",
         **image_format(),
     )
+    boxes = gr.HTML(elem_id="gpen_boxes")
     return {
         **masking,
         "photo": photo,
@@ -77,6 +77,7 @@ def _source_controls() -> dict[str, Any]:
         "restore": restore,
         "interrupt": interrupt,
         "overlay": overlay,
+        "boxes": boxes,
     }
 
 
@@ -168,26 +169,22 @@ def _output_controls() -> dict[str, Any]:
 
 def _connect(
     task: Any,
-    faces_found: Any,
     sources: dict[str, Any],
     wishes: dict[str, Any],
     outputs: dict[str, Any],
 ) -> None:
     names = ("detector", "confidence", "minimum", "maximum")
     sources["find"].click(
-        fn=call_queue.wrap_gradio_gpu_call(tab_work.find, extra_outputs=[None, []]),
+        fn=call_queue.wrap_gradio_gpu_call(tab_work.find, extra_outputs=[None, ""]),
         inputs=[task, sources["photo"], *(wishes[name] for name in names)],
-        outputs=[sources["overlay"], faces_found, outputs["log"]],
+        outputs=[sources["overlay"], sources["boxes"], outputs["log"]],
         **js("gpen_submit_find"),
     )
     sources["photo"].change(
         fn=tab_work.forget_faces,
-        inputs=[faces_found, wishes["faces"]],
-        outputs=[sources["overlay"], faces_found, wishes["faces"]],
+        inputs=[sources["boxes"], wishes["faces"]],
+        outputs=[sources["overlay"], sources["boxes"], wishes["faces"]],
         queue=False,  # behind a restoration it would come when new numbers stand there
-    )
-    sources["overlay"].select(
-        fn=tab_work.toggle, inputs=[faces_found, wishes["faces"]], outputs=[wishes["faces"]]
     )
     sources["restore"].click(
         fn=call_queue.wrap_gradio_gpu_call(tab_work.restore, extra_outputs=["", [], [], ""]),

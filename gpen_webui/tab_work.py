@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,6 @@ from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces import Face
 from gpen_core.images import to_dtype
 from gpen_core.overlay import draw_faces
-from gpen_core.selection import select_faces
 from gpen_core.upscaling import Enlarged
 
 from . import host, pictures
@@ -55,51 +55,37 @@ def find(
     confidence: float,
     minimum: float,
     maximum: float,
-) -> tuple[Any, list[Any], str]:
-    """Finds faces: the numbered picture, the faces, and a line about them."""
+) -> tuple[Any, str, str]:
+    """Finds faces: the numbered picture, the faces for the page's clicks, a line about them."""
     if photo is None:
-        return None, [], error_line("drop a photo first")
+        return None, "", error_line("drop a photo first")
     try:
         picture = pictures.read(photo)
         options = detection_options(confidence, minimum, maximum)
         faces, name = SERVICE.detect(picture.pixels, options, detector)
     except Cancelled:
-        return None, [], note_line("interrupted")
+        return None, "", note_line("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
-        return None, [], failure_line(error, "looking for faces")
+        return None, "", failure_line(error, "looking for faces")
     overlay = draw_faces(np.asarray(picture.shown()), faces)
     text = f"{len(faces)} face{'s'[: len(faces) != 1]} found by the {name} detector"
-    return Image.fromarray(overlay), list(faces), note_line(text)
+    return Image.fromarray(overlay), _for_clicks(faces), note_line(text)
 
 
-def toggle(faces: Sequence[Face], chosen: str, event: gr.SelectData) -> str:
-    """Adds the face under a click to the chosen numbers, or takes it out."""
-    x, y = event.index
-    hit = [f for f in faces if f.box[0] <= x <= f.box[2] and f.box[1] <= y <= f.box[3]]
-    if not hit:
-        return chosen
-    numbers = _chosen_numbers(faces, chosen) ^ {min(hit, key=lambda face: face.size).index}
-    return ",".join(str(number) for number in sorted(numbers)) or "all"
+def _for_clicks(faces: Sequence[Face]) -> str:
+    """The faces in HTML that shows nothing, for `javascript/gpen_faces.js`; "" for no faces."""
+    known = json.dumps([face.to_dict() for face in faces])
+    return f"<span data-faces='{known}'></span>" if faces else ""
 
 
-def forget_faces(found: Sequence[Face], chosen: str) -> tuple[None, list[Face], Any]:
+def forget_faces(found: str, chosen: str) -> tuple[None, str, Any]:
     """For another photo: no overlay, no faces, and no numbers, which meant those of the last.
 
     Where no face of the last was found, numbers in the box are meant for the new one. The box is
     then left alone rather than given its own text, as the user may be typing.
     """
     old = bool(found) and re.fullmatch(r"[\d\s,-]*", chosen) is not None
-    return None, [], "all" if old else gr.update()
-
-
-def _chosen_numbers(faces: Sequence[Face], chosen: str) -> set[int]:
-    """The numbers chosen so far: none by "all", so that the first click chooses one face."""
-    if chosen.strip() == "all":
-        return set()
-    try:
-        return {face.index for face in select_faces(faces, chosen)}
-    except OptionError:  # half-typed text; the click replaces it
-        return set()
+    return None, "", "all" if old else gr.update()
 
 
 def restore(

@@ -72,7 +72,7 @@ def test_a_file_that_is_there_stays(webui, convert, install_model):
     there = install_model(name="GPEN-tiny.safetensors")
     content = there.read_bytes()
     *_, line = convert()
-    assert "GPEN-tiny.safetensors exists already" in line
+    assert "GPEN-tiny.safetensors exists already; move it away or delete it first" in line
     assert "gpen-error" in line
     assert there.read_bytes() == content
 

@@ -82,8 +82,8 @@ class Tab:
             for image in self.part(name, "img").all()
         ]
 
-    def click_picture(self, name, x, y):
-        """Clicks where a point of the picture is shown."""
+    def click_picture(self, name, *points):
+        """Clicks, at once one after the other, where points of the picture are shown."""
         self.part(name, "img").scroll_into_view_if_needed()
         left, top, scale = self.part(name, "img").evaluate(
             """image => {
@@ -94,7 +94,8 @@ class Tab:
                         box.y + (box.height - scale * image.naturalHeight) / 2, scale];
             }"""
         )
-        self.page.mouse.click(left + scale * x, top + scale * y)
+        for x, y in points:
+            self.page.mouse.click(left + scale * x, top + scale * y)
 
 
 @pytest.fixture(scope="session")

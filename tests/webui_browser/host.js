@@ -1,4 +1,4 @@
-// What gpen.js meets on a WebUI's page: the host's functions it calls, as small as they can be.
+// What the scripts of the tab meet on a WebUI's page: the host functions they call, very small.
 const progressAsked = [];
 
 function gradioApp() {

@@ -98,8 +98,8 @@ def main(models):
     webui.tell("ui_settings")
     put_into_page(
         [
-            (HERE / "host.js").read_text("utf-8"),
-            (ROOT / "javascript" / "gpen.js").read_text("utf-8"),
+            path.read_text("utf-8")
+            for path in [HERE / "host.js", *sorted((ROOT / "javascript").glob("*.js"))]
         ],
         (ROOT / "style.css").read_text("utf-8"),
     )

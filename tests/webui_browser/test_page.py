@@ -8,8 +8,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 SIDE = 256
-FACE = (128, 110)
-"""Inside the face of `face`."""
+FACE = LEFT = (128, 110)
+"""Inside the face of `face`, and of the left one of `couple`."""
+RIGHT = (2 * SIDE - LEFT[0], LEFT[1])
+"""Inside the right one."""
+BESIDE = (2, 250)
+"""In none."""
 
 
 @pytest.fixture
@@ -62,14 +66,53 @@ class TestFind:
 
 
 class TestClick:
-    def test_chooses_faces_and_takes_them_out(self, faces_in_tab):
+    @pytest.fixture
+    def chosen(self, faces_in_tab):
         chosen = faces_in_tab.part("faces", "textarea, input").first
         expect(chosen).to_have_value("all")
-        left, y = FACE
-        right = 2 * SIDE - left
-        for x, after in ((right, "1"), (left, "0,1"), (right, "0"), (left, "all")):
-            faces_in_tab.click_picture("overlay", x, y)
+        return chosen
+
+    def test_chooses_faces_and_takes_them_out(self, faces_in_tab, chosen):
+        for point, after in ((RIGHT, "1"), (LEFT, "0,1"), (RIGHT, "0"), (LEFT, "all")):
+            faces_in_tab.click_picture("overlay", point)
             expect(chosen).to_have_value(after)
+
+    @pytest.mark.parametrize(
+        ("before", "point", "after"),
+        [
+            ("0-1", LEFT, "1"),
+            ("1, 0", RIGHT, "0"),
+            ("0,7", RIGHT, "0,1"),
+            ("", RIGHT, "1"),
+            ("0,", RIGHT, "1"),
+            ("largest", LEFT, "0"),
+            ("0-1", BESIDE, "0-1"),
+        ],
+    )
+    def test_goes_by_what_is_written(self, faces_in_tab, chosen, before, point, after):
+        faces_in_tab.write("faces", before)
+        faces_in_tab.click_picture("overlay", point)
+        expect(chosen).to_have_value(after)
+
+    def test_quick_clicks_all_count(self, faces_in_tab, chosen):
+        faces_in_tab.click_picture("overlay", LEFT, RIGHT)
+        expect(chosen).to_have_value("0,1")
+        faces_in_tab.click_picture("overlay", RIGHT, LEFT, RIGHT)
+        expect(chosen).to_have_value("1")
+
+    def test_only_the_clicked_face_is_restored(self, faces_in_tab):
+        faces_in_tab.choose("model", "GPEN-tiny.pth")
+        faces_in_tab.click_picture("overlay", RIGHT)
+        faces_in_tab.press("restore")
+        faces_in_tab.says("photo: restored 1 of 2 faces")
+        expect(faces_in_tab.part("report", "tr").nth(1)).to_contain_text("not selected")
+
+    def test_another_photo_has_no_faces_to_click(self, faces_in_tab, chosen, face, save):
+        faces_in_tab.click_picture("overlay", RIGHT)
+        faces_in_tab.part("photo", "input[type=file]").set_input_files(save(face, "face.png"))
+        expect(chosen).to_have_value("all")
+        expect(faces_in_tab.part("overlay", "img")).to_have_count(0)
+        expect(faces_in_tab.part("boxes", "[data-faces]")).to_have_count(0)
 
 
 class TestRestore:

@@ -37,10 +37,6 @@ class _Component:
         assert "change" in self.events
         self._listen("change", fn, inputs, outputs, **kwargs)
 
-    def select(self, fn=None, inputs=None, outputs=None, **kwargs):
-        assert "select" in self.events
-        self._listen("select", fn, inputs, outputs, **kwargs)
-
 
 class _Container(_Component):
     def __enter__(self):
@@ -95,7 +91,7 @@ class Button(_Component):
 class Image(_Component):
     allowed = frozenset({"type", "image_mode", "height"})
     allowed_from_4 = frozenset({"format"})
-    events = frozenset({"change", "select"})
+    events = frozenset({"change"})
 
 
 class Gallery(_Component):
@@ -118,8 +114,3 @@ class State(_Component):
 def update(**changes):
     """What a function returns to change a component, or, without changes, to leave it alone."""
     return {"__type__": "update", **changes}
-
-
-class SelectData:
-    def __init__(self, index):
-        self.index = index
