@@ -112,6 +112,8 @@ def is_out_of_memory(error: BaseException) -> bool:
         "alloc failed",
         "failed to allocate memory",
         "bad allocation",
+        # Torch's last word on a convolution for which cuDNN found no room to work in.
+        "unable to find an engine",
     )
     # onnxruntime's errors have no base in common but Exception.
     kinds = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")

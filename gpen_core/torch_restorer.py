@@ -263,7 +263,10 @@ class TorchRestorer:
             return network.graphs.run(run, images) if way.captures else run(images)
 
     def _images(self, crops: Sequence[Tensor]) -> Tensor:
-        """The crops as the network wants them: (faces, 3, size, size), channels-last, -1..1."""
+        """The crops as the network wants them: (faces, 3, size, size), channels-last, -1..1.
+
+        In its own type: what is in float32 would be held beside the network's copy until the end.
+        """
         images = torch.empty(
             (len(crops), 3, self.size, self.size),
             dtype=torch.float32,
@@ -272,7 +275,7 @@ class TorchRestorer:
         )
         for image, crop in zip(images, crops, strict=True):
             image.copy_(crop)
-        return images.mul_(2).sub_(1)
+        return images.mul_(2).sub_(1).to(self._way.dtype)
 
     def _step_down(self, reason: str, other_type: bool) -> None:
         """Goes on to the next way (with maps of another type), or gives up with a message."""

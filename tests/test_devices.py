@@ -91,6 +91,7 @@ def test_half_precision_is_for_accelerators():
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
         RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
     ],
 )
 def test_memory_that_ran_out_is_recognised(error):

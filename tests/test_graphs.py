@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from gpen_core.network import graphs
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import CudaCapture, Graphs
@@ -88,13 +89,18 @@ class FakeCuda:
         self.log = []
         self.current = "main"
         self.recording = None
-        monkeypatch.setattr(torch.cuda, "Stream", lambda device: FakeStream(self, "side"))
+        self.streams = []
+        monkeypatch.setattr(torch.cuda, "Stream", self.make_stream)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda: FakeStream(self, self.current))
         monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
         monkeypatch.setattr(torch.cuda, "device", self.device)
         monkeypatch.setattr(torch.cuda, "stream", self.stream)
         monkeypatch.setattr(torch.cuda, "graph", self.graph)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+
+    def make_stream(self, device):
+        self.streams.append(device)
+        return FakeStream(self, "side")
 
     @contextmanager
     def device(self, device):
@@ -133,8 +139,14 @@ class FakeGraph:
         self.work()
 
 
-def test_capturing_on_cuda(monkeypatch):
-    cuda = FakeCuda(monkeypatch)
+@pytest.fixture
+def cuda(monkeypatch):
+    graphs._stream_for.cache_clear()
+    yield FakeCuda(monkeypatch)
+    graphs._stream_for.cache_clear()
+
+
+def test_capturing_on_cuda(cuda):
     given = []
 
     def double(x):
@@ -164,8 +176,20 @@ def test_capturing_on_cuda(monkeypatch):
     assert given[0] is given[1]
 
 
-def test_a_capture_that_fails_leaves_the_thread_on_its_own_stream(monkeypatch):
-    cuda = FakeCuda(monkeypatch)
+def test_captures_share_one_stream_and_take_turns(cuda):
+    """For each stream that they meet libraries keep a workspace, for good."""
+
+    def alone(x):
+        assert graphs._ONE_AT_A_TIME.locked()
+        return x
+
+    first, second = torch.device("cuda", 0), torch.device("cuda", 1)
+    for device in (first, first, second):
+        CudaCapture(device)(alone, torch.ones(1))
+    assert cuda.streams == [first, second]
+
+
+def test_a_capture_that_fails_leaves_the_thread_on_its_own_stream(cuda):
 
     def fail_when_recorded(x):
         if cuda.recording is not None:

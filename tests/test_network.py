@@ -11,7 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gpen_core.errors import Cancelled, CheckpointError
+from gpen_core.network import generator
 from gpen_core.network.config import GpenConfig, read_config
+from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import (
     PUBLISHED,
@@ -94,6 +96,26 @@ def test_faces_restored_together_are_the_same(config, plan):
     single = [run(config, image[None], plan(config), torch.float64, state) for image in images]
     assert torch.allclose(together, torch.cat(single), rtol=0, atol=1e-11)
     assert (single[0] - single[1]).abs().max() > 0.1
+
+
+def test_a_finished_face_holds_no_features(monkeypatch):
+    made, alive = [], []
+
+    def features(*args):
+        one = Features(*args)
+        made.append(weakref.ref(one))
+        return one
+
+    def cancelled():
+        alive.append(sum(ref() is not None for ref in made))
+        return False
+
+    monkeypatch.setattr(generator, "Features", features)
+    network = GpenNetwork(random_state(TINY), TINY, torch.float32)
+    with torch.inference_mode():
+        network(golden_input(64).repeat(3, 1, 1, 1), lean(TINY), cancelled)
+    assert max(alive) == 3
+    assert alive[-1] == 1
 
 
 def test_strips_stop_when_cancelled():

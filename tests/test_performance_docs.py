@@ -131,4 +131,12 @@ def test_a_form_that_is_not_exact_is_told(monkeypatch):
     layers = load("layers")
     forms = {"own": lambda: torch.ones(3), "other": lambda: torch.ones(3) * 1.001}
     with pytest.raises(BenchmarkError, match="up-convolution, 8: other differs"):
-        layers.check(layers.Question("up-convolution", 8, forms), torch.float32)
+        layers.check(layers.Question("up-convolution", 8, forms), 1e-5)
+
+
+def test_where_float32_is_convolved_in_ten_bits_forms_differ_by_them(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    tolerance_for = load("layers").tolerance_for
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    assert tolerance_for(cpu, torch.float32) < 1e-4
+    assert tolerance_for(card, torch.float32) == tolerance_for(cpu, torch.float16) > 2**-10

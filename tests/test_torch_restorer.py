@@ -217,6 +217,28 @@ def test_several_faces_are_restored_together_and_the_rest_one_by_one():
     assert made.restore_many([]) == []
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_network_gets_faces_in_its_own_type(dtype):
+    """A face in float32 would be in memory beside the network's own copy until the end."""
+    seen = []
+
+    class Recording(GpenNetwork):
+        def forward(self, images, plan=None, cancelled=None):
+            seen.append(images)
+            return super().forward(images, plan, cancelled)
+
+    made = restorer_with(
+        [Way(CPU, dtype, None, at_once=2)],
+        lambda dtype: Recording(passthrough_state(TINY), TINY, dtype),
+    )
+    crops = [crop(), 1 - crop()]
+    made.restore_many(crops)
+    (images,) = seen
+    # Scaled in float32: half precision has its finest steps around 0, and not around 0.5.
+    assert torch.equal(images, (torch.stack(crops) * 2 - 1).to(dtype))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_of_several_faces_one_of_another_shape_is_refused_before_any_is_restored():
     def never(dtype):
         raise AssertionError

@@ -143,7 +143,7 @@ class GpenNetwork(nn.Module):
         low = self._encode_low(torch.cat([features.take(together) for features in high]))
         faces = self._decode_low(low)
         # Taken from the list one by one: a finished face holds on to nothing but its result.
-        restored = [self._finish(faces.pop(0), features, plan, cancelled) for features in high]
+        restored = [self._finish(faces.pop(0), high.pop(0), plan, cancelled) for _ in images]
         return restored[0] if len(restored) == 1 else torch.cat(restored)
 
     def _encode_low(self, feature: Tensor) -> dict[int, Tensor]:

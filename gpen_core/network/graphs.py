@@ -6,6 +6,7 @@ by one takes longer than running them; a graph remembers the launches of one sha
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 
@@ -18,7 +19,13 @@ Capture = Callable[[Run, Tensor], Run]
 
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Torch captures one graph at a time in a process."""
+"""Torch captures one graph at a time in a process, and all captures share a stream."""
+
+
+@functools.cache
+def _stream_for(device: torch.device) -> torch.cuda.Stream:
+    # The same again and again: libraries keep a workspace for each stream they have met, for good.
+    return torch.cuda.Stream(device)
 
 
 class Graphs:
@@ -69,13 +76,13 @@ class CudaCapture:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = _stream_for(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, function: Run, example: Tensor) -> Run:
         """Runs the function twice on a copy of the example, the second time to remember it."""
         x = example.clone()
-        with torch.cuda.device(self._device):
+        with _ONE_AT_A_TIME, torch.cuda.device(self._device):
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 # Libraries take workspaces for a stream when they first meet it: not in the graph.
@@ -85,7 +92,6 @@ class CudaCapture:
             # Other threads of a host may go on using the device meanwhile. The outer stream is this
             # thread's own, which a capture that fails would not restore.
             with (
-                _ONE_AT_A_TIME,
                 torch.cuda.stream(torch.cuda.current_stream()),
                 torch.cuda.graph(
                     graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"
