@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -183,13 +183,17 @@ class GpenNetwork(nn.Module):
         rgb = self._start_rgb(x, self._start_rgb.modulate(styles[1]), None)
         faces = _Decoding(styles, x, rgb)
         for resolution in sorted(features):
-            self._whole_level(resolution, faces, features.pop(resolution))
+            self._whole_level(resolution, faces, features.pop)
         return faces.split()
 
-    def _whole_level(self, resolution: int, faces: _Decoding, feature: Tensor) -> None:
+    def _whole_level(
+        self, resolution: int, faces: _Decoding, take: Callable[[int], Tensor]
+    ) -> None:
         level, kernels = self._level(resolution, faces.styles)
+        feature = take(resolution)
         self._whole_layer(level.first, kernels.first, faces, feature)
         self._whole_layer(level.second, kernels.second, faces, feature)
+        del feature  # before RGB is computed, which has tensors of its own
         below = double_rgb(F.pad(faces.rgb, (0, 0, 1, 1)))
         faces.rgb = level.to_rgb(faces.x, kernels.rgb, below)
 
@@ -209,7 +213,7 @@ class GpenNetwork(nn.Module):
         for resolution in self.config.resolutions:
             if TOGETHER_UP_TO < resolution <= plan.base:
                 stop_if(cancelled)
-                self._whole_level(resolution, face, features.take(resolution))
+                self._whole_level(resolution, face, features.take)
         levels = [self._level(r, face.styles) for r in self.config.resolutions if r > plan.base]
         if not levels:
             return face.rgb
