@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,15 @@ from .devices import Precision, choose_device, dtype_for, free_memory
 from .errors import CheckpointError
 from .models import read_contents
 from .models.contents import GPEN
+from .models.naming import claim_of
 from .models.task_of import task_of
 from .network.known_answers import PUBLISHED
 from .network.memory import working_memory
 from .network.plan import lean
 from .restorer import Restorer, load_restorer
 from .ways import Acceleration
+
+_log = logging.getLogger("gpen")
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,17 @@ def choose_models(
 
 
 def _size_of(path: Path) -> int | None:
-    """The size of a GPEN model for restoration; None for anything else, also what is damaged."""
+    """The size of a GPEN model for restoration; None for anything else.
+
+    Of a file that is named like GPEN's and cannot be used, a warning is logged.
+    """
     try:
         known = task_of(path)
         if (known.task or known.claimed) not in (None, "restoration"):
             return None
         contents = read_contents(path)
-    except CheckpointError:
+    except CheckpointError as error:
+        if claim_of(path.name).network == GPEN:
+            _log.warning("%s It was left out.", error)
         return None
     return contents.size if contents.network == GPEN else None

@@ -27,6 +27,8 @@ def whole_file(path: Path, overwrite: bool) -> Generator[Path]:
     try:
         if path.exists() and not overwrite:
             raise FileError(f"{path} exists already; allow overwriting or choose another name")
+        if not path.parent.is_dir():
+            raise FileError(f"{path} cannot be written: there is no folder {path.parent}; make it")
         try:
             yield part
             part.replace(path)

@@ -164,8 +164,7 @@ def resolve_model(name_or_path: PathLike, role: Role, folders: ModelFolders) -> 
     if _is_file(path):
         return path
     if path.name != str(path):
-        kind = "is a folder, not a model file" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"the model file {path} {kind}")
+        raise CheckpointError(f"the model file {path} {_why_no_file(path)}")
     return folders.named(path.name, role)
 
 
@@ -215,6 +214,17 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a folder on the way may not be entered: then the file cannot be used
         return False
+
+
+def _why_no_file(path: Path) -> str:
+    """Why a path is no file that can be read, as the rest of a sentence."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "is a link to what does not exist" if path.is_symlink() else "does not exist"
+    except OSError as error:
+        return f"cannot be reached ({error.strerror or error})"
+    return "is a folder, not a model file" if path.is_dir() else "is no regular file"
 
 
 def _is_folder(path: Path) -> bool:

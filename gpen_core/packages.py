@@ -32,7 +32,9 @@ def require(module: str, purpose: str) -> ModuleType:
     except Exception as error:
         # A broken binary package raises anything at import.
         package = module.partition(".")[0]
+        # It may only lack another one: spandrel does not import with a torchvision that is broken.
+        lacking = next((name for name in _INSTALL if name in str(error)), package)
         raise MissingPackageError(
             f"{purpose} needs the package {package}, which does not import here ({error}). "
-            f"To install it: {_INSTALL.get(package, f'pip install {package}')}."
+            f"To mend it: {_INSTALL.get(lacking, f'pip install {lacking}')}."
         ) from error

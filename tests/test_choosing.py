@@ -135,8 +135,11 @@ def installed(tmp_path_factory):
     return folder
 
 
-def test_files_are_known_by_their_content(installed):
+def test_files_are_known_by_their_content(installed, caplog):
     models = choose_models(sorted(installed.iterdir()), "cpu")
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith(str(installed / "GPEN-BFR-512.pth"))
+    assert said.endswith("It was left out.")
     assert models.size == 256
     assert models.for_side(1000).name == "any-name.pth"
 

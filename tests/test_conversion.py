@@ -1,6 +1,8 @@
 """GPEN files in other formats: the same model, or none at all."""
 
+import errno
 import json
+import os
 import struct
 
 import onnx
@@ -33,6 +35,12 @@ def crop():
     return torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(3))
 
 
+def metadata_of(path):
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        return json.loads(file.read(length))["__metadata__"]
+
+
 def test_safetensors_hold_the_same_numbers(source, tmp_path):
     done = convert(source, tmp_path / "a.safetensors")
     assert done.difference == 0
@@ -43,14 +51,41 @@ def test_safetensors_hold_the_same_numbers(source, tmp_path):
 
 
 def test_safetensors_say_what_they_are(source, tmp_path):
-    path = convert(source, tmp_path / "a.safetensors").target
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        metadata = json.loads(file.read(length))["__metadata__"]
+    metadata = metadata_of(convert(source, tmp_path / "a.safetensors").target)
     assert metadata["size"] == "64"
     assert metadata["task"] == "restoration"
     assert metadata["source"] == "GPEN-BFR-64.pth"
     assert len(metadata["source_sha256"]) == 64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_of_16_bits_stay_as_they_are_and_are_called_that(tmp_path, dtype):
+    state = {key: value.to(dtype) for key, value in random_state(TINY).items()}
+    state["generator.to_rgb1.bias"].zero_()  # its largest value is no divisor
+    torch.save(state, tmp_path / "a.pth")
+    done = convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    assert done.difference == 0
+    assert metadata_of(done.target)["precision"] == str(dtype).removeprefix("torch.")
+    after = read_state_dict(done.target)
+    assert all(torch.equal(after[key], state[key]) for key in state)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_others_may_read_what_was_written(source, tmp_path):
+    (tmp_path / "plain").touch()
+    for name in ("a.safetensors", "a.onnx"):
+        path = convert(source, tmp_path / name).target
+        assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(FileError, match=r"a\.safetensors cannot be written \(No space left"):
+        convert(source, tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_can_be_converted_in_its_own_place(source, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpen_core.errors import FileError
-from gpen_core.files import make_folder, write_bytes, write_text
+from gpen_core.files import make_folder, whole_file, write_bytes, write_text
 
 
 def test_content_is_written_as_it_is(tmp_path):
@@ -62,6 +62,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, name):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
         write_bytes(tmp_path / name, b"", overwrite=False)
+
+
+def test_a_missing_folder_is_told_before_the_work(tmp_path):
+    with (
+        pytest.raises(FileError, match=r"there is no folder .*missing; make it"),
+        whole_file(tmp_path / "missing" / "a.txt", overwrite=False),
+    ):
+        pytest.fail("worked for nothing")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")

@@ -183,3 +183,19 @@ class TestResolve:
             resolve_model(tmp_path / "missing.pth", "restoration", folders)
         with pytest.raises(CheckpointError, match="is a folder"):
             resolve_model(tmp_path, "restoration", folders)
+
+    @pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")
+    @pytest.mark.parametrize(
+        ("name", "said"),
+        [
+            ("lost.pth", "is a link to what does not exist"),
+            ("circle.pth", r"cannot be reached \(Too many"),
+            ("pipe.pth", "is no regular file"),
+        ],
+    )
+    def test_what_only_looks_like_a_file(self, tmp_path, name, said):
+        (tmp_path / "lost.pth").symlink_to(tmp_path / "gone.pth")
+        (tmp_path / "circle.pth").symlink_to(tmp_path / "circle.pth")
+        os.mkfifo(tmp_path / "pipe.pth")
+        with pytest.raises(CheckpointError, match=said):
+            resolve_model(tmp_path / name, "restoration", ModelFolders((tmp_path,)))

@@ -420,6 +420,14 @@ class TestDamage:
         with pytest.raises(CheckpointError, match=r"damaged\.onnx cannot be loaded by onnxruntime"):
             load_restorer(path, "cpu")
 
+    def test_a_graph_newer_than_onnxruntime_says_to_update_it(self, models, tmp_path):
+        model = onnx.load(models / "random.onnx")
+        model.opset_import[0].version = 99
+        path = tmp_path / "newer.onnx"
+        onnx.save(model, path)
+        with pytest.raises(CheckpointError, match=r"newer\.onnx .*update onnxruntime"):
+            load_restorer(path, "cpu")
+
     def test_a_file_that_vanishes(self, models, tmp_path):
         path = tmp_path / "gone.onnx"
         shutil.copy(models / "random.onnx", path)

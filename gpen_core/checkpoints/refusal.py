@@ -24,6 +24,11 @@ def incomplete(size: int, expected: int) -> Refusal:
     return Refusal(f"is incomplete ({here} of {whole}). {AGAIN}")
 
 
+def reason_of(said: str) -> str:
+    """What is wrong, without what to do about a file that is kept: the first sentence."""
+    return said.partition(". ")[0].rstrip(".")
+
+
 def megabytes(size: int) -> str:
     """`size` bytes as people read it: "284.1 MB", "1.2 kB"."""
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"

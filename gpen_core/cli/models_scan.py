@@ -47,6 +47,8 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
     for path in arguments.folders:
         if not path.exists():
             raise CheckpointError(f"{path} does not exist; name a folder or a file that does")
+        if not path.is_dir() and not path.is_file():
+            raise CheckpointError(f"{path} is neither a file nor a folder; name one")
         found += model_files([path], deeper=True) if path.is_dir() else [path]
     return list(dict.fromkeys(found))
 

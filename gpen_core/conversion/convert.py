@@ -74,8 +74,10 @@ def convert(
         state = read_state_dict(source, keep=True)  # the target may take its place
         config = read_config(state, str(source))
         _stop_if(cancelled)
-        metadata = _metadata(source, config, half)
-        if target.suffix.lower() == ".onnx":
+        is_onnx = target.suffix.lower() == ".onnx"
+        kept = torch.float32 if is_onnx else max(state.values(), key=Tensor.numel).dtype
+        metadata = _metadata(source, config, torch.float16 if half else kept)
+        if is_onnx:
             write_onnx(part, state, config, half, opset, metadata)
             _stop_if(cancelled)
             difference = difference_from_torch(part, state, config, cancelled)
@@ -92,7 +94,7 @@ def _stop_if(cancelled: Callable[[], bool] | None) -> None:
         raise Cancelled("the conversion was cancelled")
 
 
-def _metadata(source: Path, config: GpenConfig, half: bool) -> dict[str, str]:
+def _metadata(source: Path, config: GpenConfig, precision: torch.dtype) -> dict[str, str]:
     digest = sha256_of(source)
     known = load_catalogue().by_hash(digest)
     task = known.model.task if known is not None else claim_of(source.name).task
@@ -100,7 +102,7 @@ def _metadata(source: Path, config: GpenConfig, half: bool) -> dict[str, str]:
         "model": "GPEN",
         "size": str(config.size),
         "task": task or "unknown",
-        "precision": "float16" if half else "float32",
+        "precision": str(precision).removeprefix("torch."),
         "source": source.name,
         "source_sha256": digest,
         "converted_by": f"gpen-face-restoration {__version__}",
@@ -112,10 +114,13 @@ def _difference(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> fl
     if before.keys() != after.keys():
         return float("inf")
     differences = (
-        (after[name].double() - tensor.double()).abs().max() / tensor.abs().max().clamp_min(1e-30)
-        for name, tensor in before.items()
+        _relative(after[name].double(), tensor.double()) for name, tensor in before.items()
     )
-    return float(torch.stack(list(differences)).max())
+    return float(torch.stack(list(differences)).max())  # not Python's max, which may miss NaN
+
+
+def _relative(after: Tensor, before: Tensor) -> Tensor:
+    return (after - before).abs().max() / before.abs().max().clamp_min(1e-30)
 
 
 def _check(target: Path, difference: float, half: bool) -> None:

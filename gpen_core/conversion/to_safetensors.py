@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
 
 
@@ -16,4 +16,5 @@ def write_safetensors(
     """Writes a checked state dict; in float16 if `half`, else as it is."""
     dtype = torch.float16 if half else None
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in state.items()}
-    save_file(tensors, path, {"format": "pt", **metadata})
+    # Not `save_file`: its files only their owner may read, and its errors are no OSError.
+    path.write_bytes(save(tensors, {"format": "pt", **metadata}))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from ..checkpoints.file_kind import HEAD_BYTES, file_kind
-from ..checkpoints.refusal import Refusal, megabytes
+from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError
 from .addresses import ContentError, PassingError, SourceError, StaleError, open_address
 from .contents import MAX_BYTES
@@ -212,4 +212,4 @@ def _check_head(part: PartialFile, size: int) -> None:
     try:
         file_kind(head, size)
     except Refusal as refusal:
-        raise ContentError(f"sends what {refusal}".rstrip(".")) from refusal
+        raise ContentError(f"sends what {reason_of(str(refusal))}") from refusal

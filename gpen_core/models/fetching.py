@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..checkpoints.file_kind import FileKind
+from ..checkpoints.refusal import reason_of
 from ..errors import CheckpointError, DownloadError
 from ..files import write_text
 from .addresses import ContentError, SourceError, check_address
@@ -219,7 +220,7 @@ def _problem(plan: Plan, readers: Mapping[FileKind, Reader]) -> str | None:
     try:
         contents = read_contents(path, readers)
     except CheckpointError as error:
-        return f"sent what {str(error).removeprefix(f'{path} ')}".rstrip(".")
+        return f"sent what {reason_of(str(error).removeprefix(f'{path} '))}"
     model = plan.known.model
     if contents.network is None:
         return f"sent what cannot be recognised as {model.title}: {contents.title}"

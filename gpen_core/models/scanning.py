@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from ..checkpoints.file_kind import FileKind
 from ..errors import CheckpointError
-from ..folders import files_in
+from ..folders import SUFFIXES, files_in
 from .catalogue import Catalogue, KnownFile, Task
 from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
 from .hashing import Advance, sha256_of
@@ -79,9 +80,10 @@ class ScannedFile:
 
 
 def model_files(folders: Iterable[Path], deeper: bool = False) -> list[Path]:
-    """The files in some folders that are named like models.
+    """The files in some folders that are named like models, also links that lead nowhere.
 
-    A folder that is not there has none; of one that cannot be read, a warning is logged.
+    Folders that are the same place, by links, count once. A folder that is not there has none; of
+    one that cannot be read, a warning is logged.
 
     Args:
         folders: in the order in which their files are listed.
@@ -90,7 +92,18 @@ def model_files(folders: Iterable[Path], deeper: bool = False) -> list[Path]:
     places = [
         place for folder in folders for place in (folder, *(_within(folder) if deeper else ()))
     ]
-    return list(dict.fromkeys(path for place in places for path in files_in(place)))
+    once = {os.path.realpath(place): place for place in reversed(places)}
+    listed = [path for place in reversed(once.values()) for path in _named_like_models(place)]
+    return list(dict.fromkeys(listed))
+
+
+def _named_like_models(folder: Path) -> list[Path]:
+    files = files_in(folder)
+    try:
+        lost = [path for path in folder.iterdir() if path.is_symlink() and not path.exists()]
+    except OSError:  # of which `files_in` warns
+        return files
+    return sorted([*files, *(path for path in lost if path.suffix.lower() in SUFFIXES)])
 
 
 def _within(folder: Path) -> list[Path]:

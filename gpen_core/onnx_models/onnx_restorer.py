@@ -236,7 +236,7 @@ class OnnxRestorer:
             except Exception as error:
                 raise CheckpointError(
                     f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "
-                    "Download it again, or use the .pth file."
+                    "Download it again, update onnxruntime, or use the .pth file."
                 ) from error
         return self._session
 

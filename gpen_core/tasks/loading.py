@@ -10,6 +10,7 @@ import torch
 
 from ..devices import Precision
 from ..models.catalogue import Catalogue, Task
+from ..models.naming import claim_of
 from ..models.task_of import FileTask, task_of
 from ..restorer import Restorer, load_restorer
 from ..ways import Acceleration
@@ -61,14 +62,20 @@ def load_for_task(
 
 
 def admit(restorer: Restorer, known: FileTask, task: Task, ways: Mapping[Task, str]) -> None:
-    """Refuses a loaded model that is for another task; notes once what is not known about it.
+    """Refuses a loaded model that is for another task; notes once what is odd or not known.
 
     Raises:
         CheckpointError: it is for another task.
     """
-    note = known.check(task, ways)
-    if note is None or note in restorer.notes:
-        return
-    restorer.notes.append(note)
     # Nothing is odd about a file that is named for what it is used for.
-    _log.log(logging.INFO if known.claimed == task else logging.WARNING, "%s", note)
+    _note(restorer, known.check(task, ways), odd=known.claimed != task)
+    named = claim_of(known.file).size
+    if named not in (None, restorer.size):
+        what = f"named for {named} pixels, but holds a model of {restorer.size}"
+        _note(restorer, f"{known.file} is {what}", odd=True)
+
+
+def _note(restorer: Restorer, note: str | None, odd: bool) -> None:
+    if note is not None and note not in restorer.notes:
+        restorer.notes.append(note)
+        _log.log(logging.WARNING if odd else logging.INFO, "%s", note)

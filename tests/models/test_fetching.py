@@ -290,7 +290,9 @@ class TestWrongContent:
         ],
     )
     def test_what_is_no_model_at_all_is_named(self, site, answers, refused, left, content, said):
-        assert said in refused(site.put("/m", answers.serve(content)))
+        told = refused(site.put("/m", answers.serve(content)))
+        assert said in told
+        assert "Delete it" not in told
         assert left() == []
 
     def test_a_web_page_is_given_up_after_its_first_bytes(self, site, answers, refused, left):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -114,6 +115,8 @@ class TestScan:
         status, out, _ = run("scan")
         assert status == 0
         assert out.startswith(f"no model files in {tmp_path / 'models'}, ")
+        status, _, err = run("scan", os.devnull)
+        assert (status, "neither a file nor a folder" in err) == (1, True)
         status, _, err = run("scan", "gone")
         assert (status, err) == (
             1,

@@ -224,6 +224,22 @@ class TestFolders:
         path = put("a.pth", b"x")
         assert model_files([tmp_path, tmp_path / "gone", tmp_path], deeper=True) == [path]
 
+    @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+    def test_a_link_to_a_folder_above_lists_nothing_twice(self, put, tmp_path):
+        path = put("sub/a.pth", b"x")
+        (tmp_path / "again").symlink_to(tmp_path / "sub")
+        (tmp_path / "self").symlink_to(tmp_path)
+        found = model_files([tmp_path], deeper=True)
+        assert [p.resolve() for p in found] == [path.resolve()]
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+    def test_links_that_lead_nowhere_are_told(self, tmp_path):
+        for name, place in (("a.pth", "gone.pth"), ("b.pth", "b.pth"), ("c.txt", "gone.txt")):
+            (tmp_path / name).symlink_to(tmp_path / place)
+        found = list(scan(model_files([tmp_path]), load_catalogue()))
+        assert [file.path.name for file in found] == ["a.pth", "b.pth"]
+        assert all("cannot be read" in (file.trouble or "") for file in found)
+
     @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
     def test_a_folder_that_may_not_be_read_is_warned_of(self, tmp_path, caplog):
         tmp_path.chmod(0)

@@ -106,11 +106,11 @@ def test_a_file_for_the_task_is_loaded_without_a_word(save, caplog):
     ("name", "task", "note", "level"),
     [
         ("same.pth", "restoration", None, None),
-        ("GPEN-BFR-512.pth", "restoration", None, None),
-        ("GPEN-Colorization-1024.pth", "restoration", "its name speaks of colorization", "WARNING"),
+        ("GPEN-BFR.pth", "restoration", None, None),
+        ("GPEN-Colorization.pth", "restoration", "its name speaks of colorization", "WARNING"),
         ("same.pth", "colorization", "as asked; nothing tells", "WARNING"),
-        ("GPEN-Colorization-1024.pth", "colorization", "only its name tells", "INFO"),
-        ("GPEN-BFR-512.pth", "inpainting", "its name speaks of face restoration", "WARNING"),
+        ("GPEN-Colorization.pth", "colorization", "only its name tells", "INFO"),
+        ("GPEN-BFR.pth", "inpainting", "its name speaks of face restoration", "WARNING"),
     ],
 )
 def test_what_is_not_known_is_noted(save, caplog, name, task, note, level):
@@ -123,6 +123,13 @@ def test_what_is_not_known_is_noted(save, caplog, name, task, note, level):
     assert told == [(level, restorer.notes[0])]
     assert restorer.notes[0].startswith(f"{name} is used for ")
     assert note in restorer.notes[0]
+
+
+def test_a_name_that_tells_another_size_is_noted(save, caplog):
+    restorer = load_for_task(save("GPEN-BFR-2048.pth"), "restoration", "cpu")
+    (note,) = restorer.notes
+    assert note == "GPEN-BFR-2048.pth is named for 2048 pixels, but holds a model of 64"
+    assert [record.getMessage() for record in caplog.records] == [note]
 
 
 def test_missing_files_are_refused(tmp_path):
