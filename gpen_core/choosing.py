@@ -18,6 +18,7 @@ from .models.task_of import task_of
 from .network.known_answers import PUBLISHED
 from .network.memory import working_memory
 from .network.plan import lean
+from .onnx_models.onnx_restorer import memory_of
 from .restorer import Restorer, load_restorer
 from .ways import Acceleration
 
@@ -140,10 +141,9 @@ def choose_models(
     place, dtype = choose_device(device), dtype_for(precision)
     by_size: dict[int, Candidate] = {}
     for path in paths:
-        size = _size_of(path)
-        if size in PUBLISHED and size not in by_size:
-            working = working_memory(PUBLISHED[size], dtype, lean(PUBLISHED[size]))
-            by_size[size] = Candidate(path, size, path.stat().st_size + working)
+        candidate = _candidate(path, dtype)
+        if candidate is not None:
+            by_size.setdefault(candidate.size, candidate)
     if not by_size:
         names = ", ".join(path.name for path in paths) or "none at all"
         raise CheckpointError(f"there is no GPEN model for restoration among the files: {names}")
@@ -155,8 +155,8 @@ def choose_models(
     )
 
 
-def _size_of(path: Path) -> int | None:
-    """The size of a GPEN model for restoration; None for anything else.
+def _candidate(path: Path, dtype: torch.dtype) -> Candidate | None:
+    """A GPEN model for restoration; None for anything else.
 
     Of a file that is named like GPEN's and cannot be used, a warning is logged.
     """
@@ -169,4 +169,10 @@ def _size_of(path: Path) -> int | None:
         if claim_of(path.name).network == GPEN:
             _log.warning("%s It was left out.", error)
         return None
-    return contents.size if contents.network == GPEN else None
+    size = contents.size if contents.network == GPEN else None
+    if size not in PUBLISHED:
+        return None
+    if contents.format == "onnx":
+        return Candidate(path, size, memory_of(path, size))
+    working = working_memory(PUBLISHED[size], dtype, lean(PUBLISHED[size]))
+    return Candidate(path, size, path.stat().st_size + working)

@@ -51,7 +51,7 @@ def converting_part(task: Any, model: Any) -> None:
                 choices=["fp32", "fp16"],
                 value="fp32",
                 label="Precision of the file",
-                info="fp16 halves the file and is a little less exact",
+                info="fp16 is a much smaller file, a little less exact",
                 elem_id="gpen_convert_precision",
             )
         button = gr.Button("Convert", elem_id="gpen_convert")

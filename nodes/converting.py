@@ -48,7 +48,7 @@ class ConvertGpenModel(io.ComfyNode):
                     "precision",
                     options=["fp32", "fp16"],
                     default="fp32",
-                    tooltip="of the weights; fp16 halves the file and is a little less exact",
+                    tooltip="of the weights; fp16 is a much smaller file, a little less exact",
                 ),
                 io.Boolean.Input(
                     "overwrite", default=False, tooltip="replace a file of the same name"

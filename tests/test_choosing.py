@@ -15,6 +15,7 @@ from gpen_core.faces import Face
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import PUBLISHED, passthrough_state
+from gpen_core.restorer import load_restorer
 from gpen_core.torch_restorer import TorchRestorer
 
 CPU = torch.device("cpu")
@@ -149,6 +150,18 @@ def test_a_file_that_says_inside_what_else_it_is_for_is_left_out(installed, tmp_
     convert(installed / "GPEN-Colorization-256.pth", path)
     with pytest.raises(CheckpointError, match=r"no GPEN model for restoration.*any\.safetensors"):
         choose_models([path], "cpu")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".onnx"])
+def test_memory_is_reckoned_for_what_runs_the_file(installed, tmp_path, suffix):
+    path = tmp_path / f"256{suffix}"
+    if suffix == ".onnx":
+        convert(installed / "any-name.pth", path)
+    else:
+        path.symlink_to(installed / "any-name.pth")
+    (candidate,) = choose_models([path], "cpu")._candidates
+    needed = load_restorer(path, "cpu").memory_needed()
+    assert candidate.memory == pytest.approx(needed, rel=0.2)
 
 
 def test_files_without_a_model_among_them(installed):

@@ -163,7 +163,7 @@ def _convert_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("fp32", "fp16"),
         default="fp32",
-        help="of the weights; fp16 halves the file (default: fp32, which loses nothing)",
+        help="of the weights; fp16 makes a much smaller file (default: fp32, which loses nothing)",
     )
     parser.add_argument(
         "--opset",

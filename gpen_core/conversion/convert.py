@@ -52,7 +52,7 @@ def convert(
     Args:
         source: a .pth, .pt or .safetensors file.
         target: ends in .safetensors or .onnx; its folder exists.
-        half: weights in float16: half the file.
+        half: weights in float16: a file of little more than half the size.
         opset: version of ONNX's operators; for .onnx only.
         overwrite: replace a file of that name.
         cancelled: asked between the steps; true stops, and nothing is kept.

@@ -55,17 +55,29 @@ def check_address(address: str) -> str:
     """Returns the address without blanks around it.
 
     Raises:
-        OptionError: it is no http or https address.
+        OptionError: it is no http or https address, or has a user's name and password in it.
     """
     address = address.strip()
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # brackets that are no IPv6 address
-        usable = False
-    if not usable:
+    host, user = _host_and_user(address)
+    if host and user:
+        # Not repeated in full: a password would stand in logs.
+        raise OptionError(
+            f"the address at {host!r} has a user's name in it, which is not supported; name an "
+            "address without one, or download the file in a browser"
+        )
+    if not host:
         raise OptionError(f"{address!r} is no web address; it must begin with https:// or http://")
     return address
+
+
+def _host_and_user(address: str) -> tuple[str, str]:
+    """Whom a web address is for and as whom to come; "" for the host of any other address."""
+    try:
+        parts = urlsplit(address)
+        web = parts.scheme in ("http", "https")
+        return (parts.hostname or "" if web else ""), parts.netloc.rpartition("@")[0]
+    except ValueError:  # brackets that are no IPv6 address
+        return "", ""
 
 
 def open_address(

@@ -134,8 +134,7 @@ class OnnxRestorer:
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
-        weights = self._path.stat().st_size
-        return weights + _BYTES_PER_RUN + _BYTES_PER_PIXEL * self.size**2
+        return memory_of(self._path, self.size)
 
     def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
         """Restores one aligned face.
@@ -247,6 +246,11 @@ class OnnxRestorer:
         if note is not None:
             self.notes.append(note)
             _log.warning("%s: %s", self.name, note)
+
+
+def memory_of(path: Path, size: int) -> int:
+    """Bytes that an ONNX file of `size` pixels takes at its peak, with the weights."""
+    return path.stat().st_size + _BYTES_PER_RUN + _BYTES_PER_PIXEL * size**2
 
 
 def _card(device: str | torch.device) -> torch.device:

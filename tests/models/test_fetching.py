@@ -529,6 +529,12 @@ class TestPlan:
         with pytest.raises(OptionError, match="is no web address"):
             plan_fetch(catalogue, "tiny", tmp_path, url=address)
 
+    @pytest.mark.parametrize("who", ["me:secret", ":secret"])
+    def test_a_password_in_an_address_is_refused_and_not_repeated(self, catalogue, tmp_path, who):
+        with pytest.raises(OptionError, match=r"at 'c\.example' has a user's name") as refused:
+            plan_fetch(catalogue, "tiny", tmp_path, url=f"https://{who}@c.example/3")
+        assert "secret" not in str(refused.value)
+
     def test_unknown_names_are_told_with_the_known_ones(self, catalogue, tmp_path):
         with pytest.raises(OptionError, match=r"no model is known by the name 'x'\. Known: Tiny"):
             plan_fetch(catalogue, "x", tmp_path)
