@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -114,19 +114,21 @@ class ModelFolders:
     def places(self, role: Role, into: Path | None = None) -> str:
         """For the end of a message: where to put a file of a role, and where it was looked for.
 
-        Of the folders searched only those that exist are named: most are possible names.
-
         Args:
             role: of the file.
             into: the folder to put it into; `destination` by default.
         """
-        searched = self.searched(role)
-        there = [str(folder.absolute()) for folder in searched if _is_folder(folder)]
-        if missing := len(searched) - len(there):
-            are = "that does not exist" if missing == 1 else "that do not exist"
-            there.append(f"{missing} folder{'s' if missing > 1 else ''} {are}")
         put = (into or self.destination(role)).absolute()
-        return f"{put}. Searched: {'; '.join(there)}"
+        return f"{put}. Searched: {'; '.join(in_words(self.searched(role)))}"
+
+
+def in_words(folders: Sequence[Path]) -> list[str]:
+    """Folders for a message: those that exist by name, of the others, possible names, how many."""
+    there = [str(folder.absolute()) for folder in folders if _is_folder(folder)]
+    if missing := len(folders) - len(there):
+        are = "that does not exist" if missing == 1 else "that do not exist"
+        there.append(f"{missing} folder{'s' if missing > 1 else ''} {are}")
+    return there
 
 
 def model_folders(

@@ -27,8 +27,11 @@ def test_a_missing_file_is_named_with_where_to_put_it(tmp_path, name, wanted):
         load_detector(name, folders)
     message = str(caught.value)
     assert wanted in message
-    assert all(str(folder) in message for folder in folders)
+    assert "not found in 2 folders that do not exist." in message
     assert f"Put it into {folders[0]}" in message
+    folders[1].mkdir()
+    with pytest.raises(DetectionError, match=r"other, 1 folder that does not exist\. Put it"):
+        load_detector(name, folders)
     with pytest.raises(DetectionError, match="no folder"):
         load_detector(name)
 
