@@ -1,5 +1,6 @@
 """What tests of several modules need."""
 
+import signal
 import sys
 import warnings
 import weakref
@@ -85,3 +86,14 @@ class Card:
 def card(monkeypatch):
     """A stand-in for a card; tensors "on" it are the CPU's."""
     return Card(monkeypatch)
+
+
+@pytest.fixture
+def interruptible():
+    """Programs started here can be interrupted, also when the tests run in a shell's background.
+
+    There a shell has interrupts ignored, and programs hand that on.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

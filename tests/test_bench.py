@@ -314,7 +314,7 @@ class TestProcesses:
             run_fresh(TINY, builder(name))
 
     @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
-    def test_an_interrupt_leaves_no_child_behind(self, builder, tmp_path):
+    def test_an_interrupt_leaves_no_child_behind(self, builder, interruptible, tmp_path):
         program = (
             "from gpen_core.bench.cases import Method, NetworkCase\n"
             "from gpen_core.bench.processes import run_fresh\n"

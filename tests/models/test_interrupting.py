@@ -25,7 +25,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
 @pytest.fixture
-def begin(tmp_path):
+def begin(interruptible, tmp_path):
     """Starts `gpen models fetch` of an address into an empty folder."""
     with contextlib.ExitStack() as ended:
 
