@@ -55,7 +55,6 @@ def absolute_imports(tree):
 
 def relative_imports(parts, tree):
     """The modules of the core that a module imports, as tuples of names."""
-    known = {module for module, _ in modules()}
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or node.level == 0:
             continue
@@ -64,10 +63,11 @@ def relative_imports(parts, tree):
         for alias in node.names:
             named = (*base, alias.name)
             candidates = (named, (*named, "__init__"), base, (*base, "__init__"))
-            yield next((name for name in candidates if name in known), named)
+            yield next((name for name in candidates if name in KNOWN), named)
 
 
 ALL = list(modules())
+KNOWN = {parts for parts, _ in ALL}
 IDS = [".".join(parts) for parts, _ in ALL]
 
 
