@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
+import sys
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import locks
 from .errors import FileError
 
 
@@ -21,21 +26,64 @@ def whole_file(path: Path, overwrite: bool) -> Generator[Path]:
     Raises:
         FileError: the file exists already, or it cannot be written.
     """
-    # In the same folder, as a file is moved at once only within one file system. Not from
-    # tempfile, whose files only their owner may read.
-    part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
     try:
         if path.exists() and not overwrite:
             raise FileError(f"{path} exists already; allow overwriting or choose another name")
         if not path.parent.is_dir():
             raise FileError(f"{path} cannot be written: there is no folder {path.parent}; make it")
-        try:
+        with _part_of(path) as part:
             yield part
             part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{path} cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _part_of(path: Path) -> Generator[Path]:
+    """The name of a file beside `path` that nobody else writes to; it is gone after the block.
+
+    Each target has one name, so that what a killed process left under it is written over.
+    """
+    # In the same folder, as a file is moved at once only within one file system. Not from
+    # tempfile, whose files only their owner may read.
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
+    part = path.with_name(f".gpen-{name}.part")
+    handle = _hold(part)
+    if handle is None:
+        part = path.with_name(f".gpen-{uuid.uuid4().hex}.part")
+    try:
+        yield part
+    finally:
+        # After it was moved another writer may have made that name anew.
+        if handle is None or locks.is_still_named(handle, part):
+            part.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _hold(part: Path) -> int | None:
+    """A handle that holds the lock of a file, made if need be; None if that cannot be had."""
+    # Windows renames no file that is open.
+    if sys.platform == "win32":
+        return None
+    try:
+        # Whoever may write to the folder could have left a link there to somebody's file.
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError:
+        return None
+    try:
+        locks.take_lock(handle)
+        found = os.fstat(handle)
+        own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if own and locks.is_still_named(handle, part):
+            return handle
+    except OSError as error:
+        # Another writer of the same target has it; or the file system knows no locks, and then
+        # nobody writes to a file of this name.
+        if not locks.is_taken(error):
+            part.unlink(missing_ok=True)
+    os.close(handle)
+    return None
 
 
 def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
@@ -49,7 +97,7 @@ def write_bytes(path: Path, data: bytes, overwrite: bool) -> None:
     Raises:
         FileError: the file exists already, or it cannot be written.
     """
-    with whole_file(path, overwrite) as part, part.open("xb") as file:
+    with whole_file(path, overwrite) as part, part.open("wb") as file:
         file.write(data)
 
 

@@ -1,14 +1,21 @@
 """Files appear whole or not at all."""
 
+import contextlib
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from gpen_core import locks
 from gpen_core.errors import FileError
 from gpen_core.files import make_folder, whole_file, write_bytes, write_text
+
+ROOT = Path(__file__).parents[1]
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows renames no open file")
 
 
 def test_content_is_written_as_it_is(tmp_path):
@@ -55,6 +62,79 @@ def test_an_interrupt_leaves_no_part(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_bytes(tmp_path / "a.txt", b"new", overwrite=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_what_a_killed_writer_left_is_written_over_and_gone(tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path; from gpen_core.files import whole_file\n"
+        "with whole_file(Path(sys.argv[1]), False) as part:\n"
+        "    part.write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "a.txt"
+    subprocess.run([sys.executable, "-c", program, path], cwd=ROOT, check=False, timeout=60)
+    (left,) = tmp_path.iterdir()
+    assert left.read_bytes() == b"half"
+    write_bytes(path, b"x", overwrite=False)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"x"
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "a.txt"
+    with whole_file(path, overwrite=True) as first:
+        first.write_bytes(b"first")
+        with whole_file(path, overwrite=True) as second:
+            assert second != first
+            second.write_bytes(b"2")
+        assert path.read_bytes() == b"2"
+        assert first.read_bytes() == b"first"
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_the_part_of_the_next_writer_is_left_alone(tmp_path, monkeypatch):
+    path, replace = tmp_path / "a.txt", Path.replace
+    with contextlib.ExitStack() as later:
+
+        def and_another_begins(self, target):
+            replace(self, target)
+            monkeypatch.setattr(Path, "replace", replace)
+            part = later.enter_context(whole_file(path, overwrite=True))
+            part.write_bytes(b"next")
+            assert part == self
+
+        monkeypatch.setattr(Path, "replace", and_another_begins)
+        write_bytes(path, b"first", overwrite=False)
+        assert path.read_bytes() == b"first"
+    assert path.read_bytes() == b"next"
+
+
+@posix
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+def test_a_link_under_the_name_of_the_part_is_not_followed(tmp_path, plant):
+    path, other = tmp_path / "a.txt", tmp_path / "other"
+    with whole_file(path, overwrite=False) as part:
+        pass_on = part
+        part.write_bytes(b"")
+    path.unlink()
+    other.write_bytes(b"precious")
+    plant(other, pass_on)
+    write_bytes(path, b"x", overwrite=False)
+    assert other.read_bytes() == b"precious"
+    assert path.read_bytes() == b"x"
+
+
+@posix
+def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
+    def take(_handle):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(locks, "take_lock", take)
+    write_bytes(tmp_path / "a.txt", b"x", overwrite=False)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"x"]
 
 
 @pytest.mark.parametrize("name", ["missing/a.txt", "file/a.txt", "x" * 300])

@@ -1,12 +1,10 @@
 """A file that only one program at a time works on, on every system.
 
-The lock is one of the operating system on an open file: it goes with the process that holds it,
-however that ends, so that none is left behind to block later ones.
+A lock goes with the process that holds it, so that none is left behind to block later ones.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -14,11 +12,10 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .. import locks
 from ..errors import DownloadError
 
 _log = logging.getLogger("gpen")
-
-_TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
 @contextmanager
@@ -49,33 +46,22 @@ def _held(lock: Path, work: str) -> int:
                 "--into."
             ) from error
         try:
-            _take(handle)
+            locks.take_lock(handle)
         except OSError as error:
-            if error.errno in _TAKEN:
+            if locks.is_taken(error):
                 os.close(handle)
                 raise DownloadError(
                     f"another {work} into {lock.parent} is under way. Wait for its end, or end it "
                     "and run the command again."
                 ) from error
             _log.warning("%s cannot be locked (%s): start no second %s", lock, error.strerror, work)
-        if _is_still(handle, lock):
+        if locks.is_still_named(handle, lock):
             return handle
         # Whoever held it removed it meanwhile: what was locked is no longer the file of that name.
         os.close(handle)
 
 
-def _is_still(handle: int, lock: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), lock.stat())
-    except FileNotFoundError:
-        return False
-
-
 if sys.platform == "win32":
-    import msvcrt
-
-    def _take(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
     def _release(handle: int, lock: Path) -> None:
         os.close(handle)
@@ -83,10 +69,6 @@ if sys.platform == "win32":
         with suppress(PermissionError, FileNotFoundError):
             lock.unlink()
 else:
-    import fcntl
-
-    def _take(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _release(handle: int, lock: Path) -> None:
         # While it is still held, so that nobody can hold the removed file unawares.
