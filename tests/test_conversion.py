@@ -79,10 +79,14 @@ def test_others_may_read_what_was_written(source, tmp_path):
 
 
 def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
-    def full(self, data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    opened = type(tmp_path).open
 
-    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    def full(self, mode="r", **how):
+        if mode == "wb":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(self, mode, **how)
+
+    monkeypatch.setattr(type(tmp_path), "open", full)
     with pytest.raises(FileError, match=r"a\.safetensors cannot be written \(No space left"):
         convert(source, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
@@ -192,3 +196,9 @@ class TestCommand:
         target = str(tmp_path / "a.safetensors")
         assert main(["models", "convert", str(source), target, "--opset", "17"]) == 2
         assert "--opset is for .onnx files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "onnx"])
+def test_the_same_weights_give_the_same_bytes(source, tmp_path, ending):
+    files = [convert(source, tmp_path / f"{n}.{ending}").target for n in range(4)]
+    assert len({file.read_bytes() for file in files}) == 1

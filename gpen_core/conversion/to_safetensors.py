@@ -1,13 +1,17 @@
-"""GPEN weights as a .safetensors file."""
+"""GPEN weights as a .safetensors file: the same bytes from the same weights."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor
+
+_PREFIX = 8
+"""Bytes before the header, which hold its length; it is padded to a multiple of as many."""
 
 
 def write_safetensors(
@@ -17,4 +21,17 @@ def write_safetensors(
     dtype = torch.float16 if half else None
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in state.items()}
     # Not `save_file`: its files only their owner may read, and its errors are no OSError.
-    path.write_bytes(save(tensors, {"format": "pt", **metadata}))
+    data = memoryview(save(tensors, {"format": "pt", **metadata}))
+    end = _PREFIX + int.from_bytes(data[:_PREFIX], "little")
+    with path.open("wb") as file:
+        file.write(_in_order(bytes(data[_PREFIX:end])))
+        file.write(data[end:])
+
+
+def _in_order(header: bytes) -> bytes:
+    """A header and its length, with the metadata by name: safetensors shuffles them each time."""
+    entries = json.loads(header)
+    entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _PREFIX)
+    return len(text).to_bytes(_PREFIX, "little") + text
