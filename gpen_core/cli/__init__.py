@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..errors import GpenError, OptionError
 from .console import Console
-from .parser import build_parser
+from .signals import exit_status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,11 +16,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 if all went well, 1 if something failed, 2 for options that do not fit
-        together, 130 if interrupted.
+        together, 130 if interrupted; 143 and 129 if SIGTERM or SIGHUP ended a program of its own.
 
     Raises:
         SystemExit: with status 2 if the arguments are not understood, 0 after --help.
     """
+    from .parser import build_parser  # which takes a second: it loads torch
+
     arguments = build_parser().parse_args(argv)
     with Console(arguments.quiet) as console:
         try:
@@ -34,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (GpenError, OSError) as error:
             console.complain(f"gpen: {error}")
             return 1
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             console.complain("gpen: interrupted")
-            return 130
+            return exit_status(interrupt)
 
 
 def _discard_output() -> None:

@@ -7,6 +7,7 @@ import importlib
 from typing import Protocol
 
 from .console import Console
+from .signals import raise_on_signals
 
 
 class Run(Protocol):
@@ -21,6 +22,8 @@ def command(name: str) -> Run:
     """The function `run` of the module of that name."""
 
     def run(arguments: argparse.Namespace, console: Console) -> int:
-        return importlib.import_module(f".{name}", __package__).run(arguments, console)
+        module = importlib.import_module(f".{name}", __package__)
+        raise_on_signals()
+        return module.run(arguments, console)
 
     return run

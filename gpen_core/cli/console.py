@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
@@ -59,8 +60,8 @@ class Console:
             _write(sys.stdout, text + "\n")
 
     def complain(self, text: str) -> None:
-        """Prints about trouble on standard error."""
-        with self._lock:
+        """Prints about trouble on standard error; where that is closed, nobody can be told."""
+        with self._lock, suppress(OSError):
             self._clear()
             _write(sys.stderr, text + "\n")
 
