@@ -3,6 +3,7 @@
 #   make test        all tests             make test-fast   without the full-size networks
 #   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
 #   make lint        ruff and types        make bench       time and memory
+#   make setup-locked  the tests' packages by their hashes   make lock  choose and note them anew
 #   make bench-figures GPEN_REFERENCE=path/to/GPEN    measure anew what the documentation shows
 # Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
 
@@ -11,18 +12,30 @@ VENV ?= .venv
 ARGS ?=
 
 # Packages whose own requirements would replace the torch or numpy installed here.
-WITHOUT_DEPENDENCIES = facexlib==0.3.0 torchvision==0.28.0 facenet-pytorch==2.6.0 spandrel==0.4.2
+WITHOUT_DEPENDENCIES = facexlib==0.3.0 facenet-pytorch==2.6.0 spandrel==0.4.2
+TORCHVISION = torchvision==0.28.0
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
 project := $(pip) install --quiet --no-deps --editable .
+
+# What make setup-locked installs is fixed to the byte, but for torch: PyTorch's own index has the
+# builds without CUDA, and PyPI, which the file is made from, the others. What those need of PyPI
+# besides CUDA is named here, as they themselves are not in the file.
+LOCK = requirements-lock.txt
+TORCH = $(shell sed -n 's/^torch==/&/p' requirements-demo.txt)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_NEEDS = filelock fsspec jinja2 networkx setuptools sympy typing-extensions
+UV ?= uv
+compile := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header -
 
 # The versions of gradio that WebUIs have; each needs packages of its own age.
 GRADIOS = 3 4
 CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-browser || \
 	command -v google-chrome)}
 
-.PHONY: demo test test-fast test-webui lint bench bench-figures setup clean chromium
+.PHONY: demo test test-fast test-webui lint bench bench-figures setup setup-locked lock clean \
+	chromium
 
 demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
@@ -54,6 +67,17 @@ bench-figures: setup
 
 setup: $(VENV)/.ready-for-tests
 
+setup-locked: | $(bin)/python
+	$(pip) install --quiet --no-deps --require-hashes --requirement $(LOCK)
+	$(pip) install --quiet --no-deps --index-url $(TORCH_INDEX) $(TORCH) $(TORCHVISION)
+	$(project) --no-build-isolation
+	@touch $(VENV)/.ready-for-demo $(VENV)/.ready-for-tests
+
+lock:
+	{ grep -hEv '^(#|-r|torch==)' requirements-demo.txt requirements-dev.txt; \
+		printf '%s\n' $(TORCH_NEEDS); } | $(compile) > $(LOCK)
+	printf '%s\n' $(WITHOUT_DEPENDENCIES) | $(compile) --no-deps >> $(LOCK)
+
 clean:
 	rm -rf $(VENV) $(GRADIOS:%=$(VENV)-gradio%) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
 
@@ -74,7 +98,7 @@ $(VENV)/.ready-for-demo: requirements-demo.txt pyproject.toml | $(bin)/python
 $(VENV)/.ready-for-tests: requirements-demo.txt requirements-dev.txt pyproject.toml Makefile \
 		| $(bin)/python
 	$(pip) install --quiet --requirement requirements-dev.txt
-	$(pip) install --quiet --no-deps $(WITHOUT_DEPENDENCIES)
+	$(pip) install --quiet --no-deps $(WITHOUT_DEPENDENCIES) $(TORCHVISION)
 	$(project)
 	@touch $(VENV)/.ready-for-demo $@
 

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -214,3 +215,39 @@ def _extra_full():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     block = text.split("\nfull = [\n")[1].split("\n]")[0]
     return [line.strip().removesuffix(",").strip('"') for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def locked():
+    text = (ROOT / "requirements-lock.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    for line in lines:
+        assert re.search(r" --hash=sha256:[0-9a-f]{64}\b", line), line
+    return [Requirement(line.partition(" --hash=")[0]) for line in lines]
+
+
+class TestLock:
+    """requirements-lock.txt, which CI installs, holds what the tests ask for, and only by hash."""
+
+    @pytest.mark.parametrize("python", ["3.10", "3.12"])
+    def test_every_requirement_is_in_it_once_and_fits(self, locked, python):
+        environment = {"python_version": python, "python_full_version": f"{python}.0"}
+        environment |= {"sys_platform": "linux", "platform_machine": "x86_64"}
+        versions = {}
+        for entry in locked:
+            if entry.marker is None or entry.marker.evaluate(environment):
+                (pinned,) = entry.specifier
+                assert pinned.operator == "=="
+                assert versions.setdefault(entry.name, pinned.version) == pinned.version
+        for wanted in self.wanted():
+            assert wanted.specifier.contains(versions[wanted.name]), wanted
+
+    def wanted(self):
+        for name in ("requirements-demo.txt", "requirements-dev.txt"):
+            for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+                if line and not line.startswith(("#", "-r", "torch==")):
+                    yield Requirement(line)
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        for name in ("WITHOUT_DEPENDENCIES", "TORCH_NEEDS"):
+            (values,) = re.findall(rf"^{name} = (.*)$", makefile, re.MULTILINE)
+            yield from map(Requirement, values.split())
