@@ -522,8 +522,9 @@ class TestValues:
         np.testing.assert_array_equal(values, before)
 
     def test_nan_and_other_types_are_refused(self):
-        with pytest.raises(ImageError, match="NaN"):
-            to_dtype(np.array([0.5, np.nan], np.float32), np.uint8)
+        for value in (np.nan, np.inf, -np.inf):
+            with pytest.raises(ImageError, match="infinite or not numbers"):
+                to_dtype(np.array([0.5, value], np.float32), np.uint8)
         with pytest.raises(ImageError, match="int32"):
             to_float(np.zeros(3, np.int32))
         with pytest.raises(ImageError, match="float64"):
