@@ -268,3 +268,14 @@ def test_the_search_of_large_pictures_is_bounded_and_says_so(detector, astronaut
 def test_pictures_of_25_megapixels_are_searched_for_all_faces_that_are_wanted(detector):
     assert search_notes(detector, np.broadcast_to(np.uint8(0), (5000, 5000, 3))) == ()
     assert search_notes(detector, np.broadcast_to(np.uint8(0), (10000, 10000, 3))) != ()
+
+
+@pytest.mark.parametrize("limit", ["MOST_WINDOWS", "MOST_FACES"])
+def test_the_number_of_faces_looked_at_is_bounded(detector, astronaut, monkeypatch, limit):
+    from gpen_core.detection import mtcnn_cascade
+
+    crowd = np.tile(astronaut[40:200, 140:300], (2, 3, 1))
+    options = DetectionOptions(minimum_size=60)
+    assert len(detector.detect(crowd, options)) >= 6
+    monkeypatch.setattr(mtcnn_cascade, limit, 2)
+    assert 1 <= len(detector.detect(crowd, options)) <= 2
