@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ImageError,
         MissingPackageError,
         OptionError,
+        TimeLimitError,
     )
     from .faces import Face
     from .folders import ModelFolders, model_folders
@@ -75,6 +76,7 @@ __all__ = [
     "RestoredPicture",
     "Restorer",
     "TaskResult",
+    "TimeLimitError",
     "Upscaler",
     "__version__",
     "colorize_picture",
@@ -108,6 +110,7 @@ _HOMES = {
         "ImageError",
         "MissingPackageError",
         "OptionError",
+        "TimeLimitError",
     ),
     "faces": ("Face",),
     "folders": ("ModelFolders", "model_folders"),

@@ -39,3 +39,7 @@ class MissingPackageError(GpenError, ImportError):
 
 class Cancelled(GpenError):  # noqa: N818 - an outcome the caller asked for, not a failure
     """The caller's cancel callback asked to stop."""
+
+
+class TimeLimitError(GpenError):
+    """The work was stopped because it took longer than the caller allows."""

@@ -53,6 +53,8 @@ class Means:
     detection: DetectionOptions | None
     parser: FaceParser | None
     keep_crops: bool
+    time_limit: float | None = None
+    """Seconds for a picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,7 @@ def report_on(
     restored: dict[int, FaceReport],
     searched_by: str | None,
     milliseconds: dict[str, float],
+    search_notes: tuple[str, ...] = (),
 ) -> Report:
     """What was done to a picture.
 
@@ -125,10 +128,12 @@ def report_on(
         restored: by the face's number.
         searched_by: the detector that ran.
         milliseconds: by stage.
+        search_notes: what the search left out.
     """
     height, width = plan.work.pixels.shape[:2]
     used = [each.restorer for each in plan.chosen]
     noted = (means.restorer, *used, plan.work)
+    told_by_all = (note for each in noted for note in each.notes)
     reports = plan.left_out | restored
     return Report(
         width=width,
@@ -139,7 +144,7 @@ def report_on(
         strength=means.options.strength,
         faces=tuple(reports[face.index] for face in plan.faces),
         upscaler=plan.upscaler,
-        notes=tuple(dict.fromkeys((*plan.told, *(n for each in noted for n in each.notes)))),
+        notes=tuple(dict.fromkeys((*search_notes, *plan.told, *told_by_all))),
         milliseconds=milliseconds,
     )
 

@@ -18,16 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .detection import detect_faces
+from .detection import detect_faces, search_notes
 from .detection.detector import check_picture
-from .errors import Cancelled, OptionError
+from .errors import Cancelled, OptionError, TimeLimitError
 from .faces import Face
 from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
 from .report import FaceReport
 from .restorer import Restorer
 from .results import Outcome, Progress, RestoredCrop, RestoredPicture
 from .transfers import finish_stream
-from .watching import CancelCheck, Clock, since
+from .watching import CancelCheck, Clock, TimeLimit, since
 
 _log = logging.getLogger("gpen")
 
@@ -77,7 +77,11 @@ class PictureWork:
 
         self._make = make
         self._means = means
+        self.time_limit = TimeLimit(None)
+        """Of this picture; begins when the work on it does."""
+
         self._searched_by: str | None = None
+        self._search_notes: tuple[str, ...] = ()
         self._plan: Plan | None = None
         self._reports: dict[int, FaceReport] = {}
         self._crops: list[RestoredCrop] = []
@@ -89,19 +93,22 @@ class PictureWork:
             Cancelled: the caller wants to stop.
         """
         ended = False
+        self.time_limit = TimeLimit(self._means.time_limit)
         try:
-            with _without_gradients():
-                task = self._make(cancelled) if callable(self._make) else self._make
-            check_picture(task.pixels)
-            if task.faces is None:
-                yield Progress("detecting faces", 0, 0)
-            faces = self._find(task.pixels, cancelled) if task.faces is None else tuple(task.faces)
-            with _without_gradients():
-                plan = self._plan = plan_picture(task, faces, self._means)
+            with self.time_limit.watching(cancelled) as stop:
+                with _without_gradients():
+                    task = self._make(stop) if callable(self._make) else self._make
+                check_picture(task.pixels)
+                if task.faces is None:
+                    yield Progress("detecting faces", 0, 0)
+                faces = self._find(task.pixels, stop) if task.faces is None else tuple(task.faces)
+                with _without_gradients():
+                    plan = self._plan = plan_picture(task, faces, self._means)
             yield Progress("restoring faces", 0, len(plan.chosen))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
                     break
+                self.time_limit.check()
                 piece = Piece(self, index + 1 == len(plan.chosen), self._cut(plan, index))
                 ended = piece.last
                 yield piece
@@ -144,6 +151,7 @@ class PictureWork:
             raise OptionError("restore_picture needs a detector, or the faces themselves")
         with self.clock("detect"), _without_gradients():
             self._searched_by = detector.name
+            self._search_notes = search_notes(detector, pixels, self._means.detection)
             return detect_faces(detector, pixels, self._means.detection, cancelled)
 
     def _cut(self, plan: Plan, index: int) -> CutFace:
@@ -179,7 +187,12 @@ class PictureWork:
             return None
         try:
             report = report_on(
-                plan, self._means, self._reports, self._searched_by, self.clock.spent
+                plan,
+                self._means,
+                self._reports,
+                self._searched_by,
+                self.clock.spent,
+                self._search_notes,
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
@@ -197,10 +210,16 @@ def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
         Cancelled: the caller wants to stop.
     """
     waiting = [p for p in pieces if p.face is not None and p.work.failure is None]
+
+    def stop() -> bool:
+        return cancelled() or any(piece.work.time_limit.over() for piece in waiting)
+
+    reason = None
     try:
-        _restore(waiting, cancelled)
+        _restore(waiting, stop)
     except Cancelled:
-        raise
+        if not any(_is_late(piece.work) for piece in waiting):
+            raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
         if len(waiting) == 1:
             waiting[0].work.fail(error)
@@ -208,11 +227,29 @@ def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
         reason = f"{type(error).__name__}: {error}"
     else:
         return
-    for piece in waiting:
+    # Outside the except block: the exception holds on to the tensors of its frames.
+    if reason is None:
+        restore_together(waiting, cancelled)  # those whose time is not up
+    else:
+        _restore_one_by_one(waiting, cancelled, reason)
+
+
+def _restore_one_by_one(pieces: Sequence[Piece], cancelled: CancelCheck, reason: str) -> None:
+    for piece in pieces:
         restore_together([piece], cancelled)
-    if all(piece.work.failure is None for piece in waiting):
-        count = len(waiting)
+    if all(piece.work.failure is None for piece in pieces):
+        count = len(pieces)
         _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
+
+
+def _is_late(work: PictureWork) -> bool:
+    """Whether the time for a picture is up, with which it fails then."""
+    try:
+        work.time_limit.check()
+    except TimeLimitError as error:
+        work.fail(error)
+        return True
+    return False
 
 
 def _restore(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:

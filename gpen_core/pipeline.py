@@ -40,6 +40,7 @@ def restore_picture(
     progress: Callable[[Progress], None] | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
+    time_limit: float | None = None,
 ) -> RestoredPicture:
     """Restores the faces of a picture.
 
@@ -58,6 +59,7 @@ def restore_picture(
         progress: called before the search, before the first face and after each face.
         cancelled: asked often; true stops the work.
         keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
+        time_limit: seconds after which the work stops at its next step; None for no limit.
 
     Returns:
         The restored picture. If no face is found, `pixels` is equal to the background.
@@ -66,6 +68,7 @@ def restore_picture(
         ImageError: the picture is unusable.
         OptionError: arguments do not fit together.
         Cancelled: `cancelled` returned true.
+        TimeLimitError: the time was up.
         GpenError: a face could not be restored; no picture is returned then.
     """
 
@@ -83,6 +86,7 @@ def restore_picture(
         progress=tell,
         cancelled=cancelled,
         keep_crops=keep_crops,
+        time_limit=time_limit,
     )
     return outcome.result()
 

@@ -25,7 +25,7 @@ from .picture_work import MakeTask, PictureWork, Piece, restore_together
 from .restorer import Restorer
 from .results import Outcome, Progress
 from .transfers import finish_stream, own_stream, use_here
-from .watching import CancelCheck, Wish
+from .watching import CancelCheck, TimeLimit, Wish
 
 Told = tuple[int, Progress]
 """The position of a picture, and how far it is."""
@@ -47,6 +47,7 @@ def restore_pictures(
     progress: Callable[[int, Progress], None] | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
+    time_limit: float | None = None,
 ) -> Generator[Outcome]:
     """Restores the faces of many pictures, such as the frames of a video.
 
@@ -67,6 +68,8 @@ def restore_pictures(
             pictures. Only called in the caller's thread, while it waits for an outcome.
         cancelled: asked often, in the caller's thread; true stops the work.
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
+        time_limit: seconds for each picture, from when its task is made; it fails with
+            TimeLimitError at the next step after that. None for no limit.
 
     Returns:
         A generator of the outcomes, in the order of the tasks. A picture that fails does not stop
@@ -79,7 +82,8 @@ def restore_pictures(
     options = options or RestorationOptions()
     if options.mask == "parse" and parser is None:
         raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
-    means = Means(restorer, detector, options, detection, parser, keep_crops)
+    TimeLimit(time_limit)  # refuses what is none
+    means = Means(restorer, detector, options, detection, parser, keep_crops, time_limit)
     works = (PictureWork(position, task, means) for position, task in enumerate(tasks))
 
     def tell(told: Told) -> None:

@@ -1,13 +1,14 @@
-"""Watching a restoration: cancelling, time."""
+"""Watching work: cancelling, time and limits of time."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from .errors import Cancelled
+from .errors import Cancelled, OptionError, TimeLimitError
 
 CancelCheck = Callable[[], bool]
 
@@ -40,6 +41,57 @@ class Wish:
         """Raises what the callback raised, whatever became of that on its way here."""
         if self._raised is not None:
             raise self._raised
+
+
+class TimeLimit:
+    """How long work may take, in seconds; keeps it by way of the checks for cancelling."""
+
+    def __init__(self, seconds: float | None) -> None:
+        """Begins now.
+
+        Args:
+            seconds: above 0; None for no limit.
+
+        Raises:
+            OptionError: it is no such number.
+        """
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise OptionError(f"the time limit must be a number of seconds above 0, not {seconds}")
+        self._seconds = seconds
+        self._began = time.monotonic()
+
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self._seconds is not None and time.monotonic() - self._began >= self._seconds
+
+    def check(self) -> None:
+        """Raises `TimeLimitError` if the time is up."""
+        if self.over():
+            raise TimeLimitError(
+                f"stopped after the time limit of {self._seconds:g} s; "
+                "allow more time, use a smaller picture or look for larger faces only"
+            )
+
+    @contextmanager
+    def watching(self, cancelled: CancelCheck | None = None) -> Generator[CancelCheck]:
+        """Within it, a check that is also true when the time is up.
+
+        Raises:
+            TimeLimitError: in place of `Cancelled`, if the time was up and not the caller stopped.
+        """
+        stopped_by_caller = False
+
+        def check() -> bool:
+            nonlocal stopped_by_caller
+            stopped_by_caller = cancelled is not None and cancelled()
+            return stopped_by_caller or self.over()
+
+        try:
+            yield check
+        except Cancelled:
+            if not stopped_by_caller:
+                self.check()
+            raise
 
 
 @dataclass

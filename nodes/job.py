@@ -21,7 +21,7 @@ from ..gpen_core.stream import restore_pictures
 from ..gpen_core.watching import CancelCheck
 from . import host
 from .model_tasks import require_task
-from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
+from .pictures import copy_of, frame_of, mask_for, put, refuse_infinite, within_range
 from .values import Faces, GpenModel
 
 _PARTS = 100
@@ -123,7 +123,7 @@ def _task(
     """One picture of the batches."""
     base = frame_of(background, index)
     limit = mask_for(mask, index, *base.shape[:2])
-    refuse_nan(base)
+    refuse_infinite(base)
     frame = within_range(frame_of(images, index))
     found = None if faces is None else faces.pictures[index]
     return PictureTask(frame, found, base, limit)

@@ -22,14 +22,16 @@ def frame_of(images: Tensor, index: int) -> Frame:
 
 def within_range(frame: Frame) -> Frame:
     """The picture with values clipped to 0..1; some nodes leave a little more."""
-    refuse_nan(frame)
+    refuse_infinite(frame)
     return np.clip(frame, 0, 1)
 
 
-def refuse_nan(frame: Frame) -> None:
-    """Raises OptionError if a picture holds NaN."""
-    if np.isnan(frame.min(initial=0)):
-        raise OptionError("the image holds values that are not numbers (NaN); check what made it")
+def refuse_infinite(frame: Frame) -> None:
+    """Raises OptionError if a picture holds NaN or infinite values."""
+    if not (np.isfinite(frame.min(initial=0)) and np.isfinite(frame.max(initial=0))):
+        raise OptionError(
+            "the image holds values that are infinite or not numbers (NaN); check what made it"
+        )
 
 
 def copy_of(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from . import host
 from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .model_tasks import require_task
-from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
+from .pictures import copy_of, frame_of, mask_for, put, refuse_infinite, within_range
 from .values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
@@ -178,7 +178,7 @@ class PasteFacesBack(io.ComfyNode):
                 continue
             host.stop_if_cancelled()
             frame = frame_of(image, index)
-            refuse_nan(frame)
+            refuse_infinite(frame)
             places = [place.for_resized(factor) for place in found]
             limit = mask_for(mask, index, height, width)
             canvas = Canvas(frame, places, strength, feather, limit)

@@ -576,6 +576,21 @@ class TestDetect:
         status, _, err = run("detect", "good.png", "-o", "found")
         assert (status, "found/good.json exists already" in err) == (1, True)
 
+    def test_a_time_limit_stops_each_picture_by_name_and_leaves_nothing(self, run, photo):
+        status, _, errors = run("detect", "photo.png", "-o", "a", "--time-limit", "1e-9")
+        assert status == 1
+        assert "photo.png" in errors
+        assert "time limit of 1e-09 s" in errors
+        assert not Path("a").exists()
+        assert run("detect", "photo.png", "-o", "a", "--time-limit", "0")[0] == 2
+        assert run("detect", "photo.png", "-o", "a", "--time-limit", "1000")[0] == 0
+
+    def test_long_and_narrow_pictures(self, run):
+        write_picture("long.png", Picture(np.full((1, 10000, 3), 90, np.uint8)))
+        status, said, _ = run("detect", "long.png", "-o", "a", "--detector", "embedded")
+        assert status == 0
+        assert "0 faces" in said
+
     def test_a_detector_that_is_not_installed(self, run, photo):
         status, _, err = run("detect", "photo.png", "-o", "found", "--detector", "yunet")
         assert status == 1
@@ -760,6 +775,28 @@ def gpen(*arguments, **options):
     command = [sys.executable, "-m", "gpen_core", *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | options.pop("env", {})
     return subprocess.run(command, capture_output=True, env=environment, **options)
+
+
+def test_restoring_keeps_a_time_limit_and_the_sides_of_formats(run, photo, portrait):
+    status, _, errors = run("restore", "photo.png", "-o", "b.png", "--time-limit", "1e-9")
+    assert status == 1
+    assert "time limit" in errors
+    arguments = ("restore", "photo.png", "-o", "b.webp", "--scale", "16")
+    wide = np.zeros((8, 1100, 3), np.uint8)
+    write_picture("photo.png", Picture(wide), overwrite=True)
+    status, _, errors = run(*arguments)
+    assert status == 1
+    assert "no more than 16383 pixels a side, and this picture has 17600 x 128" in errors
+    assert sorted(files()) == ["photo.png"]
+
+
+def test_the_demo_says_in_one_sentence_where_its_photo_comes_from(run, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status, said, errors = run("demo", model=None)
+    assert (status, said) == (1, "")
+    assert errors.count("\n") == 1
+    assert "pip install scikit-image" in errors
+    assert files() == []
 
 
 def test_as_a_program_on_an_ascii_terminal(photo):

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gpen_core.detection import DetectionOptions, detect_faces
+from gpen_core.detection import DetectionOptions, detect_faces, search_notes
 from gpen_core.detection.embedded import EmbeddedDetector
 from gpen_core.detection.mtcnn_network import WEIGHTS, ProposalNet, load_mtcnn
 from gpen_core.detection.pyramid import build_pyramid
@@ -242,3 +242,40 @@ def test_pictures_beyond_the_limit_are_reduced_and_mapped_back(detector, astrona
     assert build_pyramid(double, CPU).reduction == 2
     (face,) = detect_faces(detector, double)
     assert _errors(face, (LANDMARKS + 0.5) * 2 - 0.5).max() < 2.0
+
+
+def test_the_search_of_large_pictures_is_bounded_and_says_so(detector, astronaut, monkeypatch):
+    from gpen_core.detection import embedded
+
+    seen = []
+    hook = detector._network.pnet.register_forward_pre_hook(
+        lambda _network, inputs: seen.append(inputs[0].shape[2] * inputs[0].shape[3])
+    )
+    monkeypatch.setattr(embedded, "SEARCH_PIXELS", 40_000)
+    try:
+        faces = detector.detect(astronaut, DetectionOptions(minimum_size=0))
+    finally:
+        hook.remove()
+    assert sum(seen) < 2.2 * 40_000
+    (note,) = search_notes(detector, astronaut, DetectionOptions())
+    smallest = math.ceil(12 * 512 / 200)
+    assert f"faces below about {smallest} pixels are not found" in note
+    assert "512×512" in note
+    best = max(faces, key=lambda face: face.score)
+    assert _errors(best, LANDMARKS).max() < 4.0
+
+
+def test_pictures_of_25_megapixels_are_searched_for_all_faces_that_are_wanted(detector):
+    assert search_notes(detector, np.broadcast_to(np.uint8(0), (5000, 5000, 3))) == ()
+    assert search_notes(detector, np.broadcast_to(np.uint8(0), (10000, 10000, 3))) != ()
+
+
+@pytest.mark.parametrize("limit", ["MOST_WINDOWS", "MOST_FACES"])
+def test_the_number_of_faces_looked_at_is_bounded(detector, astronaut, monkeypatch, limit):
+    from gpen_core.detection import mtcnn_cascade
+
+    crowd = np.tile(astronaut[40:200, 140:300], (2, 3, 1))
+    options = DetectionOptions(minimum_size=60)
+    assert len(detector.detect(crowd, options)) >= 6
+    monkeypatch.setattr(mtcnn_cascade, limit, 2)
+    assert 1 <= len(detector.detect(crowd, options)) <= 2

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from gpen_core.detection import DetectionOptions, detect_faces, load_detector
+from gpen_core.detection import DetectionOptions, detect_faces, load_detector, search_notes
 from gpen_core.detection.retinaface import RetinaFaceDetector, load_network
 from gpen_core.detection.retinaface_boxes import anchors, decode_boxes, decode_landmarks
 from gpen_core.errors import Cancelled, CheckpointError, MissingPackageError
@@ -181,6 +181,18 @@ def test_the_search_on_a_cpu_is_bounded(detector, spotter):
     pixels = np.zeros((4000, 6000, 3), np.uint8)
     detector.detect(pixels, DetectionOptions(minimum_size=16.0))
     assert sum(height * width for height, width in spotter.shapes) < 4_500_000
+
+
+def test_what_the_bounded_search_leaves_out_is_told(detector, spotter):
+    pixels = np.zeros((4000, 6000, 3), np.uint8)
+    (note,) = search_notes(detector, pixels)
+    assert "faces below about 56 pixels" in note
+    assert search_notes(detector, pixels, DetectionOptions(minimum_size=56)) == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 10000), (10000, 1), (10, 30000), (1, 1)])
+def test_extreme_shapes(detector, shape):
+    assert isinstance(detect_faces(detector, np.zeros((*shape, 3), np.uint8)), tuple)
 
 
 def test_large_faces_alone_need_one_look(detector, spotter):

@@ -165,3 +165,10 @@ def test_the_reduced_picture_keeps_type_and_mean(dtype, white):
     assert sorted(picture.shape for picture in seen) == [(8, 1100, 3), (1100, 8, 3), (1100, 8, 3)]
     for picture in seen:
         assert np.unique(picture).tolist() == [white // 3]
+
+
+@pytest.mark.parametrize("shape", [(1, 10000), (10000, 1), (10, 30000), (1, 1601)])
+def test_pictures_of_which_the_turned_search_would_leave_nothing(shape):
+    detector = FoundBefore(())
+    assert detect_faces(detector, np.zeros((*shape, 3), np.uint8)) == ()
+    assert all(0 not in pixels.shape for pixels, _ in detector.shown)

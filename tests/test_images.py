@@ -417,6 +417,30 @@ class TestWriting:
         write_picture(tmp_path / "a.png", second, overwrite=True)
         assert_same(read_picture(tmp_path / "a.png"), second)
 
+    @pytest.mark.parametrize(
+        ("suffix", "longest"), [(".webp", 16383), (".avif", 32768), (".jpg", 65500)]
+    )
+    def test_sides_that_a_format_cannot_hold_are_told_before_and_after(
+        self, tmp_path, suffix, longest
+    ):
+        if suffix == ".avif" and not _writes("AVIF"):
+            pytest.skip("this Pillow is built without AVIF")
+        path, small = tmp_path / f"a{suffix}", Picture(noise(4, 4, 3))
+        check_writable(path, small, (4, longest))
+        for size in ((4, longest + 1), (longest + 1, 4)):
+            sentence = rf"no more than {longest} pixels.*{size[1]} x {size[0]}.*\.png"
+            with pytest.raises(ImageError, match=sentence):
+                check_writable(path, small, size)
+            with pytest.raises(ImageError, match=sentence):
+                write_picture(path, Picture(np.zeros((*size, 3), np.uint8)))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+    def test_the_longest_sides_are_written_and_read(self, tmp_path, suffix):
+        longest = {".jpg": 65500, ".webp": 16383}[suffix]
+        write_picture(tmp_path / f"a{suffix}", Picture(np.zeros((2, longest, 3), np.uint8)))
+        assert read_picture(tmp_path / f"a{suffix}").pixels.shape == (2, longest, 3)
+
     def test_a_failed_write_leaves_the_old_file_and_no_rest(self, tmp_path, monkeypatch):
         picture = Picture(noise(4, 4, 3))
         write_picture(tmp_path / "a.png", picture)
@@ -472,7 +496,7 @@ class TestWriting:
             write_picture(tmp_path / "a.jpg", picture, quality=0)
 
     def test_a_side_too_long_for_the_format(self, tmp_path):
-        with pytest.raises(ImageError, match=r"a\.webp cannot be encoded as WEBP"):
+        with pytest.raises(ImageError, match=r"a\.webp: WEBP holds no more"):
             write_picture(tmp_path / "a.webp", Picture(np.zeros((1, 17_000, 3), np.uint8)))
 
 
@@ -522,8 +546,9 @@ class TestValues:
         np.testing.assert_array_equal(values, before)
 
     def test_nan_and_other_types_are_refused(self):
-        with pytest.raises(ImageError, match="NaN"):
-            to_dtype(np.array([0.5, np.nan], np.float32), np.uint8)
+        for value in (np.nan, np.inf, -np.inf):
+            with pytest.raises(ImageError, match="infinite or not numbers"):
+                to_dtype(np.array([0.5, value], np.float32), np.uint8)
         with pytest.raises(ImageError, match="int32"):
             to_float(np.zeros(3, np.int32))
         with pytest.raises(ImageError, match="float64"):

@@ -61,3 +61,11 @@ def test_tiny_pictures_and_views_are_drawn():
     view = np.full((20, 30, 6), 100, np.uint8)[::2, ::2, ::2]
     drawn = draw_faces(view, [face((1.0, 1.0, 8.0, 8.0), ((2.0, 2.0),) * 5)])
     assert drawn.shape == (10, 15, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 10000), (10000, 1), (10, 30000), (30000, 10)])
+def test_extreme_shapes_are_drawn(shape):
+    pixels = np.zeros((*shape, 3), np.uint8)
+    drawn = draw_faces(pixels, [face(box=(0.0, 0.0, 8.0, 8.0)), face(index=1)])
+    assert drawn.shape == pixels.shape
+    assert drawn.any()

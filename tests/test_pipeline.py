@@ -1,5 +1,6 @@
 """The whole way of a picture, with a network whose answer is known."""
 
+import itertools
 import json
 
 import numpy as np
@@ -7,16 +8,18 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core import face_work
-from gpen_core.detection import load_detector
-from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
+from gpen_core import face_work, watching
+from gpen_core.detection import DetectionOptions, load_detector
+from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
 from gpen_core.faces import Face, number_faces
 from gpen_core.geometry.alignment import align
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.known_answers import detail_state, passthrough_state
 from gpen_core.options import RestorationOptions
+from gpen_core.picture_plan import PictureTask
 from gpen_core.pipeline import restore_aligned, restore_picture
+from gpen_core.stream import restore_pictures
 from gpen_core.torch_restorer import TorchRestorer
 from gpen_core.upscaling import Enlarged
 
@@ -205,6 +208,88 @@ def test_cancel_stops_and_returns_nothing(photo, face, passthrough, answers):
 
     with pytest.raises(Cancelled):
         restore_picture(photo, passthrough, load_detector("embedded"), cancelled=cancelled)
+
+
+class _SlowDetector:
+    """Asks whether to stop for as long as it is let; a clock of its own makes no test wait."""
+
+    name, default_confidence = "slow", 0.5
+
+    def detect(self, pixels, options, cancelled=None):
+        for _ in range(100):
+            if cancelled():
+                raise Cancelled("the search was cancelled")
+        return ()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes on by a second whenever it is read."""
+    ticks = itertools.count()
+    monkeypatch.setattr(watching.time, "monotonic", lambda: float(next(ticks)))
+
+
+def test_a_time_limit_ends_the_search_with_an_error_that_names_it(photo, passthrough, clock):
+    with pytest.raises(TimeLimitError, match="time limit of 5 s"):
+        restore_picture(photo, passthrough, _SlowDetector(), time_limit=5)
+    restore_picture(photo, passthrough, _SlowDetector(), time_limit=5000)
+
+
+def test_a_time_limit_ends_the_network_too(photo, face, passthrough, clock, monkeypatch):
+    def restore_many(crops, cancelled):
+        while not cancelled():
+            pass
+        raise Cancelled("the restoration was cancelled")
+
+    monkeypatch.setattr(passthrough, "restore_many", restore_many)
+    with pytest.raises(TimeLimitError, match="time limit of 20 s"):
+        restore_picture(photo, passthrough, faces=[face], time_limit=20)
+
+
+def test_who_cancels_is_not_told_of_a_time_limit(photo, passthrough, clock):
+    with pytest.raises(Cancelled):
+        restore_picture(photo, passthrough, _SlowDetector(), cancelled=lambda: True, time_limit=9)
+
+
+def test_a_time_limit_is_of_each_picture_and_stops_no_other(photo, face, passthrough, clock):
+    tasks = [PictureTask(photo), PictureTask(photo, [face]), PictureTask(photo)]
+    outcomes = list(restore_pictures(tasks, passthrough, _SlowDetector(), time_limit=50))
+    assert [type(outcome.failure) for outcome in outcomes] == [
+        TimeLimitError,
+        type(None),
+        TimeLimitError,
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_what_is_no_time_limit_is_refused(photo, passthrough, seconds):
+    with pytest.raises(OptionError, match="time limit"):
+        restore_picture(photo, passthrough, _SlowDetector(), time_limit=seconds)
+
+
+@pytest.mark.parametrize("shape", [(1, 10000), (10000, 1), (10, 30000), (30000, 10), (1, 1)])
+def test_extreme_shapes_are_searched_and_a_face_in_them_is_no_crash(passthrough, face, shape):
+    pixels = np.zeros((*shape, 3), np.uint8)
+    found = restore_picture(pixels, passthrough, load_detector("embedded", []))
+    assert found.faces == ()
+    assert (found.pixels == 0).all()
+    given = restore_picture(pixels, passthrough, faces=[face])
+    assert given.pixels.shape == pixels.shape
+    assert len(given.report.faces) == 1
+
+
+def test_what_a_search_leaves_out_is_in_the_report(photo, passthrough):
+    class Bounded(_SlowDetector):
+        def detect(self, pixels, options, cancelled=None):
+            return ()
+
+        def smallest_searched(self, width, height):
+            return 30.2
+
+    report = restore_picture(photo, passthrough, Bounded()).report
+    assert any("faces below about 31 pixels" in note for note in report.notes)
+    wanted = DetectionOptions(minimum_size=31)
+    assert not restore_picture(photo, passthrough, Bounded(), detection=wanted).report.notes
 
 
 def test_a_failing_network_is_an_error_and_not_an_unrestored_face(photo, face):

@@ -381,10 +381,11 @@ class TestMemory:
         with pytest.raises(ZeroDivisionError):
             repeating(change=change).upscale(np.zeros((3, 3, 3), np.uint8))
 
-    def test_where_half_precision_overflows(self):
+    @pytest.mark.parametrize("overflow", [float("nan"), float("inf"), -float("inf")])
+    def test_where_half_precision_overflows(self, overflow):
         def change(image, device, dtype):
             if dtype == torch.float16:
-                image.fill_(float("nan"))
+                image[:, :, 1, 1] = overflow
 
         upscaler = Upscaler(Repeat(2, change), "n", 2, CPU, torch.float16, tile=128)
         result = upscaler.upscale(np.full((5, 5, 3), 9, np.uint8))
@@ -394,6 +395,17 @@ class TestMemory:
     def test_a_damaged_picture_is_named(self):
         with pytest.raises(GpenError, match="the picture or the model is damaged"):
             repeating().upscale(np.full((5, 5, 3), np.nan, np.float32))
+
+    @pytest.mark.parametrize("factor", [2, 1.5, 3])
+    @pytest.mark.parametrize("value", [float("inf"), -float("inf")])
+    def test_infinities_of_any_tile_become_neither_white_nor_black(self, factor, value):
+        def change(image, device, dtype):
+            image[image == 1] = value
+
+        picture = np.zeros((200, 20, 3), np.uint8)
+        picture[190, 10] = 255
+        with pytest.raises(GpenError, match="not finite"):
+            repeating(change=change).upscale(picture, factor)
 
 
 class TestResampling:

@@ -21,6 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: with status 2 if the arguments are not understood, 0 after --help.
     """
+    _open_closed_streams()
+    try:
+        return _run(argv)
+    finally:
+        _flush_output()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from .parser import build_parser  # which takes a second: it loads torch
 
     arguments = build_parser().parse_args(argv)
@@ -39,6 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt as interrupt:
             console.complain("gpen: interrupted")
             return exit_status(interrupt)
+
+
+def _open_closed_streams() -> None:
+    """Gives standard streams that the caller has closed to nowhere.
+
+    Python has None in their place; and a picture that is opened next must not get their number,
+    since libraries write messages to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - until the end
+
+
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk was told when it was written to
+        _discard_output()
 
 
 def _discard_output() -> None:

@@ -180,6 +180,16 @@ def add_faces(parser: _Container) -> None:
     )
 
 
+def add_time_limit(parser: argparse.ArgumentParser) -> None:
+    """How long the work on a picture may take."""
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        metavar="SECONDS",
+        help="stop the work on a picture that takes longer, and go on with the next",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # pyright: ignore[reportPrivateUsage]
     """How pictures are written; returns the group for what else a command writes."""
     group = parser.add_argument_group("output")

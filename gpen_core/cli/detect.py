@@ -7,11 +7,12 @@ import json
 
 import numpy as np
 
-from ..detection import DetectionOptions, Detector, detect_faces
+from ..detection import DetectionOptions, Detector, detect_faces, search_notes
 from ..devices import choose_device
 from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
+from ..watching import TimeLimit
 from .batch import Show, work_through
 from .console import Console
 from .setting_up import detection_options, load_named_detector
@@ -21,6 +22,7 @@ from .targets import Target, plan_targets
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Searches every input; a picture that fails is named and does not stop the others."""
     options = detection_options(arguments)
+    TimeLimit(arguments.time_limit)  # refuses what is none
     targets = plan_targets(
         arguments.inputs,
         arguments.output,
@@ -33,15 +35,23 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     def work(target: Target, show: Show) -> str:
         show("searching", 0.0)
-        count = _detect(target, detector, options, arguments.overwrite)
+        limit = TimeLimit(arguments.time_limit)
+        count = _detect(target, detector, options, limit, arguments.overwrite)
         return f"{count} face{'' if count == 1 else 's'}"
 
     return work_through(targets, work, console)
 
 
-def _detect(target: Target, detector: Detector, options: DetectionOptions, overwrite: bool) -> int:
+def _detect(
+    target: Target,
+    detector: Detector,
+    options: DetectionOptions,
+    limit: TimeLimit,
+    overwrite: bool,
+) -> int:
     picture = read_picture(target.source)
-    faces = detect_faces(detector, picture.pixels, options)
+    with limit.watching() as stop:
+        faces = detect_faces(detector, picture.pixels, options, stop)
     height, width = picture.pixels.shape[:2]
     found = {
         "source": str(target.source),
@@ -49,6 +59,7 @@ def _detect(target: Target, detector: Detector, options: DetectionOptions, overw
         "height": height,
         "detector": detector.name,
         "faces": [face.to_dict() | {"size": round(face.size, 1)} for face in faces],
+        "notes": list(search_notes(detector, picture.pixels, options)),
     }
     shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), faces)
     make_folder(target.output.parent)

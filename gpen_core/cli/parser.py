@@ -15,6 +15,7 @@ from .argument_groups import (
     add_output,
     add_overwrite,
     add_restoration,
+    add_time_limit,
 )
 from .commands import command
 from .enlarging_arguments import add_enlarging
@@ -99,6 +100,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     add_model(parser)
     add_detection(parser)
+    add_time_limit(parser)
     add_restoration(parser)
     add_enlarging(parser)
     group = add_output(parser)
@@ -113,6 +115,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 def _detect_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser)
     add_detection(parser)
+    add_time_limit(parser)
     add_device(parser)
     parser.set_defaults(run=command("detect"))
 

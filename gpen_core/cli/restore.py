@@ -25,7 +25,8 @@ from ..report import Report
 from ..restorer import Restorer
 from ..results import Outcome, Progress
 from ..stream import restore_pictures
-from ..watching import CancelCheck
+from ..upscaling.enlarged import enlarged_size
+from ..watching import CancelCheck, TimeLimit
 from .batch import Attempt, Show, attempt_all, beside, work_through
 from .console import Console
 from .enlarging import Enlarge, enlarging
@@ -43,6 +44,7 @@ from .targets import CROPS, Target, plan_targets
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Restores every input; a picture that fails is named and does not stop the others."""
     restoration, detection = restoration_options(arguments), detection_options(arguments)
+    TimeLimit(arguments.time_limit)  # refuses what is none
     if arguments.aligned:
         _check_aligned(arguments, restoration, detection)
     besides = [".json"] * arguments.report + [CROPS] * arguments.save_crops
@@ -84,13 +86,15 @@ class _Crops:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._overwrite: bool = arguments.overwrite
+        self._limit = partial(TimeLimit, arguments.time_limit)
         self._restorer: Restorer = load_preset_restorer(arguments)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one crop."""
         picture = read_picture(target.source)
         show("restoring", 0.0)
-        pixels = restore_aligned(picture.pixels, self._restorer)
+        with self._limit().watching() as stop:
+            pixels = restore_aligned(picture.pixels, self._restorer, stop)
         make_folder(target.output.parent)
         write_picture(target.output, picture.with_pixels(pixels), self._overwrite)
         return ""
@@ -137,6 +141,7 @@ class _Photos:
             parser=self._parser,
             progress=lambda position, progress: photos[position].watch(progress),
             keep_crops=False,
+            time_limit=self._arguments.time_limit,
         )
         with closing(outcomes):
             for outcome in outcomes:
@@ -160,9 +165,11 @@ class _Photo:
         """Reads the picture, and enlarges it if that is wanted."""
         self._show("reading", 0.0)
         self._picture = read_picture(self._target.source)
-        check_writable(self._target.output, self._picture)
-        pixels = self._picture.pixels
+        pixels, scale = self._picture.pixels, self._arguments.scale or 1.0
+        check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
         background = self._enlarge and self._enlarge(pixels, self._show, cancelled)
+        if background is not None:  # a model's own scale is known only now
+            check_writable(self._target.output, self._picture, background.pixels.shape[:2])
         return PictureTask(pixels, background=background)
 
     def watch(self, progress: Progress) -> None:

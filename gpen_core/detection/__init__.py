@@ -1,7 +1,7 @@
 """Finding faces: one interface, three detectors, and the rules common to them."""
 
 from .choose import DETECTOR_NAMES, DetectorName, load_detector
-from .detector import DetectionOptions, Detector, Pixels, detect_faces
+from .detector import DetectionOptions, Detector, Pixels, detect_faces, search_notes
 
 __all__ = [
     "DETECTOR_NAMES",
@@ -11,4 +11,5 @@ __all__ = [
     "Pixels",
     "detect_faces",
     "load_detector",
+    "search_notes",
 ]

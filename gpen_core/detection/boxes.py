@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -71,31 +71,37 @@ def merge_duplicates(faces: Iterable[Face]) -> tuple[Face, ...]:
     Two are the same face when their boxes largely coincide, when one lies within the other, or
     when their landmarks do. The result is ordered by score.
     """
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: (-face.score, -face.size)):
-        if not _is_among(face, kept):
-            kept.append(face)
-    return tuple(kept)
+    ordered = sorted(faces, key=lambda face: (-face.score, -face.size))
+    if not ordered:
+        return ()
+    boxes = np.asarray([face.box for face in ordered])
+    points = np.stack([face.points() for face in ordered])
+    kept = np.empty(len(ordered), np.intp)
+    count = 0
+    for index in range(len(ordered)):
+        others = kept[:count]
+        if not _is_among(boxes[index], points[index], boxes[others], points[others]):
+            kept[count], count = index, count + 1
+    return tuple(ordered[index] for index in kept[:count])
 
 
-def _is_among(face: Face, others: Sequence[Face]) -> bool:
-    if not others:
-        return False
-    boxes = np.asarray([other.box for other in others])
-    box = np.asarray(face.box)
+def _is_among(box: Floats, points: Floats, boxes: Floats, others: Floats) -> bool:
+    """Whether the face of a box (4,) and landmarks (5, 2) is one of several others."""
     return bool(
         (overlap(box, boxes) > SAME_FACE_UNION).any()
         or (overlap(box, boxes, "smaller") > SAME_FACE_CONTAINED).any()
-        or any(_landmark_distance(face, other) < SAME_FACE_LANDMARKS for other in others)
+        or (_landmark_distances(points, others) < SAME_FACE_LANDMARKS).any()
     )
 
 
-def _landmark_distance(face: Face, other: Face) -> float:
-    """Mean distance of the landmarks over the eye-to-mouth distance of the larger face."""
-    ours, theirs = face.points(), other.points()
-    reach = max(
-        np.linalg.norm(points[3:].mean(axis=0) - points[:2].mean(axis=0))
-        for points in (ours, theirs)
-    )
-    distance = float(np.linalg.norm(ours - theirs, axis=1).mean())
-    return distance / max(float(reach), 1e-9)
+def _landmark_distances(points: Floats, others: Floats) -> Floats:
+    """Mean distances of the landmarks over the eye-to-mouth distance of the larger face: (N,)."""
+    reach = np.maximum(_reach(points), _reach(others))
+    distance = np.linalg.norm(points - others, axis=-1).mean(axis=-1)
+    return distance / np.maximum(reach, 1e-9)
+
+
+def _reach(points: Floats) -> Floats:
+    """From the middle of the eyes to the middle of the mouth; of landmarks (..., 5, 2)."""
+    between = points[..., 3:, :].mean(axis=-2) - points[..., :2, :].mean(axis=-2)
+    return np.linalg.norm(between, axis=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,37 @@ class Detector(Protocol):
             Cancelled: `cancelled` asked to stop.
         """
         ...
+
+
+@runtime_checkable
+class BoundedDetector(Protocol):
+    """A detector that searches large pictures reduced, so that time and memory are bounded."""
+
+    def smallest_searched(self, width: int, height: int) -> float:
+        """The least size of face, in pixels, that is searched in a picture of this size."""
+        ...
+
+
+def search_notes(
+    detector: Detector, pixels: Pixels, options: DetectionOptions | None = None
+) -> tuple[str, ...]:
+    """What a search leaves out because the picture is large, in words for reports.
+
+    Args:
+        detector: what searches.
+        pixels: (H, W, 3).
+        options: which faces are wanted.
+    """
+    if not isinstance(detector, BoundedDetector):
+        return ()
+    height, width = pixels.shape[:2]
+    smallest = detector.smallest_searched(width, height)
+    if smallest <= (options or DetectionOptions()).minimum_size:
+        return ()
+    return (
+        f"the picture was searched reduced, as it is large ({width}×{height}): "
+        f"faces below about {math.ceil(smallest)} pixels are not found",
+    )
 
 
 def detect_faces(

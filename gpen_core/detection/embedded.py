@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +19,13 @@ from .pyramid import build_pyramid
 SMALLEST = 12.0
 """Faces below this many pixels are not searched: the first network sees no less."""
 
+SEARCH_PIXELS = 9_000_000
+"""How many pixels the closest look at a picture covers.
+
+With faces of 20 pixels and more, the usual wish, pictures of up to 25 megapixels are searched
+for all of them; of 100 megapixels for those of 40 pixels and more. Each look that follows covers
+half as much, so that all of them cover no more than twice this.
+"""
 
 RESIZING_DEVICES = ("cpu", "cuda")
 """Device types whose antialiased resizing every supported torch has."""
@@ -25,7 +34,8 @@ RESIZING_DEVICES = ("cpu", "cuda")
 class EmbeddedDetector:
     """MTCNN, whose score is the mean over the looks at the face in its aligned frame.
 
-    Searches the picture at its full resolution (up to `pyramid.MAX_PIXELS`) in bounded memory.
+    Looks at no more than `SEARCH_PIXELS` at once, whatever the size of the picture: the smallest
+    faces of a very large one are not found.
     """
 
     name = "embedded"
@@ -45,11 +55,17 @@ class EmbeddedDetector:
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
         with torch.no_grad(), without_autocast(self._device):
+            height, width = pixels.shape[:2]
+            least = max(options.minimum_size, self.smallest_searched(width, height))
             pyramid = build_pyramid(pixels, self._device)
-            smallest = max(options.minimum_size / pyramid.reduction, SMALLEST)
+            smallest = max(least / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)
             found = refine_aligned(self._network.onet, pyramid, found, cancelled)
         return _faces(found, pyramid.reduction)
+
+    def smallest_searched(self, width: int, height: int) -> float:
+        """See `BoundedDetector.smallest_searched`."""
+        return SMALLEST * max(1.0, math.sqrt(width * height / SEARCH_PIXELS))
 
 
 def _faces(found: Candidates, reduction: int) -> tuple[Face, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import warnings
 from collections.abc import Iterator
@@ -36,7 +35,6 @@ SEARCH_PIXELS_ELSEWHERE = 32_000_000
 _MEAN_BGR = (104.0, 117.0, 123.0)
 _SAME_FACE = 0.4
 _MOST_ANSWERS = 5000
-_log = logging.getLogger("gpen")
 
 
 class RetinaFaceDetector:
@@ -79,15 +77,20 @@ class RetinaFaceDetector:
         overview = whole_picture(width, height, TILE)
         yield overview
         wanted = min(1.0, SMALLEST / max(minimum_size, 1.0))
-        budget = SEARCH_PIXELS.get(self._device.type, SEARCH_PIXELS_ELSEWHERE)
-        scale = min(wanted, math.sqrt(budget / (width * height)))
-        if scale < wanted:
-            smallest = math.ceil(SMALLEST / max(scale, overview.scale))
-            _log.info("RetinaFace looks for faces of %d pixels and more here", smallest)
+        scale = min(wanted, self._finest_scale(width, height))
         if scale > overview.scale:
             # What the overview just misses must fit into the overlap of two tiles.
             overlap = min(max(64, int(2 * SMALLEST * scale / overview.scale)), TILE // 2)
             yield from overlapping_tiles(width, height, scale, TILE, overlap)
+
+    def smallest_searched(self, width: int, height: int) -> float:
+        """See `BoundedDetector.smallest_searched`."""
+        overview = whole_picture(width, height, TILE)
+        return SMALLEST / max(min(1.0, self._finest_scale(width, height)), overview.scale)
+
+    def _finest_scale(self, width: int, height: int) -> float:
+        budget = SEARCH_PIXELS.get(self._device.type, SEARCH_PIXELS_ELSEWHERE)
+        return math.sqrt(budget / (width * height))
 
     def _look(self, pixels: Pixels, tile: Tile, least: float) -> Iterator[Face]:
         """The faces of one tile, in pixels of the scaled tile."""

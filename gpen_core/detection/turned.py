@@ -39,6 +39,8 @@ def search_turned(search: Search, pixels: NDArray[Any]) -> tuple[Face, ...]:
         keep the order of the upright face.
     """
     factor = reduction(pixels)
+    if min(pixels.shape[:2]) < factor:
+        return ()  # so long and narrow that nothing is left of it
     reduced = _reduced(pixels, factor)
     return tuple(
         _scaled(_turned_back(face, quarters, reduced.shape[1], reduced.shape[0]), factor)

@@ -86,11 +86,14 @@ def to_dtype(values: NDArray[np.floating[Any]], dtype: DTypeLike) -> NDArray[Any
         dtype: uint8 or uint16.
 
     Raises:
-        ImageError: the dtype is another one, or a value is not a number.
+        ImageError: the dtype is another one, or a value is infinite or not a number.
     """
     maximum = _maximum(np.dtype(dtype))
-    if math.isnan(values.min(initial=0)):
-        raise ImageError("the picture to be stored holds values that are not numbers (NaN)")
+    # Before the clipping, which makes white and black of infinities. NaN is both extremes.
+    if not (math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))):
+        raise ImageError(
+            "the picture to be stored holds values that are infinite or not numbers (NaN)"
+        )
     levels = values.clip(0, 1)
     levels *= maximum
     return np.rint(levels, out=levels).astype(dtype)

@@ -1,6 +1,7 @@
 """Reads picture files: PNG, JPEG, WebP, TIFF, BMP, GIF, and AVIF or HEIC where Pillow can.
 
-Pillow reads all but 16-bit colour, which it would silently cut to 8 bit; OpenCV reads that.
+Pillow reads all but 16-bit colour, which it would silently cut to 8 bit; OpenCV reads that of PNG
+files, `tiff_reading` that of TIFF files.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..errors import GpenError, ImageError
 from ..packages import require
 from .metadata import read_exif, turn_upright
 from .picture import Picture
+from .tiff_reading import open_planes
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""
@@ -31,7 +33,6 @@ SUFFIXES = (
     *(".avif", ".heic", ".heif"),
 )
 
-_BITS_PER_SAMPLE, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 338, 339
 _PNG_DEPTH_OFFSET = 24
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -52,7 +53,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
 
     Raises:
         ImageError: the file is missing, empty, truncated, too large or not a picture.
-        MissingPackageError: a picture with 16-bit colour, and OpenCV is not installed.
+        MissingPackageError: a PNG file with 16-bit colour, and OpenCV is not installed.
     """
     path = Path(path)
     try:
@@ -99,8 +100,9 @@ def _named_like_a_picture(path: Path) -> bool:
 
 
 def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
-    image = _open(file, path)
-    width, height = image.size
+    planes = open_planes(file, path)
+    image = _open(file, path) if planes is None else planes.image
+    width, height = image.size if planes is None else planes.size
     if width * height > max_pixels:
         raise ImageError(
             f"{path} has {width} x {height} pixels, more than the limit of {max_pixels} pixels; "
@@ -109,7 +111,9 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         logger.warning("%s has several frames; the first one is used", path)
     orientation, exif = read_exif(image, str(path))
-    samples, grey = _samples(image, file, path)
+    if planes is not None:
+        orientation = planes.orientation
+    samples, grey = _samples(image, file, path) if planes is None else planes.samples()
     samples = turn_upright(samples, orientation)
     colour = samples[..., :1].repeat(3, axis=2) if grey else samples[..., :3]
     has_alpha = samples.shape[2] in (2, 4)
@@ -144,8 +148,7 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
 
 def _samples(image: Image.Image, file: IO[bytes], path: Path) -> tuple[NDArray[Any], bool]:
     """Decodes to (H, W, 1..4) in the order grey or RGB, then alpha; and whether it is grey."""
-    depth = _bits_per_sample(image, file, path)
-    if depth <= 8:
+    if _bits_per_sample(image, file) <= 8:
         image.load()
         return _eight_bit(image, path)
     if image.mode.startswith("I"):
@@ -153,20 +156,11 @@ def _samples(image: Image.Image, file: IO[bytes], path: Path) -> tuple[NDArray[A
     return _sixteen_bit_colour(file, path), False
 
 
-def _bits_per_sample(image: Image.Image, file: IO[bytes], path: Path) -> int:
-    if image.format == "PNG":
-        file.seek(_PNG_DEPTH_OFFSET)
-        return file.read(1)[0]
-    tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    depth = max(tags.get(_BITS_PER_SAMPLE, (1,)))
-    integer = set(tags.get(_SAMPLE_FORMAT, (1,))) == {1}
-    premultiplied = depth > 8 and 1 in tags.get(_EXTRA_SAMPLES, ())
-    if not integer or premultiplied or (depth > 8 and depth != 16):
-        raise ImageError(
-            f"{path} stores its {depth}-bit samples in a way that is not supported; "
-            "save it as plain 8 or 16 bit per channel"
-        )
-    return depth
+def _bits_per_sample(image: Image.Image, file: IO[bytes]) -> int:
+    if image.format != "PNG":
+        return 8
+    file.seek(_PNG_DEPTH_OFFSET)
+    return file.read(1)[0]
 
 
 def _eight_bit(image: Image.Image, path: Path) -> tuple[NDArray[np.uint8], bool]:

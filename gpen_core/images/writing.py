@@ -1,13 +1,13 @@
 """Writes picture files: whole or not at all, and never over an existing one unless asked.
 
-| type | depth   | alpha | profile | EXIF                          |
-|------|---------|-------|---------|-------------------------------|
-| PNG  | 8, 16   | yes   | yes     | yes                           |
-| TIFF | 8, 16   | yes   | yes     | the tags describing the photo |
-| WebP | 8       | yes   | yes     | yes                           |
-| AVIF | 8       | yes   | yes     | yes                           |
-| JPEG | 8       | no    | yes     | yes, up to 64 kB              |
-| BMP  | 8       | no    | no      | no                            |
+| type | depth   | alpha | profile | EXIF                          | longest side |
+|------|---------|-------|---------|-------------------------------|--------------|
+| PNG  | 8, 16   | yes   | yes     | yes                           |              |
+| TIFF | 8, 16   | yes   | yes     | the tags describing the photo |              |
+| WebP | 8       | yes   | yes     | yes                           | 16383        |
+| AVIF | 8       | yes   | yes     | yes                           | 32768        |
+| JPEG | 8       | no    | yes     | yes, up to 64 kB              | 65500        |
+| BMP  | 8       | no    | no      | no                            |              |
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ FORMATS = {
 
 _DEEP, _OPAQUE = ("PNG", "TIFF"), ("JPEG", "BMP")
 _LARGEST_JPEG_EXIF = 65533
+# What the usual programs read: AVIF and JPEG could hold a little more.
+_LONGEST_SIDE = {"WEBP": 16383, "AVIF": 32768, "JPEG": 65500}
 # Photos pack hardly better above this level, but take several times as long.
 _ZLIB_LEVEL = 3
 
@@ -64,8 +66,8 @@ def write_picture(
         quality: 1..100, of JPEG, WebP (100 is lossless) and AVIF.
 
     Raises:
-        ImageError: the name's ending is unknown, the format cannot hold the transparency, the
-            file exists, or it cannot be written.
+        ImageError: the name's ending is unknown, the format cannot hold the transparency or as
+            many pixels a side, the file exists, or it cannot be written.
         OptionError: the quality is out of range.
     """
     path = Path(path)
@@ -74,23 +76,39 @@ def write_picture(
     if path.exists() and not overwrite:
         raise ImageError(f"{path} exists already; allow overwriting or choose another name")
     kind = _format_of(path)
+    _check_size(picture.pixels.shape, kind, path)
     if kind not in _DEEP and picture.pixels.dtype == np.uint16:
         picture = _rounded_to_8_bit(picture)
     write_bytes(path, _encode(picture, kind, path, quality), overwrite)
 
 
-def check_writable(path: str | os.PathLike[str], picture: Picture) -> None:
+def check_writable(
+    path: str | os.PathLike[str], picture: Picture, size: tuple[int, int] | None = None
+) -> None:
     """Refuses before any work what `write_picture` would refuse after it.
 
     Args:
         path: of the file to be written.
         picture: what will be worked on; the result has its transparency.
+        size: height and width of the result; of the picture if None.
 
     Raises:
-        ImageError: the name's ending is unknown, or the format cannot hold the transparency.
+        ImageError: the name's ending is unknown, or the format cannot hold the transparency or
+            as many pixels a side.
     """
     path = Path(path)
-    _check_transparency(picture, _format_of(path), path)
+    kind = _format_of(path)
+    _check_size(size or picture.pixels.shape, kind, path)
+    _check_transparency(picture, kind, path)
+
+
+def _check_size(shape: tuple[int, ...], kind: str, path: Path) -> None:
+    longest = _LONGEST_SIDE.get(kind)
+    if longest is not None and max(shape[:2]) > longest:
+        raise ImageError(
+            f"{path}: {kind} holds no more than {longest} pixels a side, and this picture has "
+            f"{shape[1]} x {shape[0]}; write it as .png or .tif"
+        )
 
 
 def _check_transparency(picture: Picture, kind: str, path: Path) -> None:
@@ -140,7 +158,7 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
         Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(
             file, kind, **options
         )
-    except (OSError, ValueError) as error:  # such as more pixels a side than the format knows
+    except (OSError, ValueError, RuntimeError) as error:  # encoders raise what they like
         raise ImageError(f"{path} cannot be encoded as {kind} ({error})") from error
     return file.getvalue()
 

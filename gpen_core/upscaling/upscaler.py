@@ -188,10 +188,11 @@ class Upscaler:
         with torch.inference_mode(False), torch.no_grad(), without_autocast(way.device):
             network = self._network.to(way.device, way.dtype)
             image = tile.permute(2, 0, 1).unsqueeze(0).contiguous()
-            result = network(image.to(way.device, way.dtype))[0].float().clamp(0, 1).cpu()
-        if not bool(torch.isfinite(result).all()):
-            raise _NotFiniteError
-        return result.permute(1, 2, 0).numpy()
+            result = network(image.to(way.device, way.dtype))[0].float()
+            # Before the clipping, which makes white and black of infinities.
+            if not bool(torch.isfinite(result).all()):
+                raise _NotFiniteError
+            return result.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
 
     def _after(self, error: Exception) -> tuple[Way, str] | None:
         """The way to take after an error, and why; None if another way would not help.

@@ -263,9 +263,12 @@ def test_images_that_do_not_belong_to_the_faces_are_refused(pack, detect, select
         select(faces, original_image=torch.cat([two, couple]), swapped_image=two)
 
 
-def test_values_a_little_outside_are_no_failure_and_nan_is_one_clear_error(pack, detect, couple):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_a_little_outside_are_no_failure_and_infinite_ones_are_one_clear_error(
+    pack, detect, couple, value
+):
     low, high = couple - 0.02, couple + 0.02
     assert detect(low)[4] == detect(high)[4] == 2
-    couple[0, 3, 3, 1] = np.nan
+    couple[0, 3, 3, 1] = value
     with pytest.raises(pack.part("gpen_core.errors").OptionError, match="NaN"):
         detect(couple)
