@@ -8,14 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints import describe, read_state_dict
+from ..checkpoints import Network, describe, read_state_dict
 from ..devices import Precision, choose_device, dtype_for
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
 from ..packages import require
 from .upscaler import Upscaler
 
-_ESRGAN = "an ESRGAN upscaler"
 _PURPOSES = {
     "FaceSR": "restores faces",
     "Inpainting": "fills holes",
@@ -56,7 +55,7 @@ def _state(path: Path) -> dict[str, Tensor]:
     """The weights, unless it is known whose they are and these enlarge no pictures."""
     state = read_state_dict(path, keep=True)
     what = "a GPEN face model" if is_gpen(state) else describe(state)
-    if what not in (None, _ESRGAN):
+    if what not in (None, Network.ESRGAN):
         raise CheckpointError(_refusal(path, f"is {what}, not an upscaler"))
     return state
 
