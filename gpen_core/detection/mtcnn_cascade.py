@@ -128,7 +128,7 @@ def _refine(
         scores.append(score[good])
     boxes = torch.cat(kept)
     best = suppress(boxes.cpu().numpy(), torch.cat(scores).cpu().numpy(), 0.7)
-    return _squared(boxes[torch.as_tensor(best, device=boxes.device)])
+    return _squared(boxes[torch.as_tensor(best, dtype=torch.int64, device=boxes.device)])
 
 
 def _output(

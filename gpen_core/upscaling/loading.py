@@ -13,6 +13,7 @@ from ..devices import Precision, choose_device, dtype_for
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
 from ..packages import require
+from .plain import plain_defaults
 from .upscaler import Upscaler
 
 _PURPOSES = {
@@ -63,7 +64,8 @@ def _state(path: Path) -> dict[str, Tensor]:
 def _built(spandrel: Any, path: Path, state: dict[str, Tensor]) -> Any:  # noqa: ANN401 - untyped
     """The network that spandrel makes of the weights."""
     try:
-        return spandrel.ModelLoader("cpu").load_from_state_dict(state)
+        with plain_defaults():
+            return spandrel.ModelLoader("cpu").load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         reason = "is no upscaler of a kind that spandrel knows"
         raise CheckpointError(_refusal(path, reason)) from error
