@@ -1,14 +1,16 @@
 """Finding faces: one interface, three detectors, and the rules common to them."""
 
 from .choose import DETECTOR_NAMES, DetectorName, load_detector
-from .detector import DetectionOptions, Detector, Pixels, detect_faces
+from .detector import DetectionOptions, Detector, FoundFaces, Pixels, detect_faces, search_faces
 
 __all__ = [
     "DETECTOR_NAMES",
     "DetectionOptions",
     "Detector",
     "DetectorName",
+    "FoundFaces",
     "Pixels",
     "detect_faces",
     "load_detector",
+    "search_faces",
 ]

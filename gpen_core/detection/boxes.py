@@ -73,12 +73,13 @@ def merge_duplicates(faces: Iterable[Face]) -> tuple[Face, ...]:
     """
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: (-face.score, -face.size)):
-        if not _is_among(face, kept):
+        if not is_among(face, kept):
             kept.append(face)
     return tuple(kept)
 
 
-def _is_among(face: Face, others: Sequence[Face]) -> bool:
+def is_among(face: Face, others: Sequence[Face]) -> bool:
+    """Whether a face is one of some others, found again; see `merge_duplicates`."""
     if not others:
         return False
     boxes = np.asarray([other.box for other in others])

@@ -46,7 +46,7 @@ class EmbeddedDetector:
         """See `Detector.detect`."""
         with torch.no_grad(), without_autocast(self._device):
             pyramid = build_pyramid(pixels, self._device)
-            smallest = max(options.minimum_size / pyramid.reduction, SMALLEST)
+            smallest = max(options.searched_size / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)
             found = refine_aligned(self._network.onet, pyramid, found, cancelled)
         return _faces(found, pyramid.reduction)
