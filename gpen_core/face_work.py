@@ -18,6 +18,7 @@ from .devices import is_out_of_memory, release_memory
 from .geometry.alignment import Alignment
 from .geometry.sampling import extract_crop
 from .options import RestorationOptions
+from .report import NOTHING_PARSED, NOTHING_TAKEN
 from .transfers import finish_stream
 
 _log = logging.getLogger("gpen")
@@ -36,6 +37,8 @@ class FaceWork:
     parser: FaceParser | None
     canvas: Canvas
     notes: list[str] = field(default_factory=list[str])
+    unseen: set[int] = field(default_factory=set[int])
+    """Faces of the canvas of which the parser sees nothing."""
 
     def cut(self, alignment: Alignment, device: torch.device) -> Tensor:
         """The aligned crop of a face, RGB (3, size, size), float32, 0..1."""
@@ -52,13 +55,27 @@ class FaceWork:
                 same = self.base is self.pixels
                 around = crop if same else self._crop(self.base, place, crop.device)
                 pasted = match_low_frequencies(pasted, around.to(device))
-            parse = self.parser if self.options.mask == "parse" else None
-            self.canvas.paste(index, pasted, None if parse is None else parse.mask(pasted))
+            self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
         pasted = self._on_cpu_if_need_be("pasting", paste, restored.device)
         finish_stream(restored.device)
         return pasted
+
+    def why_nothing(self, index: int) -> str | None:
+        """Why nothing of a pasted face is in the picture; None if something is."""
+        if self.options.strength == 0:
+            return NOTHING_TAKEN
+        return NOTHING_PARSED if index in self.unseen else None
+
+    def _parsed(self, index: int, crop: Tensor) -> Tensor | None:
+        """The parse mask of a restored crop; None without one."""
+        if self.parser is None or self.options.mask != "parse":
+            return None
+        mask = self.parser.mask(crop)
+        if not mask.any():
+            self.unseen.add(index)
+        return mask
 
     def _crop(self, pixels: NDArray[Any], alignment: Alignment, device: torch.device) -> Tensor:
         def extract(device: torch.device) -> Tensor:

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .choosing import ModelChoice
+from .compositing.masks import shows
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
-from .detection import DetectionOptions, Detector
+from .detection import DetectionOptions, Detector, FoundFaces
 from .face_work import FaceWork
 from .faces import Face
 from .geometry.alignment import Alignment
 from .geometry.resizing import Enlargement, enlargement
 from .options import RestorationOptions
 from .placing import align_faces
-from .report import FaceReport, Report
+from .report import OUTSIDE_MASK, FaceReport, Report
 from .restorer import Restorer
 from .upscaling.enlarged import Enlarged
 
@@ -31,7 +32,7 @@ class PictureTask:
     pixels: NDArray[Any]
     """RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed."""
 
-    faces: Iterable[Face] | None = None
+    faces: FoundFaces | Iterable[Face] | None = None
     """Faces of this picture found elsewhere, in place of detection."""
 
     background: NDArray[Any] | Enlarged | None = None
@@ -75,9 +76,7 @@ class PlannedFace:
 class Plan:
     """What is to be done with a picture."""
 
-    faces: tuple[Face, ...]
-    """All faces of the picture."""
-
+    found: FoundFaces
     chosen: list[PlannedFace]
     left_out: dict[int, FaceReport]
     """By the face's number."""
@@ -88,12 +87,12 @@ class Plan:
     """What is to be told of the background."""
 
 
-def plan_picture(task: PictureTask, faces: tuple[Face, ...], means: Means) -> Plan:
+def plan_picture(task: PictureTask, found: FoundFaces, means: Means) -> Plan:
     """Decides about every face and prepares what they will be pasted into.
 
     Args:
         task: the picture, which is usable.
-        faces: of the picture.
+        found: the faces of the picture.
         means: with what it is restored.
 
     Raises:
@@ -102,14 +101,19 @@ def plan_picture(task: PictureTask, faces: tuple[Face, ...], means: Means) -> Pl
         CheckpointError: a model that a face needs cannot be loaded.
     """
     restorer, options, pixels = means.restorer, means.options, task.pixels
-    aligned, left_out = align_faces(faces, pixels.shape[:2], restorer.size, options)
+    aligned, left_out = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
     base, upscaler, told = _around(pixels, task.background)
     factor = enlargement(pixels.shape[:2], base.shape[:2])
-    chosen = [_planned(face, alignment, factor, restorer) for face, alignment in aligned]
+    chosen: list[PlannedFace] = []
+    for face, alignment in aligned:
+        if _is_beside(task.limit, alignment.for_resized(factor), options.feather):
+            left_out[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
+        else:
+            chosen.append(_planned(face, alignment, factor, restorer))
     places = [each.place for each in chosen]
     canvas = Canvas(base, places, options.strength, options.feather, task.limit)
     work = FaceWork(pixels, base, options, means.parser, canvas)
-    return Plan(faces, chosen, left_out, work, upscaler, told)
+    return Plan(found, chosen, left_out, work, upscaler, told)
 
 
 def report_on(
@@ -142,11 +146,17 @@ def report_on(
         detector=searched_by,
         template=means.options.template,
         strength=means.options.strength,
-        faces=tuple(reports[face.index] for face in plan.faces),
+        faces=tuple(reports[face.index] for face in plan.found.faces),
+        left_out=plan.found.left_out,
         upscaler=plan.upscaler,
         notes=tuple(dict.fromkeys((*search_notes, *plan.told, *told_by_all))),
         milliseconds=milliseconds,
     )
+
+
+def _is_beside(limit: NDArray[np.float32] | None, place: Alignment, feather: float) -> bool:
+    """Whether nothing of a face may be pasted; of a limit that fits no picture, others tell."""
+    return limit is not None and limit.ndim == 2 and not shows(place, feather, limit)
 
 
 def _planned(

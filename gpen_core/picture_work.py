@@ -18,10 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .detection import detect_faces, search_notes
+from .detection import FoundFaces, search_faces, search_notes
 from .detection.detector import check_picture
 from .errors import Cancelled, OptionError, TimeLimitError
-from .faces import Face
 from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
 from .report import FaceReport
 from .restorer import Restorer
@@ -101,9 +100,9 @@ class PictureWork:
                 check_picture(task.pixels)
                 if task.faces is None:
                     yield Progress("detecting faces", 0, 0)
-                faces = self._find(task.pixels, stop) if task.faces is None else tuple(task.faces)
+                found = self._found(task, stop)
                 with _without_gradients():
-                    plan = self._plan = plan_picture(task, faces, self._means)
+                    plan = self._plan = plan_picture(task, found, self._means)
             yield Progress("restoring faces", 0, len(plan.chosen))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
@@ -145,14 +144,20 @@ class PictureWork:
         traceback.clear_frames(error.__traceback__)
         self.failure = error
 
-    def _find(self, pixels: NDArray[Any], cancelled: CancelCheck) -> tuple[Face, ...]:
+    def _found(self, task: PictureTask, cancelled: CancelCheck) -> FoundFaces:
+        if task.faces is None:
+            return self._search(task.pixels, cancelled)
+        faces = task.faces
+        return faces if isinstance(faces, FoundFaces) else FoundFaces(tuple(faces))
+
+    def _search(self, pixels: NDArray[Any], cancelled: CancelCheck) -> FoundFaces:
         detector = self._means.detector
         if detector is None:
             raise OptionError("restore_picture needs a detector, or the faces themselves")
         with self.clock("detect"), _without_gradients():
             self._searched_by = detector.name
             self._search_notes = search_notes(detector, pixels, self._means.detection)
-            return detect_faces(detector, pixels, self._means.detection, cancelled)
+            return search_faces(detector, pixels, self._means.detection, cancelled)
 
     def _cut(self, plan: Plan, index: int) -> CutFace:
         began, chosen = time.perf_counter(), plan.chosen[index]
@@ -176,7 +181,11 @@ class PictureWork:
                 self._crops.append(kept)
         self.clock.add("paste", passed)
         self._reports[face.index] = FaceReport(
-            face, alignment.scale, cut.milliseconds + passed, cut.restorer.name
+            face,
+            alignment.scale,
+            cut.milliseconds + passed,
+            cut.restorer.name,
+            self._plan.work.why_nothing(cut.index),
         )
         return Progress("restoring faces", cut.index + 1, len(self._plan.chosen), pasted)
 
@@ -197,8 +206,8 @@ class PictureWork:
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
             return None
-        canvas = plan.work.canvas
-        return RestoredPicture(canvas.pixels, canvas.mask, plan.faces, tuple(self._crops), report)
+        canvas, faces = plan.work.canvas, plan.found.faces
+        return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(self._crops), report)
 
 
 def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:

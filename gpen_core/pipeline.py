@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from .choosing import ModelChoice
 from .compositing.parsing import FaceParser
-from .detection import DetectionOptions, Detector
+from .detection import DetectionOptions, Detector, FoundFaces
 from .detection.detector import check_picture
 from .errors import OptionError
 from .faces import Face
 from .geometry.sampling import resize_crop
 from .images.picture import to_dtype, to_float
+from .marked import LIMIT_PURPOSE, require_marked
 from .options import RestorationOptions
 from .picture_plan import PictureTask
 from .restorer import Restorer
@@ -33,7 +34,7 @@ def restore_picture(
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
     *,
-    faces: Sequence[Face] | None = None,
+    faces: FoundFaces | Sequence[Face] | None = None,
     background: NDArray[Any] | Enlarged | None = None,
     limit: NDArray[np.float32] | None = None,
     parser: FaceParser | None = None,
@@ -66,11 +67,14 @@ def restore_picture(
 
     Raises:
         ImageError: the picture is unusable.
-        OptionError: arguments do not fit together.
+        OptionError: arguments do not fit together, or the limit is 0 everywhere.
         Cancelled: `cancelled` returned true.
         TimeLimitError: the time was up.
         GpenError: a face could not be restored; no picture is returned then.
     """
+
+    if limit is not None:
+        require_marked([limit], LIMIT_PURPOSE)
 
     def tell(_position: int, step: Progress) -> None:
         if progress is not None:

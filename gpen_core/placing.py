@@ -9,7 +9,7 @@ from .errors import DetectionError, OptionError
 from .faces import Face
 from .geometry.alignment import Alignment, align
 from .options import RestorationOptions
-from .report import FaceReport
+from .report import NOT_SELECTED, FaceReport
 from .selection import select_faces
 
 _LEAST_SIDE = 8.0
@@ -44,7 +44,7 @@ def align_faces(
     left_out: dict[int, FaceReport] = {}
     for face in faces:
         if face.index not in chosen:
-            left_out[face.index] = FaceReport(face, skipped="not selected")
+            left_out[face.index] = FaceReport(face, skipped=NOT_SELECTED)
             continue
         try:
             aligned.append((face, _placed(align(face, size, options.template), shape)))

@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .faces import Face
+
+NOT_SELECTED = "not selected"
+OUTSIDE_MASK = "outside the mask"
+NOT_UNDER_MASK = "not under the mask"
+NOTHING_PARSED = "without face or hair in the parse mask"
+NOTHING_TAKEN = "pasted at strength 0"
+_AFTER_A_COUNT = frozenset(
+    {NOT_SELECTED, OUTSIDE_MASK, NOT_UNDER_MASK, NOTHING_PARSED, NOTHING_TAKEN}
+)
+"""Reasons of single faces that are no sentences of their own."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How many faces were found and left out for one reason, before any was looked at closer."""
+
+    count: int
+    reason: str
+    """To be read after the count: "smaller than 20 pixels"."""
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.reason}"
+
+
+def left_out_for(reasons: Iterable[str]) -> tuple[LeftOut, ...]:
+    """The reasons, one for each face left out, with how often each is there; none twice."""
+    return tuple(LeftOut(count, reason) for reason, count in Counter(reasons).items())
+
+
+def number_of_faces(count: int) -> str:
+    """ "1 face", "2 faces"."""
+    return f"{count} face{'s'[: count != 1]}"
+
+
+def besides(left_out: Sequence[LeftOut]) -> str:
+    """For the end of a sentence: "; left out: 2 smaller than 20 pixels", or nothing."""
+    return f"; left out: {in_words(left_out)}" if left_out else ""
+
+
+def in_words(left_out: Iterable[LeftOut]) -> str:
+    """ "2 smaller than 20 pixels, 1 scored below 0.9"."""
+    return ", ".join(map(str, left_out))
 
 
 @dataclass(frozen=True)
@@ -19,10 +63,10 @@ class FaceReport:
 
     milliseconds: float | None = None
     model: str | None = None
-    """The model that restored it."""
+    """The model that restored it; also where nothing of that is in the picture."""
 
     skipped: str | None = None
-    """Why the face was left as it was; None if it was restored."""
+    """Why the face is as it was; None if it is restored."""
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -62,6 +106,9 @@ class Report:
     upscaler: str | None = None
     """What enlarged the picture around the faces; None if nothing did."""
 
+    left_out: tuple[LeftOut, ...] = ()
+    """Faces that were found and are not among `faces`."""
+
     notes: tuple[str, ...] = ()
     """What went otherwise than asked, such as steps taken when memory ran out."""
 
@@ -77,11 +124,13 @@ class Report:
         """One sentence for people."""
         enlarged = f"; the picture is enlarged by {self.upscaler}"
         rest = "" if self.upscaler is None else enlarged
+        reasons = (*_skipped(self.faces), *self.left_out)
+        why = f" ({in_words(reasons)})" if reasons else ""
         if not self.faces:
-            return f"no face found{rest or '; the picture is unchanged'}"
-        what = f"restored {self.restored} of {len(self.faces)} face{'s'[: len(self.faces) != 1]}"
-        reasons = sorted({face.skipped for face in self.faces if face.skipped is not None})
-        return f"{what} ({'; '.join(reasons)}){rest}" if reasons else what + rest
+            what = f"no face restored{why}" if why else "no face found"
+            return what + (rest or "; the picture is unchanged")
+        total = len(self.faces) + sum(left.count for left in self.left_out)
+        return f"restored {self.restored} of {number_of_faces(total)}{why}{rest}"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -98,6 +147,7 @@ class Report:
             "strength": self.strength,
             "upscaler": self.upscaler,
             "faces": [face.to_dict() for face in self.faces],
+            "left_out": [asdict(left) for left in self.left_out],
             "notes": list(self.notes),
             "milliseconds": {stage: round(value, 1) for stage, value in self.milliseconds.items()},
         }
@@ -105,3 +155,10 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(self.to_dict(), indent=2)
+
+
+def _skipped(faces: Iterable[FaceReport]) -> tuple[LeftOut, ...]:
+    reasons = [face.skipped for face in faces if face.skipped is not None]
+    return left_out_for(
+        reason if reason in _AFTER_A_COUNT else f"not, because {reason}" for reason in reasons
+    )

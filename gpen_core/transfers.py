@@ -104,9 +104,9 @@ def _host_memory(shape: Sequence[int], dtype: torch.dtype, device: torch.device)
     """Memory of the CPU for copies to or from a device, pinned if that makes them faster."""
     if device.type == "cuda":
         try:
-            return torch.empty(shape, dtype=dtype, pin_memory=True)
+            return torch.empty(shape, dtype=dtype, device="cpu", pin_memory=True)
         except RuntimeError as error:
             # Systems limit pinned memory; copies from other memory are slower and nothing else.
             if not is_out_of_memory(error):
                 raise
-    return torch.empty(shape, dtype=dtype)
+    return torch.empty(shape, dtype=dtype, device="cpu")

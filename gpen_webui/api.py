@@ -7,6 +7,7 @@ import io
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,16 @@ def detect(request: DetectRequest) -> DetectResponse:
         detection_options, request.confidence, request.minimum_size, request.maximum_count
     )
     with host.queued("gpen"):
-        faces, detector = _answered(
+        found, detector = _answered(
             lambda: SERVICE.detect(picture.pixels, options, request.detector)
         )
     height, width = picture.pixels.shape[:2]
     return DetectResponse(
-        width=width, height=height, detector=detector, faces=[face.to_dict() for face in faces]
+        width=width,
+        height=height,
+        detector=detector,
+        faces=[face.to_dict() for face in found.faces],
+        left_out=[asdict(left) for left in found.left_out],
     )
 
 

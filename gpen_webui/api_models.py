@@ -26,6 +26,7 @@ class DetectResponse(BaseModel):
     height: int
     detector: str
     faces: list[dict[str, Any]] = Field(..., description="index, box, landmarks and score of each")
+    left_out: list[dict[str, Any]] = Field([], description="of those not wanted: reason and count")
 
 
 class RestoreRequest(BaseModel):

@@ -1,10 +1,12 @@
-"""Which of the listed models suits a purpose, as far as their names tell."""
+"""Which of the listed models suits a purpose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gpen_core.errors import CheckpointError
+from gpen_core.models import best_model
 from gpen_core.models.catalogue import Task
 from gpen_core.models.naming import claim_of
 from gpen_core.models.task_of import TITLES
@@ -12,31 +14,28 @@ from gpen_core.models.task_of import TITLES
 _SELFIE_SIZE = 2048
 
 
-def best_for(task: Task, names: Sequence[str]) -> str:
-    """The first model whose name speaks of a task; for restoration also one that speaks of none.
+def best_for(task: Task, paths: Sequence[Path]) -> Path:
+    """The largest model for a task; see `gpen_core.models.best_model`.
 
     Args:
         task: what for.
-        names: of the listed models, the best first.
+        paths: of the listed models.
 
     Raises:
         CheckpointError: there is none among them.
     """
-    found = _suitable(task, names)
-    if not found:
+    best = best_model(paths, task)
+    if best is None:
+        names = ", ".join(path.name for path in paths)
         raise CheckpointError(
-            f"none of the installed models is named for {TITLES[task]} ({', '.join(names)}); "
+            f"none of the installed models is named for {TITLES[task]} ({names}); "
             "choose the model by its name, or install one"
         )
-    return found[0]
+    return best
 
 
 def selfie_model(names: Sequence[str]) -> str | None:
     """The listed model that GPEN's authors take for selfies, of 2048 pixels; None without one."""
-    found = _suitable("restoration", names)
-    return next((name for name in found if claim_of(name).size == _SELFIE_SIZE), None)
-
-
-def _suitable(task: Task, names: Sequence[str]) -> list[str]:
-    claims = {task, None} if task == "restoration" else {task}
-    return [name for name in names if claim_of(name).task in claims]
+    claims = {name: claim_of(name) for name in names}
+    found = (name for name, claim in claims.items() if claim.task in ("restoration", None))
+    return next((name for name in found if claims[name].size == _SELFIE_SIZE), None)

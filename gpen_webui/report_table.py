@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from gpen_core.report import FaceReport, Report
+from gpen_core.report import FaceReport, Report, in_words
 from gpen_core.tasks import TaskReport
 
 _HEAD = ("picture", "face", "size", "score", "model", "strength", "time", "outcome")
@@ -20,11 +20,16 @@ def report_table(reports: Sequence[tuple[str, Report | TaskReport]]) -> str:
         reports: the pictures' names and reports.
     """
     rows = [_row(name, report, face) for name, report in reports for face in report.faces]
-    notes = [note for _, report in reports for note in report.notes]
+    notes = [note for name, report in reports for note in (*_left_out(name, report), *report.notes)]
     head = "".join(f"<th>{name}</th>" for name in _HEAD)
     below = "".join(f"<p class='gpen-note'>{html.escape(note)}</p>" for note in notes)
     table = f"<table class='gpen-report'><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
     return table + below
+
+
+def _left_out(name: str, report: Report | TaskReport) -> list[str]:
+    """What of a picture has no row."""
+    return [f"{name}: left out: {in_words(report.left_out)}"] if report.left_out else []
 
 
 def _row(name: str, report: Report | TaskReport, face: FaceReport) -> str:

@@ -18,11 +18,11 @@ from gpen_core.detection import (
     DetectionOptions,
     Detector,
     DetectorName,
-    detect_faces,
+    FoundFaces,
     load_detector,
+    search_faces,
 )
 from gpen_core.errors import CheckpointError
-from gpen_core.faces import Face
 from gpen_core.images.picture import to_dtype
 from gpen_core.models.catalogue import Task
 from gpen_core.options import RestorationOptions
@@ -63,7 +63,7 @@ class Service:
 
     def detect(
         self, pixels: NDArray[Any], options: DetectionOptions, name: str | None = None
-    ) -> tuple[tuple[Face, ...], str]:
+    ) -> tuple[FoundFaces, str]:
         """Finds faces.
 
         Returns:
@@ -71,7 +71,7 @@ class Service:
         """
         with self._lock:
             detector = self.detector(name)
-            return detect_faces(detector, pixels, options, host.interrupted), detector.name
+            return search_faces(detector, pixels, options, host.interrupted), detector.name
 
     def restore(
         self,
@@ -184,7 +184,7 @@ def find_model(name: str, task: Task = "restoration") -> Path:
     """
     folders, names = host.folders(), list_models()
     if name in (BEST, "", None) and names:
-        name = best_for(task, names)
+        return best_for(task, folders.find("restoration"))
     if name in names:
         return folders.named(name, "restoration")
     places = folders.places("restoration", host.own_folder())

@@ -16,6 +16,7 @@ from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces import Face
 from gpen_core.images import to_dtype
 from gpen_core.overlay import draw_faces
+from gpen_core.report import besides, number_of_faces
 from gpen_core.upscaling import Enlarged
 
 from . import host, pictures
@@ -62,14 +63,15 @@ def find(
     try:
         picture = pictures.read(photo)
         options = detection_options(confidence, minimum, maximum)
-        faces, name = SERVICE.detect(picture.pixels, options, detector)
+        found, name = SERVICE.detect(picture.pixels, options, detector)
     except Cancelled:
         return None, "", note_line("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         return None, "", failure_line(error, "looking for faces")
-    overlay = draw_faces(np.asarray(picture.shown()), faces)
-    text = f"{len(faces)} face{'s'[: len(faces) != 1]} found by the {name} detector"
-    return Image.fromarray(overlay), _for_clicks(faces), note_line(text)
+    overlay = draw_faces(np.asarray(picture.shown()), found.faces)
+    text = f"{number_of_faces(len(found.faces))} found by the {name} detector"
+    text += besides(found.left_out)
+    return Image.fromarray(overlay), _for_clicks(found.faces), note_line(text)
 
 
 def _for_clicks(faces: Sequence[Face]) -> str:

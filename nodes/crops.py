@@ -37,7 +37,7 @@ class CropBatch:
                 index = len(self._crops) - 1
                 self._images[index] = self._crops.pop()
         if self._images is None:
-            return host.as_output(torch.zeros(1, 64, 64, 3))
+            return host.as_output(torch.zeros(1, 64, 64, 3, dtype=torch.float32, device="cpu"))
         return self._images
 
 

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.detection import DetectionOptions, Detector, detect_faces
+from ..gpen_core.detection import DetectionOptions, Detector, FoundFaces, search_faces
 from ..gpen_core.faces import ORDERS, Face
 from ..gpen_core.images.picture import to_dtype, to_float
+from ..gpen_core.marked import FACES_PURPOSE
 from ..gpen_core.overlay import draw_faces
+from ..gpen_core.report import OUTSIDE_MASK
 from ..gpen_core.selection import faces_in_boxes, faces_in_mask
 from . import host
 from .boxes import boxes_for
 from .inputs import CATEGORY, confidence, images, mask, maximum_count, minimum_size
-from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .pictures import Frame, check_mask, copy_of, empty_masks, frame_of, mask_for, put, within_range
 from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
 
@@ -83,7 +84,7 @@ class DetectFaces(io.ComfyNode):
         """Searches picture by picture."""
         options = detection_options(confidence, minimum_size, maximum_count, order)
         faces = find_faces(image, detector, options, mask, bboxes)
-        overlay, covered = copy_of(image), torch.zeros(image.shape[:3])
+        overlay, covered = copy_of(image), empty_masks(image)
         for index, found in enumerate(faces.pictures):
             frame = within_range(frame_of(image, index))
             put(overlay, index, _drawn(frame, found))
@@ -109,20 +110,22 @@ def find_faces(
 ) -> Faces:
     """The faces of each picture of a batch, restricted by a mask and boxes if there are any."""
     height, width = images.shape[1:3]
+    check_mask(mask, images.shape[0], FACES_PURPOSE, 0.5)
     bar = host.Bar(images.shape[0])
-    pictures: list[tuple[Face, ...]] = []
+    pictures: list[FoundFaces] = []
     with host.interruptible():
         for index in range(images.shape[0]):
             frame = within_range(frame_of(images, index))
-            found = detect_faces(detector, frame, options, host.cancelled)
+            found = search_faces(detector, frame, options, host.cancelled)
             limit = mask_for(mask, index, height, width)
             if limit is not None:
-                found = faces_in_mask(found, limit)
+                found = found.keep(faces_in_mask(found.faces, limit), OUTSIDE_MASK)
             if bboxes is not None:
-                found = faces_in_boxes(found, boxes_for(bboxes, index))
-            pictures.append(tuple(found))
+                boxes = boxes_for(bboxes, index)
+                found = found.keep(faces_in_boxes(found.faces, boxes), "outside the boxes")
+            pictures.append(found)
             bar.advance()
-    return Faces(tuple(pictures), height, width)
+    return Faces((), height, width).with_found(pictures)
 
 
 def _drawn(frame: Frame, faces: Sequence[Face]) -> Frame:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..gpen_core.detection import DetectionOptions, Detector
 from ..gpen_core.errors import OptionError
+from ..gpen_core.marked import LIMIT_PURPOSE
 from ..gpen_core.options import RestorationOptions
 from ..gpen_core.picture_plan import PictureTask
 from ..gpen_core.results import Progress
@@ -21,7 +22,16 @@ from ..gpen_core.stream import restore_pictures
 from ..gpen_core.watching import CancelCheck
 from . import host
 from .model_tasks import require_task
-from .pictures import copy_of, frame_of, mask_for, put, refuse_infinite, within_range
+from .pictures import (
+    check_mask,
+    copy_of,
+    empty_masks,
+    frame_of,
+    mask_for,
+    put,
+    refuse_infinite,
+    within_range,
+)
 from .values import Faces, GpenModel
 
 _PARTS = 100
@@ -63,7 +73,8 @@ class Job:
         if faces is not None:
             faces.check_images(images)
         _check_background(background, images)
-        result, covered = copy_of(background), torch.zeros(background.shape[:3])
+        check_mask(mask, images.shape[0], LIMIT_PURPOSE)
+        result, covered = copy_of(background), empty_masks(background)
         outcomes = restore_pictures(
             (partial(_task, images, background, mask, faces, i) for i in range(images.shape[0])),
             self.model.restorer,
@@ -125,5 +136,5 @@ def _task(
     limit = mask_for(mask, index, *base.shape[:2])
     refuse_infinite(base)
     frame = within_range(frame_of(images, index))
-    found = None if faces is None else faces.pictures[index]
+    found = None if faces is None else faces.found(index)
     return PictureTask(frame, found, base, limit)

@@ -13,6 +13,8 @@ from pathlib import Path
 import folder_paths
 
 from ..gpen_core.folders import natural_order, serves
+from ..gpen_core.models import best_model
+from ..gpen_core.models.naming import claim_of
 
 NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""
@@ -52,17 +54,21 @@ def ensure_folders() -> None:
 
 
 def list_models() -> list[str]:
-    """Names of the files that may be GPEN models, the 2048 one first; a hint if there is none."""
+    """Names of the files that may be GPEN models, the best first; a hint if there is none."""
     ensure_folders()
     names = [name for name in _list(RESTORATION) if serves(Path(name).name, "restoration")]
     names.sort(key=_place_in_list)
+    files = {path: name for name in names if (path := find_model(name)) is not None}
+    best = best_model(files)
+    if best is not None:
+        names.sort(key=lambda name: name != files[best])
     return names or [NOTHING_INSTALLED]
 
 
-def _place_in_list(name: str) -> tuple[bool, bool, list[tuple[int, str]], bool]:
+def _place_in_list(name: str) -> tuple[bool, int, list[tuple[int, str]], bool]:
     lower = name.lower()
     stem, _, suffix = lower.rpartition(".")
-    return "gpen" not in lower, "2048" not in lower, natural_order(stem), suffix == "onnx"
+    return "gpen" not in lower, -(claim_of(name).size or 0), natural_order(stem), suffix == "onnx"
 
 
 def find_model(name: str) -> Path | None:

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection import Detector
-from ..gpen_core.errors import OptionError
+from ..gpen_core.marked import HOLE_PURPOSE, require_marked
 from ..gpen_core.options import RestorationOptions
 from ..gpen_core.tasks import (
     colorize_picture,
@@ -193,8 +193,7 @@ def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
     masks = {
         index: part for index, part in every.items() if part is not None and (part >= 0.5).any()
     }
-    if not masks:
-        raise OptionError("the mask is empty; make white in it what is to be filled")
+    require_marked(masks.values(), HOLE_PURPOSE)
     return masks
 
 

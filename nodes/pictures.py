@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..gpen_core.errors import OptionError
+from ..gpen_core.marked import require_marked
 
 Frame = NDArray[np.float32]
 
@@ -39,9 +40,31 @@ def copy_of(images: Tensor) -> Tensor:
     return images.to(device="cpu", dtype=torch.float32, copy=True)
 
 
+def empty_masks(images: Tensor) -> Tensor:
+    """A batch of masks (B, H, W), 0, float32, for the images."""
+    return torch.zeros(images.shape[:3], dtype=torch.float32, device="cpu")
+
+
 def put(batch: Tensor, index: int, frame: Frame) -> None:
     """Writes a picture into a batch, beside its alpha."""
     batch[index, :, :, :3] = torch.from_numpy(frame)
+
+
+def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0) -> None:
+    """Refuses a mask that marks nothing in any of so many pictures.
+
+    Args:
+        mask: of the batch, if there is one.
+        count: of the pictures in the batch.
+        purpose: what is to be made white in it.
+        above: what a value must be above to count.
+
+    Raises:
+        OptionError: it marks nothing, or is no mask.
+    """
+    if mask is not None:
+        used = _as_batch(mask)[:count]
+        require_marked([(part > above).cpu().numpy() for part in used], purpose)
 
 
 def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame | None:
@@ -54,12 +77,7 @@ def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame 
     """
     if mask is None:
         return None
-    if mask.ndim == 2:
-        mask = mask.unsqueeze(0)
-    if mask.ndim == 4 and mask.shape[1] == 1:  # what some nodes give
-        mask = mask.squeeze(1)
-    if mask.ndim != 3 or not mask.numel():
-        raise OptionError(f"a mask must be (batch, height, width), not {tuple(mask.shape)}")
+    mask = _as_batch(mask)
     part = mask[min(index, mask.shape[0] - 1)].float().cpu()
     if tuple(part.shape) != (height, width):
         resized = torch.nn.functional.interpolate(
@@ -67,3 +85,14 @@ def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame 
         )
         part = resized[0, 0]
     return np.ascontiguousarray(part.clamp(0, 1).numpy())
+
+
+def _as_batch(mask: Tensor) -> Tensor:
+    """A mask as (B, H, W)."""
+    if mask.ndim == 2:
+        mask = mask.unsqueeze(0)
+    if mask.ndim == 4 and mask.shape[1] == 1:  # what some nodes give
+        mask = mask.squeeze(1)
+    if mask.ndim != 3 or not mask.numel():
+        raise OptionError(f"a mask must be (batch, height, width), not {tuple(mask.shape)}")
+    return mask

@@ -168,12 +168,12 @@ class RestoreAfterSwap(io.ComfyNode):
         options = RestorationOptions(strength, template, feather, colour=colour_match)
         detector = detector or default_detector()
         found = find_faces(swapped_image, detector, DetectionOptions())
-        changed = tuple(
-            faces_changed_in(faces, swapped_image, original_image, index, change_from)
-            for index, faces in enumerate(found.pictures)
-        )
-        job = Job(model, options, detector)
-        result, covered = job.run(swapped_image, found.with_pictures(changed), swapped_image, mask)
+        changed = [
+            faces_changed_in(found.found(i), swapped_image, original_image, i, change_from)
+            for i in range(len(found.pictures))
+        ]
+        faces, job = found.with_found(changed), Job(model, options, detector)
+        result, covered = job.run(swapped_image, faces, swapped_image, mask)
         return io.NodeOutput(result, covered, job.report())
 
 

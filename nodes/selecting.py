@@ -8,12 +8,15 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.changes import changed_faces
+from ..gpen_core.detection import FoundFaces
 from ..gpen_core.errors import OptionError
-from ..gpen_core.faces import ORDERS, Face, sort_faces
+from ..gpen_core.faces import ORDERS, sort_faces
+from ..gpen_core.marked import FACES_PURPOSE
+from ..gpen_core.report import NOT_SELECTED, OUTSIDE_MASK
 from ..gpen_core.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
 from . import host
 from .inputs import CATEGORY, change_from, choice_of_faces, mask
-from .pictures import frame_of, mask_for, within_range
+from .pictures import check_mask, frame_of, mask_for, within_range
 from .values import Faces, FacesSocket
 
 KEEP_ORDER = "as found"
@@ -97,26 +100,38 @@ class SelectFaces(io.ComfyNode):
             raise OptionError("to keep changed faces, connect the original and the swapped image")
         if original_image is not None and swapped_image is not None:
             faces.check_images(swapped_image)
-        pictures: list[tuple[Face, ...]] = []
-        for index, found in enumerate(faces.pictures):
-            kept = select_faces(found, face_numbers)
-            kept = faces_of_size(kept, size_from, size_to or None)
-            kept = tuple(face for face in kept if face.score >= score_from)
+        check_mask(mask, len(faces.pictures), FACES_PURPOSE, 0.5)
+        pictures: list[FoundFaces] = []
+        for index in range(len(faces.pictures)):
+            kept = faces.found(index)
+            kept = kept.keep(select_faces(kept.faces, face_numbers), NOT_SELECTED)
+            kept = _of_size(kept, size_from, size_to)
+            certain = [face for face in kept.faces if face.score >= score_from]
+            kept = kept.keep(certain, f"scored below {score_from:g}")
             limit = mask_for(mask, index, faces.height, faces.width)
             if limit is not None:
-                kept = faces_in_mask(kept, limit)
+                kept = kept.keep(faces_in_mask(kept.faces, limit), OUTSIDE_MASK)
             if original_image is not None and swapped_image is not None:
                 kept = faces_changed_in(kept, swapped_image, original_image, index, change_from)
             if largest:
-                kept = largest_faces(kept, largest)
-            pictures.append(kept if order == KEEP_ORDER else sort_faces(kept, order))
-        selected = faces.with_pictures(tuple(pictures))
+                most = largest_faces(kept.faces, largest)
+                kept = kept.keep(most, f"beyond the {largest} largest")
+            ordered = kept.faces if order == KEEP_ORDER else sort_faces(kept.faces, order)
+            pictures.append(FoundFaces(ordered, kept.left_out))
+        selected = faces.with_found(pictures)
         return io.NodeOutput(selected, selected.count)
 
 
+def _of_size(found: FoundFaces, least: int, greatest: int) -> FoundFaces:
+    """The faces of a size in pixels; 0 for no upper limit."""
+    large = found.keep(faces_of_size(found.faces, least), f"smaller than {least} pixels")
+    fitting = faces_of_size(large.faces, least, greatest or None)
+    return large.keep(fitting, f"larger than {greatest} pixels")
+
+
 def faces_changed_in(
-    faces: tuple[Face, ...], swapped: Tensor, original: Tensor, index: int, threshold: float
-) -> tuple[Face, ...]:
+    found: FoundFaces, swapped: Tensor, original: Tensor, index: int, threshold: float
+) -> FoundFaces:
     """The faces of one picture that a swap has changed.
 
     Raises:
@@ -128,9 +143,10 @@ def faces_changed_in(
             "connect the images that went into the swap"
         )
     with host.interruptible():
-        return changed_faces(
-            faces,
+        changed = changed_faces(
+            found.faces,
             within_range(frame_of(swapped, index)),
             within_range(frame_of(original, min(index, original.shape[0] - 1))),
             threshold,
         )
+    return found.keep(changed, "not changed by the swap")

@@ -15,12 +15,22 @@ from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
+from ..gpen_core.marked import LIMIT_PURPOSE
 from ..gpen_core.options import RestorationOptions
 from . import host
 from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .model_tasks import require_task
-from .pictures import copy_of, frame_of, mask_for, put, refuse_infinite, within_range
+from .pictures import (
+    check_mask,
+    copy_of,
+    empty_masks,
+    frame_of,
+    mask_for,
+    put,
+    refuse_infinite,
+    within_range,
+)
 from .values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
@@ -169,7 +179,8 @@ class PasteFacesBack(io.ComfyNode):
                 f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "
                 "the faces of the Crop Faces (GPEN) node that cut these crops"
             )
-        result, covered = copy_of(image), torch.zeros(image.shape[:3])
+        result, covered = copy_of(image), empty_masks(image)
+        check_mask(mask, image.shape[0], LIMIT_PURPOSE)
         factor = enlargement((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
         height, width = image.shape[1:3]

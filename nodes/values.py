@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..gpen_core.detection import FoundFaces
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces import Face
 from ..gpen_core.options import TemplateName
+from ..gpen_core.report import LeftOut
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -50,14 +53,22 @@ class Faces:
     template: TemplateName = "gpen"
     """How they are cut out and put back."""
 
+    left_out: tuple[tuple[LeftOut, ...], ...] = ()
+    """For each picture the faces that were found and are not here; none if empty."""
+
     @property
     def count(self) -> int:
         """Faces in all pictures."""
         return sum(len(faces) for faces in self.pictures)
 
-    def with_pictures(self, pictures: tuple[tuple[Face, ...], ...]) -> Faces:
+    def found(self, index: int) -> FoundFaces:
+        """What came of looking for the faces of one picture."""
+        return FoundFaces(self.pictures[index], self.left_out[index] if self.left_out else ())
+
+    def with_found(self, found: Sequence[FoundFaces]) -> Faces:
         """Other faces of the same pictures."""
-        return replace(self, pictures=pictures)
+        left_out = tuple(each.left_out for each in found)
+        return replace(self, pictures=tuple(each.faces for each in found), left_out=left_out)
 
     def check_length(self, images: Tensor) -> None:
         """Raises OptionError if the faces belong to a batch of another length."""

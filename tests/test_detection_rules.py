@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from gpen_core.detection import DetectionOptions, detect_faces
+from gpen_core.detection import DetectionOptions, detect_faces, search_faces
 from gpen_core.detection.turned import reduction, search_turned
 from gpen_core.errors import ImageError, OptionError
 from gpen_core.faces import Face
@@ -119,6 +119,61 @@ def test_the_picture_is_not_turned_when_a_face_was_found():
     detector = FoundBefore((_face(10, 10, 40),))
     detect_faces(detector, PICTURE)
     assert len(detector.shown) == 1
+
+
+class TestWhoIsLeftOut:
+    """Those whom a detector saw and the options do not want are counted, each with one reason."""
+
+    @staticmethod
+    def counts(faces, **options):
+        found = search_faces(FoundBefore(faces), PICTURE, DetectionOptions(**options))
+        return len(found.faces), [str(each) for each in found.left_out]
+
+    def test_for_size_score_and_number(self):
+        large = tuple(_face(60 * place, 10, 40 - place) for place in range(4))
+        small = (_face(10, 120, 30), _face(100, 120, 25))
+        dim = (_face(200, 120, 44, 0.6),)
+        found = self.counts(
+            (*large, *small, *dim), minimum_size=36, confidence=0.7, maximum_count=3
+        )
+        assert found == (
+            3,
+            ["2 smaller than 36 pixels", "1 scored below 0.7", "1 beyond the 3 largest"],
+        )
+
+    def test_also_where_nobody_is_left(self):
+        assert self.counts((_face(10, 10, 40), _face(90, 10, 50)), minimum_size=64) == (
+            0,
+            ["2 smaller than 64 pixels"],
+        )
+
+    def test_once_if_seen_twice_and_not_at_all_if_it_is_one_that_is_wanted(self):
+        face, again = _face(10, 10, 40), _face(12, 11, 36)
+        assert self.counts((face, again), minimum_size=38) == (1, [])
+        assert self.counts((face, again), minimum_size=64) == (0, ["1 smaller than 64 pixels"])
+
+    def test_guesses_where_nothing_better_is_seen(self):
+        sure, guess, noise = _face(10, 10, 40), _face(90, 10, 40, 0.7), _face(90, 90, 40, 0.3)
+        for seen, told in (
+            ((guess, noise), ["1 scored below 0.9"]),
+            ((sure, guess), []),
+            ((noise,), []),
+        ):
+            found = search_faces(FoundBefore(seen, default_confidence=0.9), PICTURE)
+            assert [str(each) for each in found.left_out] == told
+
+    def test_the_picture_is_searched_no_more_often_for_it(self):
+        detector = FoundBefore((_face(10, 10, 40), _face(90, 10, 25)))
+        search_faces(detector, PICTURE, DetectionOptions(minimum_size=30))
+        assert len(detector.shown) == 1
+
+    @pytest.mark.parametrize(
+        ("wanted", "searched"), [(0, 0), (12, 12), (20, 20), (30, 20), (200, 100)]
+    )
+    def test_detectors_look_a_little_below_the_least_size_and_never_below_the_usual(
+        self, wanted, searched
+    ):
+        assert DetectionOptions(minimum_size=wanted).searched_size == searched
 
 
 @pytest.mark.parametrize(("x", "y"), [(250, 30), (40, 170), (260, 160)])

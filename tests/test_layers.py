@@ -13,7 +13,7 @@ LAYERS = [
     {"errors", "locks"},
     {"packages", "files"},
     {"faces"},
-    {"options", "report", "selection", "overlay", "crops"},
+    {"options", "report", "selection", "overlay", "crops", "marked"},
     {"images", "folders", "devices"},
     {"transfers"},
     {"checkpoints", "geometry"},

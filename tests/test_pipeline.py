@@ -9,7 +9,7 @@ import skimage.data
 import torch
 
 from gpen_core import face_work, watching
-from gpen_core.detection import DetectionOptions, load_detector
+from gpen_core.detection import DetectionOptions, FoundFaces, load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
 from gpen_core.faces import Face, number_faces
 from gpen_core.geometry.alignment import align
@@ -84,7 +84,7 @@ def test_report_tells_what_was_done(photo, face, passthrough):
     options = RestorationOptions(strength=0.5, faces="1")
     report = restore_picture(photo, passthrough, options=options, faces=faces).report
     assert report.restored == 1
-    assert report.summary() == "restored 1 of 2 faces (not selected)"
+    assert report.summary() == "restored 1 of 2 faces (1 not selected)"
     told = json.loads(report.to_json())
     assert told["model"] == "known.pth"
     assert told["model_size"] == 256
@@ -441,3 +441,49 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
     result = restore_picture(photo, passthrough, options=options, faces=[face])
     assert np.array_equal(result.pixels, expected)
     assert any("memory ran out on xpu" in note for note in result.report.notes)
+
+
+class TestFacesThatStayAsTheyAre:
+    """Whoever is told that a face was restored finds it changed."""
+
+    def test_an_empty_limit_is_an_error_that_says_so(self, photo, face, passthrough):
+        limit = np.zeros(photo.shape[:2], np.float32)
+        with pytest.raises(OptionError, match=r"the mask is empty.*where faces may be restored"):
+            restore_picture(photo, passthrough, faces=[face], limit=limit)
+
+    def test_a_limit_beside_a_face_leaves_it_and_the_network_alone(self, photo, face, passthrough):
+        limit = np.zeros(photo.shape[:2], np.float32)
+        limit[0, 0] = 1
+        steps = []
+        result = restore_picture(
+            photo, passthrough, faces=[face], limit=limit, progress=steps.append
+        )
+        assert result.report.summary() == "restored 0 of 1 face (1 outside the mask)"
+        assert result.crops == ()
+        assert all(step.crop is None for step in steps)
+        assert np.array_equal(result.pixels, photo)
+
+    def test_strength_0_restores_nothing(self, photo, face, passthrough):
+        options = RestorationOptions(strength=0.0)
+        result = restore_picture(photo, passthrough, options=options, faces=[face])
+        assert result.report.summary() == "restored 0 of 1 face (1 pasted at strength 0)"
+        assert len(result.crops) == 1
+
+    def test_a_parser_that_sees_nothing_restores_nothing(self, photo, face, passthrough):
+        class Blind:
+            def mask(self, crop):
+                return crop.new_zeros(crop.shape[1:])
+
+        options = RestorationOptions(mask="parse")
+        result = restore_picture(photo, passthrough, options=options, faces=[face], parser=Blind())
+        assert result.report.summary() == (
+            "restored 0 of 1 face (1 without face or hair in the parse mask)"
+        )
+        assert np.array_equal(result.pixels, photo)
+
+    def test_who_was_left_out_elsewhere_is_counted(self, photo, face, passthrough):
+        found = FoundFaces((face,)).keep([], "not changed by the swap")
+        report = restore_picture(photo, passthrough, faces=found).report
+        assert report.summary() == (
+            "no face restored (1 not changed by the swap); the picture is unchanged"
+        )

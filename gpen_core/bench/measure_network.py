@@ -16,7 +16,7 @@ from ..devices import choose_device, dtype_for
 from ..network.compiling import compiled
 from ..network.generator import GpenNetwork
 from ..network.graphs import Graphs, Run
-from ..network.known_answers import random_state
+from ..network.known_answers import noise, random_state
 from ..network.plan import lean
 from .cases import CONFIGURATIONS, NetworkCase
 from .cases import Run as Figures
@@ -53,7 +53,7 @@ def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Figur
 
 def picture(size: int, batch: int = 1) -> Tensor:
     """RGB (batch, 3, size, size) in -1..1, the same for every method."""
-    return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return noise((batch, 3, size, size)) * 2 - 1
 
 
 def whole(case: NetworkCase) -> Network:

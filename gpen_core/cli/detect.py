@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 
 import numpy as np
 
-from ..detection import DetectionOptions, Detector, detect_faces, search_notes
+from ..detection import DetectionOptions, Detector, FoundFaces, search_faces, search_notes
 from ..devices import choose_device
 from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..overlay import draw_faces
+from ..report import besides, number_of_faces
 from ..watching import TimeLimit
 from .batch import Show, work_through
 from .console import Console
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     def work(target: Target, show: Show) -> str:
         show("searching", 0.0)
         limit = TimeLimit(arguments.time_limit)
-        count = _detect(target, detector, options, limit, arguments.overwrite)
-        return f"{count} face{'' if count == 1 else 's'}"
+        found = _detect(target, detector, options, limit, arguments.overwrite)
+        return number_of_faces(len(found.faces)) + besides(found.left_out)
 
     return work_through(targets, work, console)
 
@@ -48,21 +50,22 @@ def _detect(
     options: DetectionOptions,
     limit: TimeLimit,
     overwrite: bool,
-) -> int:
+) -> FoundFaces:
     picture = read_picture(target.source)
     with limit.watching() as stop:
-        faces = detect_faces(detector, picture.pixels, options, stop)
+        found = search_faces(detector, picture.pixels, options, stop)
     height, width = picture.pixels.shape[:2]
-    found = {
+    content = {
         "source": str(target.source),
         "width": width,
         "height": height,
         "detector": detector.name,
-        "faces": [face.to_dict() | {"size": round(face.size, 1)} for face in faces],
+        "faces": [face.to_dict() | {"size": round(face.size, 1)} for face in found.faces],
+        "left_out": [asdict(left) for left in found.left_out],
         "notes": list(search_notes(detector, picture.pixels, options)),
     }
-    shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), faces)
+    shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), found.faces)
     make_folder(target.output.parent)
     write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), overwrite)
-    write_text(target.beside(".json"), json.dumps(found, indent=2), overwrite)
-    return len(faces)
+    write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
+    return found

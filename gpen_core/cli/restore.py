@@ -195,7 +195,7 @@ class _Photo:
             write_text(self._target.beside(".json"), json.dumps(content, indent=2), overwrite)
         if not self._crops:
             return
-        restored_faces = [entry.face for entry in report.faces if entry.skipped is None]
+        restored_faces = [entry.face for entry in report.faces if entry.model is not None]
         for face, crop in zip(restored_faces, self._crops, strict=True):
             path = self._target.beside(CROPS.replace("*", str(face.index)))
             write_picture(path, Picture(crop, icc_profile=restored.icc_profile), overwrite)

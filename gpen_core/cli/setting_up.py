@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from ..compositing.parsing import load_parser as load_parsenet
 from ..detection import DetectionOptions, Detector, load_detector
 from ..errors import CheckpointError
 from ..folders import ModelFolders, model_folders, resolve_model
+from ..models import best_model
 from ..models.catalogue import Task
 from ..models.naming import claim_of
-from ..network.known_answers import PUBLISHED
 from ..options import PRESETS, RestorationOptions
 from ..packages import is_installed
 from ..restorer import Restorer
@@ -39,36 +38,14 @@ def folders_of(arguments: argparse.Namespace) -> ModelFolders:
 
 
 def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
-    """The model that is taken when none is named, by its file name: the largest of GPEN's.
-
-    Of two of one size, the one that torch runs is taken, as it is faster and needs less memory.
-
-    Other programs keep other models in the same folders, and GPEN has models for other tasks: a
-    file is taken only if its name says GPEN and no other task, with BFR (blind face restoration)
-    before the rest.
+    """The model that is taken when none is named; see `best_model`.
 
     Args:
         folders: where to look.
         size: if given, only files named for it count.
     """
-    named = [
-        path
-        for path in readable_models(folders)
-        if "gpen" in path.name.lower()
-        and claim_of(path.name).task in (None, "restoration")
-        and size in (None, _published_size(path))
-    ]
-    return min(named, key=_preference, default=None)
-
-
-def _published_size(path: Path) -> int:
-    """The largest of GPEN's sizes that a file's name tells, 0 if it tells none."""
-    sizes = [int(number) for number in re.findall(r"\d+", path.stem)]
-    return max((size for size in sizes if size in PUBLISHED), default=0)
-
-
-def _preference(path: Path) -> tuple[bool, int, bool]:
-    return "bfr" not in path.name.lower(), -_published_size(path), is_onnx(path)
+    paths = readable_models(folders)
+    return best_model(path for path in paths if size in (None, claim_of(path.name).size))
 
 
 def readable_models(folders: ModelFolders) -> list[Path]:

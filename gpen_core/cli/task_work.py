@@ -14,14 +14,14 @@ from ..errors import CheckpointError
 from ..files import make_folder, write_text
 from ..folders import ModelFolders, resolve_model
 from ..images import Picture, check_writable, read_picture, write_picture
+from ..models import best_model
 from ..models.catalogue import Task, load_catalogue
-from ..models.naming import claim_of
 from ..models.task_of import TITLES
 from ..restorer import Restorer
 from ..tasks import TaskResult
 from .batch import Show, work_through
 from .console import Console
-from .setting_up import folders_of, is_onnx, load_by_arguments, readable_models
+from .setting_up import folders_of, load_by_arguments, readable_models
 from .targets import Target, plan_targets
 
 Make = Callable[[NDArray[Any], Restorer], TaskResult]
@@ -69,15 +69,15 @@ def load_task_restorer(arguments: argparse.Namespace, task: Task) -> Restorer:
 
 
 def _installed(folders: ModelFolders, task: Task) -> Path:
-    named = [path for path in readable_models(folders) if claim_of(path.name).task == task]
-    if not named:
+    best = best_model(readable_models(folders), task)
+    if best is None:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(
             f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
             f"{model}`, name a file with --model, or put {model}.pth into "
             f"{folders.places('restoration')}"
         )
-    return min(named, key=is_onnx)
+    return best
 
 
 def write_result(

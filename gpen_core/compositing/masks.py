@@ -7,12 +7,15 @@ a cubic as steep in its middle as the Gaussian that the same program uses.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..geometry.alignment import Alignment
-from ..geometry.regions import Region, region_around
+from ..geometry.regions import Region, grid_tiles, region_around
 from ..geometry.similarity import Points, apply
 
 _INSET = 26 / 512
@@ -23,6 +26,9 @@ _WIDTH_PER_SIGMA = 3.76
 
 _MINIMUM_WIDTH = 2.0
 """The soft edge is never narrower than so many pixels of the picture: it would show steps."""
+
+_TILE = 256
+"""Side of the squares in which a limit is gone through."""
 
 _ROUNDING = 0.05
 """Pixels of the crop by which its coordinates may be off in float32, and more."""
@@ -76,6 +82,21 @@ def is_nowhere(alignment: Alignment, region: Region, feather: float) -> bool:
     outer = alignment.size / 2 - (edge - width / 2) + _ROUNDING
     corners = _corners(alignment, region)
     return bool((corners >= outer).all(axis=0).any() or (corners <= -outer).all(axis=0).any())
+
+
+def shows(alignment: Alignment, feather: float, limit: NDArray[Any]) -> bool:
+    """Whether anything of the area mask lies where a limit (H, W) of the picture is above 0."""
+    edge, width = _edge(alignment, feather)
+    outer = alignment.size / 2 - (edge - width / 2)
+    whole = covered_region(alignment, *limit.shape)
+    for region in (whole.shared(square) for square in grid_tiles(whole, _TILE)):
+        part = limit[region.top : region.bottom, region.left : region.right]
+        rows, columns = np.nonzero(part)
+        points = np.stack((columns + region.left, rows + region.top), axis=1).astype(np.float64)
+        inside = np.abs(apply(alignment.image_to_crop, points) - (alignment.size - 1) / 2) < outer
+        if inside.all(axis=1).any():
+            return True
+    return False
 
 
 def _corners(alignment: Alignment, region: Region) -> Points:

@@ -69,12 +69,13 @@ def load_parser(path: Path, device: torch.device) -> FaceParser:
     """
     parsenet = require("facexlib.parsing.parsenet", "the parse mask")
     with torch.inference_mode(False):
-        state = read_state_dict(path)
-        # Its random first weights are replaced; a host's own random numbers must not notice.
-        with torch.random.fork_rng(devices=[]):
+        state = read_state_dict(path, keep=True)
+        # Its random first weights are replaced. Made nowhere, they neither use up a host's random
+        # numbers nor have the type and device that a host may have made torch's default.
+        with torch.device("meta"):
             network: nn.Module = parsenet.ParseNet(_SIDE, _SIDE, parsing_ch=_CLASSES)
         try:
-            network.load_state_dict(state, strict=True)
+            network.load_state_dict(state, strict=True, assign=True)
         except RuntimeError as error:
             raise CheckpointError(
                 f"{path.name} is no ParseNet for face parsing; use facexlib's parsing_parsenet.pth"

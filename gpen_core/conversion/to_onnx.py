@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,11 +54,12 @@ def difference_from_torch(
         CheckpointError: onnxruntime does not load the file.
         Cancelled: `cancelled` returned true.
     """
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(1, 3, 16, 16, generator=generator)
+    made: Any = {"dtype": torch.float32, "device": torch.device("cpu")}
+    made["generator"] = torch.Generator("cpu").manual_seed(0)
+    coarse = torch.rand(1, 3, 16, 16, **made)
     # Smooth enough to look like a picture to the network, and different everywhere.
     crop = torch.nn.functional.interpolate(coarse, (config.size, config.size), mode="bicubic")
-    crop = (crop + 0.1 * torch.rand(crop.shape, generator=generator)).clamp_(0, 1)[0]
+    crop = (crop + 0.1 * torch.rand(crop.shape, **made)).clamp_(0, 1)[0]
     theirs = OnnxRestorer.load(path, "cpu").restore(crop, cancelled)
     with torch.inference_mode(False), torch.no_grad():
         network = GpenNetwork(state, config, torch.float32)

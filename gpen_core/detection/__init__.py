@@ -1,15 +1,25 @@
 """Finding faces: one interface, three detectors, and the rules common to them."""
 
 from .choose import DETECTOR_NAMES, DetectorName, load_detector
-from .detector import DetectionOptions, Detector, Pixels, detect_faces, search_notes
+from .detector import (
+    DetectionOptions,
+    Detector,
+    FoundFaces,
+    Pixels,
+    detect_faces,
+    search_faces,
+    search_notes,
+)
 
 __all__ = [
     "DETECTOR_NAMES",
     "DetectionOptions",
     "Detector",
     "DetectorName",
+    "FoundFaces",
     "Pixels",
     "detect_faces",
     "load_detector",
+    "search_faces",
     "search_notes",
 ]

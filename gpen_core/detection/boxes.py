@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -72,10 +72,7 @@ def merge_duplicates(faces: Iterable[Face]) -> tuple[Face, ...]:
     when their landmarks do. The result is ordered by score.
     """
     ordered = sorted(faces, key=lambda face: (-face.score, -face.size))
-    if not ordered:
-        return ()
-    boxes = np.asarray([face.box for face in ordered])
-    points = np.stack([face.points() for face in ordered])
+    boxes, points = _boxes_of(ordered), _points_of(ordered)
     kept = np.empty(len(ordered), np.intp)
     count = 0
     for index in range(len(ordered)):
@@ -83,6 +80,22 @@ def merge_duplicates(faces: Iterable[Face]) -> tuple[Face, ...]:
         if not _is_among(boxes[index], points[index], boxes[others], points[others]):
             kept[count], count = index, count + 1
     return tuple(ordered[index] for index in kept[:count])
+
+
+def faces_not_among(faces: Iterable[Face], others: Sequence[Face]) -> tuple[Face, ...]:
+    """The faces that are none of some others, found again; see `merge_duplicates`."""
+    boxes, points = _boxes_of(others), _points_of(others)
+    return tuple(
+        face for face in faces if not _is_among(np.asarray(face.box), face.points(), boxes, points)
+    )
+
+
+def _boxes_of(faces: Sequence[Face]) -> Floats:
+    return np.asarray([face.box for face in faces], np.float64).reshape(-1, 4)
+
+
+def _points_of(faces: Sequence[Face]) -> Floats:
+    return np.asarray([face.points() for face in faces], np.float64).reshape(-1, 5, 2)
 
 
 def _is_among(box: Floats, points: Floats, boxes: Floats, others: Floats) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import Cancelled, ImageError, OptionError
 from ..faces import ORDERS, Face, Order, number_faces
-from .boxes import merge_duplicates
+from ..report import LeftOut, left_out_for
+from .boxes import faces_not_among, merge_duplicates
 from .turned import reduction, search_turned
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
@@ -23,6 +24,9 @@ DTYPES = ("uint8", "uint16", "float32")
 
 TURNED_MINIMUM_SIZE = 20.0
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
+
+GUESS = 0.5
+"""Least score, of any detector, of what may be a face: told where nothing better is found."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,19 @@ class DetectionOptions:
     order: Order = "left-right"
     """How the faces are listed and numbered."""
 
+    @property
+    def searched_size(self) -> float:
+        """From which size on a detector looks, so that faces just too small are counted.
+
+        That is half of the minimum, but no less than the usual minimum allows, for small faces take
+        most of the time.
+        """
+        return max(min(self.minimum_size, 20.0), self.minimum_size / 2)
+
+    def searched_score(self, default: float) -> float:
+        """From which score on a detector tells what it sees; `default` is its own threshold."""
+        return min(default if self.confidence is None else self.confidence, GUESS)
+
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
             raise OptionError(f"the confidence must be between 0 and 1, not {self.confidence}")
@@ -56,6 +73,22 @@ class DetectionOptions:
             raise OptionError(
                 f"the order {self.order!r} is unknown; choose one of {', '.join(ORDERS)}"
             )
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """What came of looking for the faces of a picture."""
+
+    faces: tuple[Face, ...]
+    """The faces wanted, in the order of the options, numbered from 0."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    """Those that were seen and are not among them, and why."""
+
+    def keep(self, faces: Sequence[Face], reason: str) -> FoundFaces:
+        """These faces alone; the others are left out for a reason."""
+        fewer = len(self.faces) - len(faces)
+        return FoundFaces(tuple(faces), (*self.left_out, *left_out_for([reason] * fewer)))
 
 
 class Detector(Protocol):
@@ -78,8 +111,9 @@ class Detector(Protocol):
 
         Args:
             pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
-            options: `confidence` and `minimum_size` tell how closely to look; a detector may
-                return faces beyond them, more than once and in any order.
+            options: `searched_score` and `searched_size` tell how closely to look, so that what is
+                left out can be counted; a detector may return faces beyond them, more than once
+                and in any order.
             cancelled: asked often; a true answer stops the search.
 
         Raises:
@@ -119,13 +153,13 @@ def search_notes(
     )
 
 
-def detect_faces(
+def search_faces(
     detector: Detector,
     pixels: Pixels,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck = None,
-) -> tuple[Face, ...]:
-    """Finds the faces of a picture.
+) -> FoundFaces:
+    """Finds the faces of a picture, and counts those that are left out.
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
@@ -137,22 +171,31 @@ def detect_faces(
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
 
-    Returns:
-        The faces, in the order of the options, numbered from 0.
-
     Raises:
         ImageError: the picture is empty, of another shape or type, or holds unusable values.
         Cancelled: `cancelled` asked to stop.
     """
     options = options or DetectionOptions()
     check_picture(pixels)
-    faces = _wanted(detector.detect(pixels, options, cancelled), detector, options)
-    if not faces:
+    found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
+    if not found.faces:
         smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
         closely = replace(options, minimum_size=smallest)
-        found = search_turned(lambda turned: detector.detect(turned, closely, cancelled), pixels)
-        faces = _wanted(found, detector, options)
-    return number_faces(faces, options.order)
+        turned = search_turned(lambda turned: detector.detect(turned, closely, cancelled), pixels)
+        again = _wanted(turned, detector, options)
+        # Upright and turned it may be the same that is left out.
+        found = replace(again, left_out=found.left_out or again.left_out)
+    return replace(found, faces=number_faces(found.faces, options.order))
+
+
+def detect_faces(
+    detector: Detector,
+    pixels: Pixels,
+    options: DetectionOptions | None = None,
+    cancelled: CancelCheck = None,
+) -> tuple[Face, ...]:
+    """The faces alone that `search_faces` finds, which see."""
+    return search_faces(detector, pixels, options, cancelled).faces
 
 
 def stop_if_cancelled(cancelled: CancelCheck) -> None:
@@ -184,10 +227,23 @@ def check_picture(pixels: NDArray[Any]) -> None:
             raise ImageError(f"the picture's values must lie in 0..1, not {low}..{high}")
 
 
-def _wanted(
-    found: tuple[Face, ...], detector: Detector, options: DetectionOptions
-) -> tuple[Face, ...]:
+def _wanted(seen: tuple[Face, ...], detector: Detector, options: DetectionOptions) -> FoundFaces:
+    """The faces that fulfil the options, and how many others there are."""
     least = detector.default_confidence if options.confidence is None else options.confidence
-    good = (face for face in found if face.score >= least and face.size >= options.minimum_size)
-    faces = merge_duplicates(good)
-    return number_faces(faces, "size")[: options.maximum_count]
+
+    def why_not(face: Face) -> str | None:
+        if face.score < least:
+            return f"scored below {least:g}"
+        if face.size < options.minimum_size:
+            return f"smaller than {options.minimum_size:g} pixels"
+        return None
+
+    good = merge_duplicates(face for face in seen if why_not(face) is None)
+    # Below its own threshold a detector guesses, which is worth a word where it knows of no face.
+    worth = min(least, detector.default_confidence if good else GUESS)
+    rest = (face for face in seen if why_not(face) is not None and face.score >= worth)
+    others = merge_duplicates(faces_not_among(rest, good))
+    reasons = (reason for reason in map(why_not, others) if reason is not None)
+    found = FoundFaces(number_faces(good, "size"), left_out_for(reasons))
+    largest = found.faces[: options.maximum_count]
+    return found.keep(largest, f"beyond the {len(largest)} largest")

@@ -56,7 +56,7 @@ class EmbeddedDetector:
         """See `Detector.detect`."""
         with torch.no_grad(), without_autocast(self._device):
             height, width = pixels.shape[:2]
-            least = max(options.minimum_size, self.smallest_searched(width, height))
+            least = max(options.searched_size, self.smallest_searched(width, height))
             pyramid = build_pyramid(pixels, self._device)
             smallest = max(least / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)

@@ -137,7 +137,7 @@ def _refine(
         first = certain.topk(MOST_WINDOWS).indices
         boxes, certain = boxes[first], certain[first]
     best = suppress(boxes.cpu().numpy(), certain.cpu().numpy(), 0.7)
-    return _squared(boxes[torch.as_tensor(best, device=boxes.device)])
+    return _squared(boxes[torch.as_tensor(best, dtype=torch.int64, device=boxes.device)])
 
 
 def _output(

@@ -106,10 +106,11 @@ class Mtcnn(nn.Module):
 
 def load_mtcnn(device: torch.device) -> Mtcnn:
     """The networks with the embedded weights, in float32, ready for inference."""
-    network = Mtcnn()
-    network.load_state_dict(
-        {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}, strict=True
-    )
+    weights = {name: t.float() for name, t in load_file(WEIGHTS, device="cpu").items()}
+    # A host may have changed torch's default type and device, in which layers are made.
+    with torch.device("meta"):
+        network = Mtcnn()
+    network.load_state_dict(weights, strict=True, assign=True)
     network = network.eval().requires_grad_(False).to(device, torch.float32)
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):

@@ -114,7 +114,7 @@ def _base_level(pixels: NDArray[Any], reduction: int, device: torch.device) -> T
 
 def _normalised(pixels: NDArray[Any], device: torch.device) -> Tensor:
     values = pixels.astype(np.float32) * np.float32(255.0 / _FULL_SCALE[str(pixels.dtype)])
-    tensor = torch.as_tensor(values, device=device).permute(2, 0, 1)[None]
+    tensor = torch.as_tensor(values, dtype=torch.float32, device=device).permute(2, 0, 1)[None]
     return (tensor - 127.5) / 128.0
 
 

@@ -64,7 +64,7 @@ class RetinaFaceDetector:
         self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
-        least = self.default_confidence if options.confidence is None else options.confidence
+        least = options.searched_score(self.default_confidence)
         height, width = pixels.shape[:2]
         faces: list[Face] = []
         for tile in self._looks(width, height, options.minimum_size):

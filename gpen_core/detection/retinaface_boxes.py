@@ -24,9 +24,11 @@ def anchors(height: int, width: int, device: torch.device) -> Tensor:
     """Centre x, centre y and side of every anchor, in pixels: (N, 3), in the network's order."""
     grids: list[Tensor] = []
     for step, sizes in zip(STEPS, ANCHOR_SIZES, strict=True):
-        rows = (torch.arange(math.ceil(height / step), device=device) + 0.5) * step
-        columns = (torch.arange(math.ceil(width / step), device=device) + 0.5) * step
-        sides = torch.tensor(sizes, device=device, dtype=rows.dtype)
+        rows, columns = (
+            (torch.arange(math.ceil(side / step), dtype=torch.float32, device=device) + 0.5) * step
+            for side in (height, width)
+        )
+        sides = torch.tensor(sizes, dtype=torch.float32, device=device)
         y, x, side = torch.meshgrid(rows, columns, sides, indexing="ij")
         grids.append(torch.stack((x, y, side), dim=-1).reshape(-1, 3))
     return torch.cat(grids)

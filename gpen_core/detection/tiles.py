@@ -63,7 +63,7 @@ def tile_pixels(pixels: NDArray[Any], tile: Tile) -> Tensor:
     """The antialiased, scaled tile: (1, 3, h, w) float32 RGB, 0..255, on the CPU."""
     part = pixels[tile.top : tile.bottom, tile.left : tile.right]
     values = part.astype(np.float32) * np.float32(255.0 / _FULL_SCALE[str(pixels.dtype)])
-    tensor = torch.as_tensor(values).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(values).permute(2, 0, 1)[None]
     if tensor.shape[2:] == tile.shape:
         return tensor
     return functional.interpolate(

@@ -70,13 +70,17 @@ class YuNetDetector:
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
         least = self.default_confidence if options.confidence is None else options.confidence
-        self._network.setScoreThreshold(least)
+        self._network.setScoreThreshold(options.searched_score(self.default_confidence))
         found: list[Face] = []
-        for tile in _looks(pixels.shape[1], pixels.shape[0], options.minimum_size):
+        for tile in _looks(pixels.shape[1], pixels.shape[0], options.searched_size):
             stop_if_cancelled(cancelled)
             found.extend(self._look(pixels, tile))
-        closer = (self._closer(pixels, face) for face in merge_duplicates(found))
-        return tuple(face for face in closer if face is not None)
+        # Guesses are only counted: they neither get a closer look nor stand in the way of one.
+        guesses = [face for face in found if face.score < least]
+        self._network.setScoreThreshold(least)
+        certain = merge_duplicates(face for face in found if face.score >= least)
+        closer = (self._closer(pixels, face) for face in certain)
+        return (*(face for face in closer if face is not None), *guesses)
 
     def _look(self, pixels: Pixels, tile: Tile) -> Iterator[Face]:
         """The faces of one tile, in pixels of the picture, that are in the accepted range."""

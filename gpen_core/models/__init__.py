@@ -1,5 +1,6 @@
 """Model files: what they are, whether they are what they claim to be, and getting them."""
 
+from .best import best_model
 from .catalogue import Catalogue, Licence, Model, ModelFile, load_catalogue
 from .contents import READERS, Contents, read_contents
 from .scanning import ScannedFile, model_files, scan
@@ -17,6 +18,7 @@ __all__ = [
     "ScannedFile",
     "Verdict",
     "Verification",
+    "best_model",
     "load_catalogue",
     "model_files",
     "read_contents",

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ..checkpoints import Network
 from ..errors import OptionError
 from ..folders import Role
 
@@ -66,9 +67,7 @@ class Model:
 
     name: str
     aliases: tuple[str, ...]
-    network: str
-    """As `Contents.network` names it."""
-
+    network: Network
     task: Task
     size: int | None
     """Side of a GPEN model's picture in pixels; None for other networks."""
@@ -136,9 +135,9 @@ class Catalogue:
                 yield known
 
 
-def title(network: str, size: int | None) -> str:
+def title(network: Network, size: int | None) -> str:
     """A network and its size in words: "GPEN, 2048 pixels"."""
-    return network if size is None else f"{network}, {size} pixels"
+    return str(network) if size is None else f"{network}, {size} pixels"
 
 
 @cache
@@ -158,6 +157,7 @@ def _model(entry: dict[str, Any], licences: dict[str, Licence]) -> Model:
     made: dict[str, Any] = {
         "aliases": tuple(entry["aliases"]),
         "licence": licences[entry["licence"]],
+        "network": Network(entry["network"]),
         "files": tuple(_file(file) for file in entry["files"]),
     }
     return Model(**entry | made)

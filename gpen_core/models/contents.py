@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoints import describe, read_weights
+from ..checkpoints import Network, describe, read_weights
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
@@ -15,7 +15,7 @@ from ..onnx_models.graph import read_graph
 from ..onnx_models.interface import describe_graph, read_interface
 from .catalogue import FileFormat, title
 
-GPEN = "GPEN"
+GPEN = Network.GPEN
 
 MAX_BYTES = 2 << 30
 """Larger files are not read: a whole training state of the 2048 network has about 1.6 GB."""
@@ -26,8 +26,8 @@ class Contents:
     """What is in a file."""
 
     format: FileFormat
-    network: str | None
-    """ "GPEN", another network as `checkpoints.describe` names it, or None if it is unknown."""
+    network: Network | None
+    """None if it is unknown."""
 
     size: int | None = None
     """Side of a GPEN model's picture in pixels; None for other networks."""
@@ -43,6 +43,12 @@ class Contents:
         else:
             what = title(self.network, self.size)
         return f"{what} ({self.detail})" if self.detail else what
+
+    def may_be(self, network: Network, size: int | None) -> bool:
+        """Whether nothing that is known of the content speaks against that network and size."""
+        if self.network is None:
+            return True
+        return self.network.may_be(network) and self.size in (None, size)
 
 
 Reader = Callable[[Path], Contents]

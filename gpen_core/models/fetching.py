@@ -224,7 +224,7 @@ def _problem(plan: Plan, readers: Mapping[FileKind, Reader]) -> str | None:
     model = plan.known.model
     if contents.network is None:
         return f"sent what cannot be recognised as {model.title}: {contents.title}"
-    if (contents.network, contents.size) != (model.network, model.size):
+    if not contents.may_be(model.network, model.size):
         return f"sent {contents.title} instead of {model.title}"
     return None
 

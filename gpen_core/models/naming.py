@@ -6,23 +6,24 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from ..checkpoints import Network
 from ..network.known_answers import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents
 
 # Which network a name speaks of, by a part of it. The first that fits counts.
 _NETWORKS = {
-    "gfpgan": "GFPGAN",
-    "codeformer": "CodeFormer",
-    "restoreformer": "RestoreFormer",
-    "detection_resnet50": "the face detector RetinaFace",
-    "retinaface": "the face detector RetinaFace",
-    "parsenet": "the face parser ParseNet",
-    "bisenet": "the face parser BiSeNet",
+    "gfpgan": Network.GFPGAN,
+    "codeformer": Network.CODEFORMER,
+    "restoreformer": Network.RESTOREFORMER,
+    "detection_resnet50": Network.RETINAFACE,
+    # What the authors of SCRFD call the one of 10 gigaflops.
+    "retinaface_10g": Network.SCRFD,
+    "retinaface": Network.RETINAFACE,
+    "parsenet": Network.PARSENET,
+    "bisenet": Network.BISENET,
     "gpen": GPEN,
 }
-# GPEN's own are named like GPEN-BFR-512-D.
-_DISCRIMINATOR = "the discriminator of GPEN or StyleGAN2, needed only for training"
 _TASKS: dict[str, Task] = {
     "color": "colorization",
     "colour": "colorization",
@@ -36,7 +37,7 @@ _TASKS: dict[str, Task] = {
 class Claim:
     """What a file's name says; None where it says nothing."""
 
-    network: str | None
+    network: Network | None
     size: int | None
     task: Task | None
 
@@ -45,7 +46,8 @@ def claim_of(name: str) -> Claim:
     """Reads a file's name: "gpen_bfr_2048 (1).onnx" claims GPEN, 2048 pixels, restoration."""
     lower = PurePath(name).stem.lower()
     if "gpen" in lower and lower.endswith(("-d", "_d")):
-        return Claim(_DISCRIMINATOR, None, None)
+        # GPEN's own are named like GPEN-BFR-512-D.
+        return Claim(Network.DISCRIMINATOR, None, None)
     network = next((network for part, network in _NETWORKS.items() if part in lower), None)
     if network != GPEN:
         return Claim(network, None, None)
@@ -80,7 +82,7 @@ def disagreements(name: str, contents: Contents, known: Model | None) -> tuple[s
     network = known.network if known else contents.network
     size = known.size if known else contents.size
     doubts = _wrong_ending(name, contents)
-    if claim.network and network and claim.network != network:
+    if claim.network and network and not claim.network.may_be(network):
         doubts.append(f"named like {claim.network}, but holds {title(network, size)}")
     elif claim.size and size and claim.size != size:
         doubts.append(f"named for {claim.size} pixels, but holds {size}")

@@ -43,7 +43,7 @@ class ScannedFile:
         """What it is, in a few words."""
         if self.contents is None:
             return "not usable"
-        if self.known is not None and self.contents.network is None:
+        if self.known is not None and self.contents.network != self.known.model.network:
             return self.known.model.title
         return self.contents.title
 

@@ -83,8 +83,7 @@ def _wrong(scanned: ScannedFile, expected: Model | None) -> str | None:
     if expected is not None:
         if scanned.known is not None and scanned.known.model != expected:
             return f"its SHA-256 is that of {scanned.known.model.name}, not of {expected.name}"
-        network, size = scanned.contents.network, scanned.contents.size
-        if network is not None and (network, size) != (expected.network, expected.size):
+        if not scanned.contents.may_be(expected.network, expected.size):
             return f"it holds {scanned.title}, not {expected.title}"
         twin = None if scanned.known else _of_same_length(scanned, expected)
         if twin is not None:

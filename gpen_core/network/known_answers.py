@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,14 @@ PUBLISHED = {
 
 State = dict[str, Tensor]
 
+_PLAIN: Any = {"dtype": torch.float32, "device": torch.device("cpu")}
+"""Said wherever a tensor is made, as a host may have changed torch's defaults."""
+
+
+def noise(shape: Sequence[int]) -> Tensor:
+    """Seeded random numbers in 0..1, float32, on the CPU."""
+    return torch.rand(*shape, generator=torch.Generator("cpu").manual_seed(0), **_PLAIN)
+
 
 def random_state(config: GpenConfig) -> State:
     """A state dict of reproducible random weights, the same on every machine."""
@@ -39,7 +48,7 @@ def random_state(config: GpenConfig) -> State:
 
 def _random(key: str, shape: tuple[int, ...]) -> Tensor:
     if key.endswith("kernel"):
-        tap = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        tap = torch.tensor([1.0, 3.0, 3.0, 1.0], **_PLAIN)
         # As in the published files: up-sampling kernels carry a gain of 4.
         gain = 1 if key.startswith("ecd") else 4
         return torch.outer(tap, tap) / 64 * gain
@@ -50,7 +59,7 @@ def _random(key: str, shape: tuple[int, ...]) -> Tensor:
         values = 1 + np.float32(0.1) * values
     elif key.endswith("bias"):
         values = np.float32(0.1) * values
-    return torch.tensor(values)
+    return torch.tensor(values, **_PLAIN)
 
 
 def passthrough_state(config: GpenConfig) -> State:
@@ -80,7 +89,7 @@ def _carry_input(state: State, config: GpenConfig) -> None:
     for channel in range(3):
         weight[channel, channel] = math.sqrt(3.0)
     state["ecd0.0.0.weight"] = weight
-    bias = torch.zeros(config.channels(config.size))
+    bias = torch.zeros(config.channels(config.size), **_PLAIN)
     bias[:3] = 1
     state["ecd0.0.1.bias"] = bias
 
@@ -107,11 +116,11 @@ def _set_gains(state: State, config: GpenConfig, gains: Mapping[int, float]) -> 
         for channel in range(3):
             weight[0, channel, channels + channel] = gain / 2 * math.sqrt(2 * channels)
         state[f"{rgb}.conv.weight"] = weight
-        state[f"{rgb}.bias"] = torch.full((1, 3, 1, 1), -float(gain))
+        state[f"{rgb}.bias"] = torch.full((1, 3, 1, 1), -float(gain), **_PLAIN)
         if gain:
             modulation = f"{rgb}.conv.modulation"
             state[f"{modulation}.weight"] = torch.zeros_like(state[f"{modulation}.weight"])
             state[f"{modulation}.bias"] = torch.ones_like(state[f"{modulation}.bias"])
             conv = "generator.conv1" if level == 0 else f"generator.convs.{2 * level - 1}"
-            state[f"{conv}.noise.weight"] = torch.ones(1)
+            state[f"{conv}.noise.weight"] = torch.ones(1, **_PLAIN)
             state[f"{conv}.activate.bias"][channels : channels + 3] = 0

@@ -40,7 +40,7 @@ layers have one form, which is the cheapest at every level (`benchmarks/layers.p
 
 def _blur_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
     """The binomial [1, 3, 3, 1] filter in two dimensions, once per channel."""
-    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
+    tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64, device="cpu") / 8
     kernel = torch.outer(tap, tap) * gain
     return kernel.to(like).expand(channels, 1, 4, 4).contiguous()
 
@@ -84,7 +84,7 @@ class _Constants(nn.Module):
         One pass, computed in float32 or better: loading a model is mostly this.
         """
         layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
-        kept = torch.empty(value.shape, dtype=dtype, memory_format=layout)
+        kept = torch.empty(value.shape, dtype=dtype, device=value.device, memory_format=layout)
         self.register_buffer(name, torch.mul(_precisely(value, dtype), factor, out=kept))
 
 

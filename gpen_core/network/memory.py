@@ -26,7 +26,7 @@ def working_memory(
         plan: what is held at once; None for the whole frame.
         faces: restored together.
     """
-    element = torch.empty(0, dtype=dtype).element_size()
+    element = dtype.itemsize
     picture = 3 * config.size**2
     # The output is in float32 or better whatever the feature maps are.
     ends = picture * element + picture * max(element, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..checkpoints import Network
 from ..errors import CheckpointError
 from .graph import FLOAT, FLOAT16, OnnxGraph, TensorFacts
 
@@ -43,7 +44,7 @@ def read_interface(graph: OnnxGraph, name: str) -> Interface:
     """
     other = describe_graph(graph)
     size = _side(graph)
-    if size is None or other not in (None, "GPEN"):
+    if size is None or other not in (None, Network.GPEN):
         looks = f" It looks like {other}." if other else ""
         raise CheckpointError(
             f"{name} is no GPEN model: it takes {_listed(graph.inputs)} and gives "
@@ -55,24 +56,24 @@ def read_interface(graph: OnnxGraph, name: str) -> Interface:
         output=graph.outputs[0].name,
         half_input=graph.inputs[0].element == FLOAT16,
         half_weights=_is_half(graph),
-        recognised=other == "GPEN",
+        recognised=other is Network.GPEN,
     )
 
 
-def describe_graph(graph: OnnxGraph) -> str | None:
+def describe_graph(graph: OnnxGraph) -> Network | None:
     """The model a graph holds, told by the shapes of its weights, which no exporter changes.
 
     Returns:
-        Its name; None for one that is not known.
+        None for one that is not known.
     """
     shapes = {weight.shape for weight in graph.weights}
     if {(8192, 4096), (4096, 8192)} & shapes:
-        return "GFPGAN"
+        return Network.GFPGAN
     if (1024, 256) in shapes:
-        return "CodeFormer or RestoreFormer, by its codebook"
+        return Network.CODEBOOK
     if len(graph.outputs) in (9, 12):
-        return "a face detector"
-    return "GPEN" if _has_gpens_style(graph) else None
+        return Network.FACE_DETECTOR
+    return Network.GPEN if _has_gpens_style(graph) else None
 
 
 def _side(graph: OnnxGraph) -> int | None:

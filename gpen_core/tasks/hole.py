@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from ..marked import HOLE_PURPOSE, require_marked
 
 DEFAULT_FEATHER = 2
 """Pixels; hides the seam, and is less than what a mask drawn by hand reaches beyond the damage."""
@@ -43,8 +44,7 @@ def hole_of(mask: NDArray[Any], pixels: NDArray[Any]) -> Hole:
     if mask.dtype != np.bool_ and not (mask.min() >= 0 and mask.max() <= 1):  # also true of NaN
         raise OptionError("the mask must hold values of 0..1")
     hole = np.asarray(mask >= 0.5)
-    if not hole.any():
-        raise OptionError("the mask is empty; make white in it what is to be filled")
+    require_marked([hole], HOLE_PURPOSE)
     if hole.all():
         raise OptionError(
             "the mask covers the whole picture; make black in it what is to stay as it is"

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compositing.masks import covered_region
+from ..compositing.masks import shows
 from ..compositing.paste import Canvas
-from ..detection import DetectionOptions, Detector, detect_faces
+from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import ImageError, OptionError
 from ..faces import Face
-from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
 from ..options import RestorationOptions
 from ..placing import align_faces
-from ..report import FaceReport
+from ..report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport, besides
 from ..restorer import Restorer
 from ..watching import CancelCheck
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
@@ -124,15 +123,18 @@ def inpaint_picture(
     if faces is None:
         if detector is None:
             raise OptionError("inpaint_picture needs a detector, or the faces themselves")
-        faces = detect_faces(detector, pixels, detection, cancelled)
-    aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
-    chosen = [entry for entry in aligned if _touches(entry[1], hole)]
+        found = search_faces(detector, pixels, detection, cancelled)
+    else:
+        found = FoundFaces(tuple(faces))
+    aligned, reports = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
+    chosen = [entry for entry in aligned if shows(entry[1], options.feather, hole)]
     for face, _ in aligned:
-        reports.setdefault(face.index, FaceReport(face, skipped="not under the mask"))
+        reports.setdefault(face.index, FaceReport(face, skipped=NOT_UNDER_MASK))
     if not chosen:
+        seen = f"faces in the picture: {len(found.faces)}{besides(found.left_out)}"
         raise ImageError(
-            f"no face lies under the mask (faces in the picture: {len(faces)}); mask a part of a "
-            "face, or say that the picture is an aligned face if it is one"
+            f"no face lies under the mask ({seen}); mask a part of a face, or say that the picture "
+            "is an aligned face if it is one"
         )
     places = [alignment for _, alignment in chosen]
     canvas = Canvas(pixels, places, options.strength, options.feather, weight)
@@ -144,20 +146,17 @@ def inpaint_picture(
         crop = extract_crop(source, alignment, restorer.device)
         canvas.paste(index, restorer.restore(crop, cancelled))
         spent = (time.perf_counter() - started) * 1000
-        reports[face.index] = FaceReport(face, alignment.scale, spent)
+        taken = None if options.strength > 0 else NOTHING_TAKEN
+        reports[face.index] = FaceReport(face, alignment.scale, spent, skipped=taken)
     return result_of(
         "inpainting",
         canvas.pixels,
         restorer,
         (time.perf_counter() - began) * 1000,
-        [reports[face.index] for face in faces],
-        _left(hole, canvas.mask),
+        [reports[face.index] for face in found.faces],
+        _left(hole, canvas.mask) if options.strength > 0 else (),
+        found.left_out,
     )
-
-
-def _touches(alignment: Alignment, hole: NDArray[np.bool_]) -> bool:
-    region = covered_region(alignment, *hole.shape)
-    return bool(hole[region.top : region.bottom, region.left : region.right].any())
 
 
 def _left(hole: NDArray[np.bool_], filled: NDArray[np.float32]) -> tuple[str, ...]:

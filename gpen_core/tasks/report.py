@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..models.catalogue import Task
-from ..report import FaceReport
+from ..report import FaceReport, LeftOut
 from ..restorer import Restorer
 
 
@@ -32,6 +32,9 @@ class TaskReport:
     faces: tuple[FaceReport, ...] = ()
     """The faces that were looked at; none where the whole picture was."""
 
+    left_out: tuple[LeftOut, ...] = ()
+    """Faces that were found and are not among `faces`."""
+
     notes: tuple[str, ...] = ()
     """What went otherwise than asked, and what is not known about the model."""
 
@@ -48,6 +51,7 @@ class TaskReport:
             "device": self.device,
             "precision": self.precision,
             "faces": [face.to_dict() for face in self.faces],
+            "left_out": [asdict(left) for left in self.left_out],
             "notes": list(self.notes),
             "milliseconds": round(self.milliseconds, 1),
         }
@@ -74,6 +78,7 @@ def result_of(
     milliseconds: float,
     faces: Sequence[FaceReport] = (),
     notes: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> TaskResult:
     """A result with its report."""
     report = TaskReport(
@@ -85,6 +90,7 @@ def result_of(
         device=restorer.place,
         precision=restorer.precision,
         faces=tuple(faces),
+        left_out=tuple(left_out),
         notes=(*restorer.notes, *notes),
         milliseconds=milliseconds,
     )

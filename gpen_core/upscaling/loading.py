@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints import describe, read_state_dict
+from ..checkpoints import Network, describe, read_state_dict
 from ..devices import Precision, choose_device, dtype_for
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
 from ..packages import require
+from .plain import plain_defaults
 from .upscaler import Upscaler
 
-_ESRGAN = "an ESRGAN upscaler"
 _PURPOSES = {
     "FaceSR": "restores faces",
     "Inpainting": "fills holes",
@@ -56,7 +56,7 @@ def _state(path: Path) -> dict[str, Tensor]:
     """The weights, unless it is known whose they are and these enlarge no pictures."""
     state = read_state_dict(path, keep=True)
     what = "a GPEN face model" if is_gpen(state) else describe(state)
-    if what not in (None, _ESRGAN):
+    if what not in (None, Network.ESRGAN):
         raise CheckpointError(_refusal(path, f"is {what}, not an upscaler"))
     return state
 
@@ -64,7 +64,8 @@ def _state(path: Path) -> dict[str, Tensor]:
 def _built(spandrel: Any, path: Path, state: dict[str, Tensor]) -> Any:  # noqa: ANN401 - untyped
     """The network that spandrel makes of the weights."""
     try:
-        return spandrel.ModelLoader("cpu").load_from_state_dict(state)
+        with plain_defaults():
+            return spandrel.ModelLoader("cpu").load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         reason = "is no upscaler of a kind that spandrel knows"
         raise CheckpointError(_refusal(path, reason)) from error

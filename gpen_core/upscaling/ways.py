@@ -51,7 +51,7 @@ def tile_for(device: torch.device, dtype: torch.dtype, scale: int) -> int:
 
     Counted for RRDBNet, whose feature maps have 64 channels.
     """
-    element = torch.empty(0, dtype=dtype).element_size()
+    element = dtype.itemsize
     available = free_memory(device)
     budget = _MODEST if available is None else available // 2
     if device.type == "cpu":

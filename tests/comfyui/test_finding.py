@@ -116,8 +116,9 @@ def test_the_last_mask_of_a_short_batch_serves_the_rest(detect, couple):
     assert [len(picture) for picture in faces.pictures] == [2, 1, 1]
 
 
-def test_the_mask_of_a_picture_without_alpha_allows_nothing(detect, couple):
-    assert detect(couple, mask=torch.zeros(1, 64, 64))[4] == 0
+def test_the_mask_of_a_picture_without_alpha_is_refused(pack, detect, couple):
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="the mask is empty"):
+        detect(couple, mask=torch.zeros(1, 64, 64))
 
 
 @pytest.mark.parametrize("shape", [(0, 64, 64), (64,), (1, 3, 64, 64)])
@@ -199,9 +200,10 @@ def test_faces_that_fulfil_every_condition_are_kept(select, five, conditions, ke
     assert select(five, **conditions) == [kept, []]
 
 
-def test_a_mask_selects_by_place_and_is_resized(select, five):
+def test_a_mask_selects_by_place_and_is_resized(pack, select, five):
     assert select(five, mask=left_half(50, 300)) == [[0, 1, 2], []]
-    assert select(five, mask=torch.zeros(1, 64, 64)) == [[], []]
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="the mask is empty"):
+        select(five, mask=torch.zeros(1, 64, 64))
 
 
 def test_the_value_that_was_put_in_is_unchanged(pack, five):

@@ -240,10 +240,29 @@ def test_the_mask_limits_what_is_restored(restore, load_model, couple):
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (2, 256, 256)])
-def test_an_empty_mask_allows_nothing(restore, load_model, photo, shape):
-    image, mask, *_ = restore(photo, load_model("random", 256), mask=torch.zeros(shape))
-    assert torch.equal(image, photo)
-    assert not mask.any()
+def test_an_empty_mask_is_refused(pack, restore, steps, after_swap, load_model, photo, shape):
+    model, mask = load_model("random", 256), torch.zeros(shape)
+    empty = pytest.raises(pack.part("gpen_core.errors").OptionError, match="the mask is empty")
+    with empty:
+        restore(photo, model, mask=mask)
+    with empty:
+        steps(photo, model, mask=mask)
+    with empty:
+        after_swap(photo, photo, model, mask=mask)
+
+
+def test_pictures_of_which_the_mask_is_empty_pass_through(restore, load_model, photo):
+    mask = torch.stack([torch.zeros(64, 64), torch.ones(64, 64)])
+    frames = torch.cat([photo, photo])
+    image, covered, crops, report = restore(frames, load_model("random", 256), mask=mask)
+    assert torch.equal(image[0], photo[0])
+    assert not covered[0].any()
+    assert covered[1].max() == 1
+    assert crops.shape[0] == 1
+    assert [entry["summary"] for entry in json.loads(report)] == [
+        "restored 0 of 1 face (1 outside the mask)",
+        "restored 1 of 1 face",
+    ]
 
 
 def test_the_background_gives_size_and_pixels(restore, load_model, photo):
@@ -390,7 +409,10 @@ def test_only_the_swapped_face_is_restored(after_swap, load_model, couple, swapp
 
 
 def test_after_no_swap_nothing_is_done(after_swap, load_model, couple, loads):
-    image, mask, _ = after_swap(couple, couple, load_model("random", 256))
+    image, mask, report = after_swap(couple, couple, load_model("random", 256))
+    assert json.loads(report)[0]["summary"] == (
+        "no face restored (2 not changed by the swap); the picture is unchanged"
+    )
     assert torch.equal(image, couple)
     assert not mask.any()
     assert not loads
@@ -399,7 +421,10 @@ def test_after_no_swap_nothing_is_done(after_swap, load_model, couple, loads):
 def test_the_threshold_and_the_mask_decide_after_a_swap(after_swap, load_model, couple, swapped):
     model = load_model("random", 256)
     assert torch.equal(after_swap(swapped, couple, model, change_from=0.9)[0], swapped)
-    assert torch.equal(after_swap(swapped, couple, model, mask=torch.zeros(64, 64))[0], swapped)
+    left = torch.zeros(64, 128)
+    left[:, :64] = 1
+    limited = after_swap(swapped, couple, model, mask=left)[0]
+    assert torch.equal(limited[:, :, 262:], swapped[:, :, 262:])
 
 
 def test_originals_must_match_the_swapped_frames(pack, after_swap, load_model, couple, swapped):

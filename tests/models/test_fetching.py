@@ -9,6 +9,7 @@ from http.client import HTTPMessage
 import pytest
 import torch
 
+from gpen_core.checkpoints import Network
 from gpen_core.checkpoints.file_kind import FileKind
 from gpen_core.errors import Cancelled, DownloadError, OptionError
 from gpen_core.models import downloading
@@ -555,5 +556,5 @@ def test_another_reader_can_recognise_what_the_own_ones_do_not(site, answers, ma
     address = site.put("/m", answers.serve(onnx))
     catalogue = make.catalogue(make.file("tiny.onnx", addresses=[address], format="onnx"))
     plan = plan_fetch(catalogue, "tiny", tmp_path)
-    readers = dict.fromkeys(FileKind, lambda _: Contents("onnx", "GPEN", 64))
+    readers = dict.fromkeys(FileKind, lambda _: Contents("onnx", Network.GPEN, 64))
     assert fetch(plan, readers=readers).read_bytes() == onnx

@@ -3,10 +3,13 @@
 import json
 import os
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save
 
+from gpen_core.checkpoints import Network
 from gpen_core.checkpoints.file_kind import FileKind
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.models import (
@@ -25,6 +28,23 @@ from gpen_core.models.hashing import sha256_of
 ONNX = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)
 GFPGAN = ("stylegan_decoder.style_mlp.1.weight", "toRGB.0.weight")
 DISCRIMINATOR = ("convs.0.0.weight", "final_conv.0.weight", "final_linear.0.weight")
+GFPGAN_V1 = ("stylegan_decoder.style_mlp.1.weight", "conv_body_first.0.weight")
+CODEFORMER = ("position_emb", "quantize.embedding.weight")
+RETINAFACE = ("ClassHead.0.conv1x1.weight", "LandmarkHead.0.conv1x1.weight")
+
+
+def graph(outputs=1, shape=(3, 3)):
+    """An ONNX file with so many outputs and a weight of that shape."""
+    names = [f"o{number}" for number in range(outputs)]
+    of = onnx.helper.make_tensor_value_info
+    made = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["i"], [name]) for name in names],
+        "g",
+        [of("i", 1, [1, 3, 512, 512])],
+        [of(name, 1, [1, 3, 512, 512]) for name in names],
+        [onnx.numpy_helper.from_array(np.zeros(shape, np.float32), "w")],
+    )
+    return onnx.helper.make_model(made).SerializeToString()
 
 
 @pytest.fixture
@@ -105,7 +125,7 @@ class TestWhatItIs:
         assert (found.title, found.trouble, found.contents.format) == ("ONNX model", None, "onnx")
 
     def test_another_reader_of_onnx(self, examined):
-        readers = {**READERS, FileKind.ONNX: lambda _: Contents("onnx", "GPEN", 2048)}
+        readers = {**READERS, FileKind.ONNX: lambda _: Contents("onnx", Network.GPEN, 2048)}
         assert examined("x.onnx", ONNX, readers=readers).title == "GPEN, 2048 pixels"
         found = examined("GPEN-BFR-512.onnx", ONNX, readers=readers)
         assert found.doubts == ("named for 512 pixels, but holds 2048",)
@@ -152,7 +172,7 @@ class TestTrouble:
         def reader(path):
             if path.name == "1.pth":
                 raise MemoryError
-            return Contents("torch", "GPEN", 64)
+            return Contents("torch", Network.GPEN, 64)
 
         paths = [put("1.pth", tiny), put("2.pth", tiny)]
         first, second = scan(paths, load_catalogue(), dict.fromkeys(FileKind, reader))
@@ -205,6 +225,59 @@ class TestNamesThatLie:
         assert found.task == "colorization"
         assert found.to_dict()["task_by"] == "hash"
         assert found.doubts == ("named for restoration, but made for colorization",)
+
+
+class TestNamesThatAreRight:
+    """A name that fits what can be told of the content is no lie, in whatever words."""
+
+    @pytest.fixture(
+        params=[
+            ("GFPGANv1.4.pth", GFPGAN),
+            ("GFPGANv1.pth", GFPGAN_V1),
+            ("codeformer-v0.1.0.pth", CODEFORMER),
+            ("codeformer.onnx", graph(shape=(1024, 256))),
+            ("restoreformer_plus_plus.onnx", graph(shape=(1024, 256))),
+            ("RetinaFace-R50.pth", RETINAFACE),
+            ("detection_mobilenet0.25_Final.pth", RETINAFACE),
+            ("retinaface_10g.onnx", graph(9)),
+            ("retinaface_mnet025.onnx", graph(9)),
+            ("det_10g.onnx", graph(9)),
+            ("scrfd_2.5g.onnx", graph(9)),
+            ("face_detection_yunet_2023mar.onnx", graph(12)),
+        ],
+        ids=lambda named: named[0],
+    )
+    def file(self, request, put, weights):
+        name, content = request.param
+        return put(name, content if isinstance(content, bytes) else weights(*content))
+
+    def test_are_not_doubted(self, file):
+        (found,) = scan([file], load_catalogue())
+        assert (found.doubts, found.trouble) == ((), None)
+
+    def test_are_not_called_wrong(self, file):
+        assert verify_file(file, load_catalogue()).verdict is Verdict.UNCONFIRMED
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("codeformer.onnx", graph(shape=(8192, 4096))),
+            ("GFPGANv1.4.onnx", graph(shape=(1024, 256))),
+            ("retinaface_10g.onnx", graph(shape=(1024, 256))),
+            ("det_10g.onnx", graph(shape=(8192, 4096))),
+            ("parsing_parsenet.onnx", graph(9)),
+        ],
+    )
+    def test_others_still_are(self, put, name, content):
+        assert verify_file(put(name, content), load_catalogue()).verdict is Verdict.WRONG
+
+    @pytest.mark.parametrize("name", ["det_10g.onnx", "retinaface_10g.onnx"])
+    def test_the_very_detector_is_confirmed(self, put, make, name):
+        data, network = graph(9), "the face detector SCRFD"
+        entry = make.file("det_10g.onnx", data, format="onnx")
+        catalogue = make.catalogue(entry, network=network, task="detection", size=None)
+        found = verify_file(put(name, data), catalogue)
+        assert (found.verdict, found.scanned.title) == (Verdict.CONFIRMED, network)
 
 
 class TestFolders:
