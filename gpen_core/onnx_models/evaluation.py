@@ -140,7 +140,7 @@ def _where(_call: Call, _shape: Sides, values: list[Array]) -> Array | None:
 
 
 def _range(call: Call, _shape: Sides, values: list[Array]) -> Array | None:
-    if any(value.dtype != np.int64 for value in values):
+    if any(value.dtype != np.int64 for value in values) or not _small(values):
         return None
     return np.arange(call.values(0)[0], call.values(1)[0], call.values(2)[0])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .evaluation import evaluate
 from .graph import OnnxGraph
-from .nodes import Node
+from .nodes import Node, in_order
 from .operators import ARITHMETIC, Call, Known, Rule, Sides, UnsuitableError
 from .operators_shaping import SHAPING
 from .operators_sliding import SLIDING
@@ -33,7 +33,7 @@ class Extent:
     """Of all its values together."""
 
     alive: int = 0
-    """Of the values that are needed at the same time, in the file's order of nodes."""
+    """Of the values that are needed at the same time, in the order of `nodes.in_order`."""
 
     products: int = 0
     """Multiplications, and numbers written."""
@@ -58,9 +58,10 @@ def measure(graph: OnnxGraph, inputs: Mapping[str, Sides], bounds: Extent) -> Ex
     if graph.opset < _OLDEST_OPSET:
         raise UnsuitableError(f"its operators are of version {graph.opset}")
     known = _given(graph, inputs)
-    dies = _last_uses(graph)
+    nodes = in_order(graph.nodes)
+    dies = _last_uses(graph, nodes)
     extent, alive = Extent(), sum(map(math.prod, inputs.values()))
-    for at, node in enumerate(graph.nodes):
+    for at, node in enumerate(nodes):
         try:
             scratch, products = _follow(node, known, graph.opset)
             sizes = [math.prod(known[name].shape) for name in node.outputs if name]
@@ -135,10 +136,10 @@ def _weight(weight: TensorFacts) -> Known:
     return Known(shape, weight.values)
 
 
-def _last_uses(graph: OnnxGraph) -> dict[int, list[str]]:
+def _last_uses(graph: OnnxGraph, nodes: Sequence[Node]) -> dict[int, list[str]]:
     """The values that no node after one of this index needs; weights and outputs stay."""
     last: dict[str, int] = {entry.name: 0 for entry in graph.inputs}
-    for at, node in enumerate(graph.nodes):
+    for at, node in enumerate(nodes):
         last.update(dict.fromkeys((name for name in node.outputs if name), at))
         last.update({name: at for name in node.inputs if name in last})
     for entry in graph.outputs:

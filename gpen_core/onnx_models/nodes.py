@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .message import Message
@@ -55,6 +56,30 @@ def read_node(message: Message) -> Node:
         attributes,
         external,
     )
+
+
+def in_order(nodes: Sequence[Node]) -> list[Node]:
+    """Nodes in the file's order, but each after those that it depends on.
+
+    Some programs append nodes to a graph, and onnxruntime sorts them. Of nodes that depend on
+    themselves, one comes too early.
+    """
+    makers = {name: at for at, node in enumerate(nodes) for name in node.outputs if name}
+    entered, done, order = set[int](), set[int](), list[Node]()
+    for first in range(len(nodes)):
+        stack = [first]
+        while stack:
+            at = stack[-1]
+            if at not in entered:
+                entered.add(at)
+                needed = (makers[name] for name in reversed(nodes[at].inputs) if name in makers)
+                stack += [maker for maker in needed if maker not in entered]
+                continue
+            stack.pop()
+            if at not in done:
+                done.add(at)
+                order.append(nodes[at])
+    return order
 
 
 def _value(attribute: Message) -> Attribute:

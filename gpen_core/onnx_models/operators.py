@@ -140,7 +140,7 @@ def one(shape: Sequence[int], products: int = 0, scratch: int = 0) -> Results:
 
 
 def _whole(value: float) -> int:
-    if int(value) != value:
+    if not math.isfinite(value) or int(value) != value:
         raise UnsuitableError("a size is no whole number")
     return int(value)
 
@@ -150,6 +150,8 @@ def _same(call: Call) -> Results:
 
 
 def _together(call: Call) -> Results:
+    if not call.inputs:
+        raise UnsuitableError("an input is missing")
     return one(broadcast(*(call.shape(index) for index in range(len(call.inputs)))))
 
 

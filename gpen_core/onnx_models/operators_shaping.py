@@ -65,7 +65,7 @@ def _unsqueeze(call: Call) -> Results:
 
 
 def _concat(call: Call) -> Results:
-    shapes = [call.shape(index) for index in range(len(call.inputs))]
+    shapes = [call.shape(0), *(call.shape(index) for index in range(1, len(call.inputs)))]
     axis = axis_of(call.integer("axis", 1), len(shapes[0]))
     around = {(shape[:axis], shape[axis + 1 :]) for shape in shapes}
     if len(around) != 1 or len({len(shape) for shape in shapes}) != 1:
@@ -164,9 +164,10 @@ def _size(call: Call) -> Results:
 
 
 def _range(call: Call) -> Results:
-    (start,), (limit,), (step,) = call.values(0), call.values(1), call.values(2)
-    if step == 0:
-        raise UnsuitableError("its step is 0")
+    bounds = [*call.values(0), *call.values(1), *call.values(2)]
+    if len(bounds) != 3 or bounds[2] == 0:
+        raise UnsuitableError("its bounds do not fit together")
+    start, limit, step = bounds
     return one((max(0, -(-(limit - start) // step)),))
 
 

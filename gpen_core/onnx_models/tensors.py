@@ -79,13 +79,12 @@ def _stored(message: Message, number: int, element: int) -> int:
     """How many numbers are stored."""
     size = BYTES[element]
     data = [_view(value) for value in message.values(number)]
-    if number == _RAW:
-        (raw,) = data if len(data) == 1 else (memoryview(b""),)
-        return len(raw) // size if len(raw) % size == 0 else -1
-    if number in _FLOATS:
-        return sum(map(len, data)) // size
+    if number == _RAW or number in _FLOATS:
+        length = sum(map(len, data))
+        doubtful = length % size or (number == _RAW and len(data) > 1)
+        return -1 if doubtful else length // size
     # Each number ends with the first byte below 128.
-    ends = (np.count_nonzero(np.frombuffer(part, np.uint8) < 0x80) for part in data)
+    ends = (np.count_nonzero(np.frombuffer(part, np.uint8) < 0x80) for part in data if part)
     return int(sum(ends))
 
 
@@ -97,7 +96,7 @@ def _values(message: Message, number: int, element: int) -> Array:
     kind = np.dtype(_READ[element])
     if number == _RAW or number in _FLOATS:
         data = b"".join(map(bytes, map(_view, message.values(number))))
-        return np.frombuffer(data, kind.newbyteorder("<"))
+        return np.array(np.frombuffer(data, kind.newbyteorder("<")) if data else [], kind)
     items = [signed(item) for value in message.values(number) for item in numbers(value)]
     try:
         return np.array(items, np.int64).astype(kind)
