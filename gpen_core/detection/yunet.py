@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DetectionError
+from ..errors import CheckpointError, DetectionError
 from ..faces import Face, landmarks_from_array
+from ..onnx_models.admission import check_detection
 from ..packages import require
 from .boxes import merge_duplicates, overlap
 from .detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels
+from .weight_files import YUNET_FILE
 
 TILE = 1024
 SMALLEST, LARGEST = 12.0, 250.0
@@ -53,15 +55,18 @@ class YuNetDetector:
         """Loads the model.
 
         Raises:
-            DetectionError: OpenCV does not take the file for a YuNet model.
+            DetectionError: the file is not like YuNet, or OpenCV does not take it for that.
             MissingPackageError: OpenCV does not import.
         """
         self._cv2: Any = require("cv2", "YuNet face detection")
         self._weights = weights
         try:
+            check_detection(weights)
             self._network = self._cv2.FaceDetectorYN.create(
                 str(weights), "", (320, 320), 0.5, _SAME_FACE, _MOST_FACES
             )
+        except CheckpointError as error:
+            raise DetectionError(f"{error} Use {YUNET_FILE} of the OpenCV Zoo.") from error
         except self._cv2.error as error:
             raise self._unusable(error) from error
 
@@ -112,7 +117,7 @@ class YuNetDetector:
     def _unusable(self, error: Exception) -> DetectionError:
         return DetectionError(
             f"OpenCV {self._cv2.__version__} cannot use {self._weights} as a YuNet model "
-            f"({str(error).strip()}). Use face_detection_yunet_2023mar.onnx of the OpenCV Zoo."
+            f"({' '.join(str(error).split())[:300]}). Use {YUNET_FILE} of the OpenCV Zoo."
         )
 
 

@@ -11,6 +11,7 @@ from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
 from ..network.config import is_gpen, read_config
+from ..onnx_models.admission import check_restoration
 from ..onnx_models.graph import read_graph
 from ..onnx_models.interface import describe_graph, read_interface
 from .catalogue import FileFormat, title
@@ -74,13 +75,14 @@ def read_onnx(path: Path) -> Contents:
     """Examines an ONNX file by its graph.
 
     Raises:
-        CheckpointError: it is damaged or no ONNX file.
+        CheckpointError: it is damaged, no ONNX file, or GPEN's with more in it than that.
     """
     graph = read_graph(path)
     network = describe_graph(graph)
     if network != GPEN:
         return Contents("onnx", network)
     interface = read_interface(graph, path.name)
+    check_restoration(graph, interface, path)
     return Contents("onnx", GPEN, interface.size, "float16" if interface.half_weights else "")
 
 

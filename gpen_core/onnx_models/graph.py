@@ -3,162 +3,154 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..checkpoints.refusal import AGAIN
 from ..errors import CheckpointError
-from .wire import Value, WireError, fields, numbers, text
+from .message import Message
+from .nodes import Node, read_node
+from .tensors import TensorFacts, in_another_file, read_tensor
+from .wire import ExcessError, Meter, WireError
 
-Shape = tuple[int | None, ...]
+MOST_NODES = 10_000
+"""An export of the 2048 network without constant folding has some 3,000."""
 
-FLOAT, FLOAT16 = 1, 10
-"""ONNX's numbers for its element types."""
+_MOST_TENSORS = 10_000
+_MOST_METADATA = 1_000
+_LONGEST_METADATA = 1 << 20
+_MOST_SIDES = 16
+_TOLERATED = {*range(1, 9), 14}
+"""Fields of a model: not its training (20) and functions (25)."""
 
-_EXTERNAL = 1
-
-
-@dataclass(frozen=True)
-class TensorFacts:
-    """An input, output or weight."""
-
-    name: str
-    shape: Shape
-    """None where the file leaves a side open."""
-
-    element: int
-    """ONNX's number of the element type: 1 is float32, 10 float16."""
+_TOLERATED_IN_GRAPH = {1, 2, 5, 10, 11, 12, 13, 14, 16}
+"""Not sparse weights (15)."""
 
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """An ONNX file's interface and the outline of what is inside."""
+    """An ONNX file's interface and what is inside, without its large numbers."""
 
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
-    weights: tuple[TensorFacts, ...]
-    """Initializers and constants."""
+    initializers: tuple[TensorFacts, ...]
+    nodes: tuple[Node, ...]
+    opset: int
+    """Version of ONNX's own operators; 0 if the file names none."""
 
     producer: str = ""
     metadata: dict[str, str] = field(default_factory=dict[str, str])
+    strange: str = ""
+    """What no GPEN model has beside its graph, in words; usually nothing."""
 
-
-@dataclass
-class _Parts:
-    """What has been met while walking through the graph."""
-
-    inputs: list[TensorFacts] = field(default_factory=list[TensorFacts])
-    outputs: list[TensorFacts] = field(default_factory=list[TensorFacts])
-    weights: list[TensorFacts] = field(default_factory=list[TensorFacts])
-    external: bool = False
+    @property
+    def weights(self) -> tuple[TensorFacts, ...]:
+        """Initializers and constants."""
+        constants = (v for node in self.nodes for v in node.attributes.values())
+        return (*self.initializers, *(v for v in constants if isinstance(v, TensorFacts)))
 
 
 def read_graph(path: Path) -> OnnxGraph:
-    """Looks into an ONNX file.
+    """Looks into an ONNX file, in a time that the number of its fields limits.
 
     Raises:
-        CheckpointError: it is cut off, no ONNX file, or keeps its weights in other files.
+        CheckpointError: it is cut off, no ONNX file, keeps its weights in other files, or has far
+            more of something than any model that this package knows.
     """
     try:
         with path.open("rb") as handle:
             # Closed when the last view of it is gone.
             mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-        return _graph_of(memoryview(mapped), path)
+        return _graph_of(Message(memoryview(mapped), Meter()), path)
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror or error}). Check its permissions."
+        ) from error
+    except ExcessError as error:
+        raise CheckpointError(
+            f"{path} is no GPEN model: {error}, more than any of them."
         ) from error
     except ValueError as error:  # an empty file cannot be mapped
         raise CheckpointError(f"{path} is a damaged ONNX file ({error}). {AGAIN}") from error
 
 
-def _graph_of(whole: memoryview, path: Path) -> OnnxGraph:
-    producer, metadata, parts = "", dict[str, str](), None
-    for number, value in fields(whole):
-        if number == 2:
-            producer = text(value)
-        elif number == 7:
-            parts = _parts_of(_message(value))
-        elif number == 14:
-            entry = dict(fields(_message(value)))
-            metadata[text(entry.get(1, 0))] = text(entry.get(2, 0))
-    if parts is None:
+def _graph_of(model: Message, path: Path) -> OnnxGraph:
+    graph = model.message(7)
+    if graph is None:
         raise WireError("it has no graph")
-    if parts.external:
+    _limit(graph, 1, MOST_NODES, "nodes")
+    _limit(graph, 5, _MOST_TENSORS, "weights")
+    nodes = tuple(read_node(node) for node in graph.messages(1))
+    initializers = list(graph.messages(5))
+    if any(map(in_another_file, initializers)) or any(node.external for node in nodes):
         raise CheckpointError(
             f"{path} keeps its weights in other files, which is not supported. "
             "Use a model in one file."
         )
+    weights = tuple(map(read_tensor, initializers))
     # Before version 4 of the format, weights stood among the inputs too.
-    constant = {weight.name for weight in parts.weights}
-    inputs = tuple(entry for entry in parts.inputs if entry.name not in constant)
-    return OnnxGraph(inputs, tuple(parts.outputs), tuple(parts.weights), producer, metadata)
+    constant = {weight.name for weight in weights}
+    return OnnxGraph(
+        inputs=tuple(entry for entry in _interfaces(graph, 11) if entry.name not in constant),
+        outputs=_interfaces(graph, 12),
+        initializers=weights,
+        nodes=nodes,
+        opset=_opset(model),
+        producer=model.text(2),
+        metadata=_metadata(model),
+        strange=_strange(model, graph),
+    )
 
 
-def _parts_of(graph: memoryview) -> _Parts:
-    parts = _Parts()
-    for number, value in fields(graph):
-        if number == 1:
-            parts.weights.extend(_constants_of(_message(value), parts))
-        elif number == 5:
-            parts.weights.append(_tensor(_message(value), parts))
-        elif number == 11:
-            parts.inputs.append(_interface(_message(value)))
-        elif number == 12:
-            parts.outputs.append(_interface(_message(value)))
-    return parts
+def _limit(message: Message, number: int, most: int, what: str) -> None:
+    count = len(message.values(number))
+    if count > most:
+        raise ExcessError(f"it has {count:,} {what}")
 
 
-def _constants_of(node: memoryview, parts: _Parts) -> Iterator[TensorFacts]:
-    """The tensors among a node's attributes."""
-    for number, value in fields(node):
-        if number == 5:
-            for inner, tensor in fields(_message(value)):
-                if inner == 5:
-                    yield _tensor(_message(tensor), parts)
+def _opset(model: Message) -> int:
+    _limit(model, 8, 100, "sets of operators")
+    sets = [(entry.text(1), entry.number(2)) for entry in model.messages(8)]
+    own = {version for domain, version in sets if domain in ("", "ai.onnx")}
+    if len(own) > 1:
+        raise WireError("it names two versions of ONNX's operators")
+    return next(iter(own), 0)
 
 
-def _tensor(message: memoryview, parts: _Parts) -> TensorFacts:
-    shape: list[int] = []
-    element, name = 0, ""
-    for number, value in fields(message):
-        if number == 1:
-            shape.extend(numbers(value))
-        elif number == 2 and isinstance(value, int):
-            element = value
-        elif number == 8:
-            name = text(value)
-        elif number == 14 and value == _EXTERNAL:
-            parts.external = True
-    return TensorFacts(name, tuple(shape), element)
+def _metadata(model: Message) -> dict[str, str]:
+    _limit(model, 14, _MOST_METADATA, "metadata")
+    return {entry.text(1): entry.text(2, _LONGEST_METADATA) for entry in model.messages(14)}
 
 
-def _interface(message: memoryview) -> TensorFacts:
+def _strange(model: Message, graph: Message) -> str:
+    if 25 in model:
+        return "functions of its own"
+    if 15 in graph:
+        return "sparse weights"
+    unknown = [n for n in range(1, 64) if n in model and n not in _TOLERATED]
+    unknown += [n for n in range(1, 64) if n in graph and n not in _TOLERATED_IN_GRAPH]
+    return f"something unknown (field {unknown[0]})" if unknown else ""
+
+
+def _interfaces(graph: Message, number: int) -> tuple[TensorFacts, ...]:
+    _limit(graph, number, _MOST_TENSORS, "inputs or outputs")
+    return tuple(_interface(entry) for entry in graph.messages(number))
+
+
+def _interface(entry: Message) -> TensorFacts:
     """A ValueInfoProto: its name, and the element type and shape if it is a tensor."""
-    name, shape, element = "", list[int | None](), 0
-    for number, value in fields(message):
-        if number == 1:
-            name = text(value)
-        elif number == 2:
-            for tensor in _values(_message(value), 1):
-                for inner, fact in fields(tensor):
-                    if inner == 1 and isinstance(fact, int):
-                        element = fact
-                    elif inner == 2:
-                        shape = [_side(side) for side in _values(_message(fact), 1)]
-    return TensorFacts(name, tuple(shape), element)
+    kind = entry.message(2)
+    tensor = kind and kind.message(1)
+    shape = tensor and tensor.message(2)
+    sides = () if shape is None else shape.values(1)
+    if len(sides) > _MOST_SIDES:
+        raise ExcessError(f"it has a tensor of {len(sides)} sides")
+    return TensorFacts(
+        entry.text(1),
+        () if shape is None else tuple(_side(side) for side in shape.messages(1)),
+        0 if tensor is None else tensor.number(1),
+    )
 
 
-def _side(message: memoryview) -> int | None:
-    return next((v for n, v in fields(message) if n == 1 and isinstance(v, int)), None)
-
-
-def _values(message: memoryview, wanted: int) -> Sequence[memoryview]:
-    return [_message(value) for number, value in fields(message) if number == wanted]
-
-
-def _message(value: Value) -> memoryview:
-    if isinstance(value, int):
-        raise WireError("a number stands where a message should")
-    return value
+def _side(message: Message) -> int | None:
+    return message.number(1) if 1 in message and 2 not in message else None

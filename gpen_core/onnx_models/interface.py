@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from ..checkpoints import Network
 from ..errors import CheckpointError
-from .graph import FLOAT, FLOAT16, OnnxGraph, TensorFacts
+from .graph import OnnxGraph
+from .tensors import FLOAT, FLOAT16, TensorFacts
 
 _SMALLEST, _LARGEST = 8, 4096
 _STYLE_LAYERS = 4
@@ -92,13 +94,13 @@ def _side(graph: OnnxGraph) -> int | None:
 
 def _has_gpens_style(graph: OnnxGraph) -> bool:
     """A constant of 4×4, the layer from the encoder's 4×4 to the style, and the mapping network."""
-    shapes = [weight.shape for weight in graph.weights]
+    shapes = Counter(weight.shape for weight in graph.weights)
     constants = {shape[1] for shape in shapes if len(shape) == 4 and shape[2:] == (4, 4)}
-    styles = {
-        shape[0] for shape in shapes if len(shape) == 2 and shapes.count(shape) >= _STYLE_LAYERS
-    }
-    latents = {(style, 16 * channels) for style in styles for channels in constants if channels}
-    return any(shape in latents or shape[::-1] in latents for shape in set(shapes))
+    matrices = [shape for shape in shapes if len(shape) == 2]
+    styles = {shape[0] for shape in matrices if shapes[shape] >= _STYLE_LAYERS}
+    latents = {16 * channels for channels in constants if channels}
+    either_way = (pair for shape in matrices for pair in (shape, shape[::-1]))
+    return any(style in styles and latent in latents for style, latent in either_way)
 
 
 def _is_half(graph: OnnxGraph) -> bool:

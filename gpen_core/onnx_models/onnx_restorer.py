@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from ..crops import check_crop
 from ..devices import Precision, is_out_of_memory
 from ..errors import Cancelled, CheckpointError, GpenError, OptionError
 from ..packages import require
-from .graph import read_graph
-from .interface import Interface, read_interface
+from .admission import AdmittedModel, admit
 from .providers import (
     CPU,
     NAMES,
@@ -49,20 +48,21 @@ class OnnxRestorer:
     """
 
     def __init__(
-        self, path: Path, interface: Interface, providers: list[Provider], card: torch.device
+        self, path: Path, model: AdmittedModel, providers: list[Provider], card: torch.device
     ) -> None:
         """Usually called through `load`.
 
         Args:
             path: of the file.
-            interface: how its graph is called.
+            model: what `admit` says of it.
             providers: onnxruntime's names and options, best first, the CPU last.
             card: what torch calls the device of the first provider; the CPU if it knows none.
         """
         self.name = path.name
         self.notes: list[str] = []
         self._path = path
-        self._interface = interface
+        self._interface = model.interface
+        self._seconds = model.seconds
         self._providers = providers
         self._card = card
         self._session: Any = None
@@ -81,24 +81,24 @@ class OnnxRestorer:
             precision: a file has only one; another one that is asked for is noted.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or no GPEN model.
+            CheckpointError: the file is missing, damaged, no GPEN model, or takes more than one.
             OptionError: the device is unknown, or the provider is not there.
             MissingPackageError: onnxruntime is not installed.
         """
         path = Path(path)
-        interface = read_interface(read_graph(path), path.name)
+        model = admit(path)
         runtime = require("onnxruntime", _PURPOSE)
         available = runtime.get_available_providers()
         providers = choose_providers(device, available)
-        restorer = cls(path, interface, providers, _card(device))
-        restorer._open()
+        restorer = cls(path, model, providers, _card(device))
+        restorer._start()
         if restorer.place == CPU:
             restorer._note(explain_cpu(device, available, installed_packages()))
         elif restorer._providers[0] == OPENVINO_ON_CPU:
             restorer._note("OpenVINO found no graphics card of Intel and computes on the processor")
         if precision not in ("auto", restorer._short_precision()):
             restorer._note(f"an ONNX model runs in the precision of its file: {restorer.precision}")
-        if not interface.recognised:
+        if not model.interface.recognised:
             restorer._note("its graph is not known as GPEN's; it is used as if it were")
         return restorer
 
@@ -211,33 +211,45 @@ class OnnxRestorer:
             # It would keep the largest run's memory from torch as long as the session lives.
             arena = f"gpu:{chosen['device_id']}"
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
-        if cancelled is None:
-            return session.run([self._interface.output], inputs, options)[0]
+        deadline = time.monotonic() + self._seconds
         with ThreadPoolExecutor(1, "gpen-onnxruntime") as executor:
             run = executor.submit(session.run, [self._interface.output], inputs, options)
-            while True:
-                try:
-                    return run.result(_POLL_SECONDS)[0]
-                except NotYet:
-                    if run.done() or not cancelled():
-                        continue
-                # Stops the run after the layer that is being computed.
+            try:
+                while not wait([run], _POLL_SECONDS).done:
+                    if cancelled is not None and cancelled():
+                        raise Cancelled("the restoration was cancelled")
+                    if time.monotonic() > deadline:
+                        raise GpenError(
+                            f"{self.name} was stopped after {self._seconds:.0f} seconds, far more "
+                            "than a GPEN model takes; use its .pth file"
+                        )
+            finally:
+                # Stops the run, if it goes on, after the layer that is being computed.
                 options.terminate = True
-                run.exception()
-                raise Cancelled("the restoration was cancelled")
+            return run.result()[0]
 
     def _open(self) -> Any:  # noqa: ANN401 - onnxruntime has no types
-        """The session, opened if it is not."""
+        """The session; before it is opened again, the file is looked at again."""
         if self._session is None:
-            runtime = require("onnxruntime", _PURPOSE)
-            try:
-                self._session, self._providers = open_session(runtime, self._path, self._providers)
-            except Exception as error:
+            model = admit(self._path)
+            if model.interface != self._interface:
                 raise CheckpointError(
-                    f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "
-                    "Download it again, update onnxruntime, or use the .pth file."
-                ) from error
+                    f"{self._path} is another model than when it was loaded. Load it again."
+                )
+            self._seconds = model.seconds
+            self._start()
         return self._session
+
+    def _start(self) -> None:
+        """Opens the session of a file that was admitted."""
+        runtime = require("onnxruntime", _PURPOSE)
+        try:
+            self._session, self._providers = open_session(runtime, self._path, self._providers)
+        except Exception as error:
+            raise CheckpointError(
+                f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "
+                "Download it again, update onnxruntime, or use the .pth file."
+            ) from error
 
     def _short_precision(self) -> str:
         return "fp16" if self._interface.half_weights else "fp32"
@@ -264,5 +276,6 @@ def _card(device: str | torch.device) -> torch.device:
 
 
 def _short(error: Exception) -> str:
-    """onnxruntime's message without its own source lines."""
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    """onnxruntime's message without its own source lines; it may name what the file names."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return "".join(mark if mark.isprintable() else "?" for mark in lines[0][:300])

@@ -1,36 +1,72 @@
 """Protocol Buffers' wire format, as far as it takes to look into an ONNX file.
 
 Whole models are several hundred megabytes, of which a look needs a few kilobytes: fields are found
-in a memory map and their weights never read. Nothing here trusts a length in the file.
+in a memory map and their weights never read. Nothing here trusts a length in the file, and what is
+read takes time in proportion to the number of fields, which a `Meter` limits.
+
+onnxruntime reads the same bytes with another reader. Where the two could understand something
+different, the file is refused: numbers of other lengths than their kind has, and texts that are no
+UTF-8; `graph` refuses messages that are written twice, which are merged elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+MOST_FIELDS = 300_000
+"""An export of GPEN for 512 pixels without constant folding has some 40,000."""
+
+LONGEST_NAME = 4096
+"""Bytes of a name."""
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
+_MAX_FIELD = (1 << 29) - 1
 
-Value = int | memoryview
-"""A number, or the bytes of a text, a packed list or a message."""
+Value = int | memoryview | bytes
+"""A number; the bytes of a text, a packed list or a message; four or eight bytes (`bytes`)."""
 
 
 class WireError(ValueError):
     """The bytes are no Protocol Buffers message, or end in the middle of one."""
 
 
-def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
+class ExcessError(ValueError):
+    """There is more of something than in any GPEN model; the message is half a sentence."""
+
+
+class Meter:
+    """Counts the fields read from one file."""
+
+    def __init__(self, most: int = MOST_FIELDS) -> None:
+        """Starts at none; `most` may be read."""
+        self._left = self._most = most
+
+    def count(self) -> None:
+        """One field more.
+
+        Raises:
+            ExcessError: there are too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise ExcessError(f"it has more than {self._most:,} fields")
+
+
+def fields(message: memoryview, meter: Meter | None = None) -> Iterator[tuple[int, Value]]:
     """The number and value of each field of a message, in the file's order.
 
     Raises:
         WireError: while iterating, where the bytes stop making sense.
+        ExcessError: while iterating, where the meter has counted enough.
     """
-    at = 0
+    at, meter = 0, meter or Meter()
     while at < len(message):
+        meter.count()
         key, at = _varint(message, at)
         number, kind = key >> 3, key & 7
-        if number == 0:
-            raise WireError("a field has the number 0")
+        if not 0 < number <= _MAX_FIELD:
+            raise WireError(f"a field has the number {number}")
         if kind == _VARINT:
             value, at = _varint(message, at)
             yield number, value
@@ -38,24 +74,56 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         length, at = _length(message, at, kind)
         if length > len(message) - at:
             raise WireError(f"a field of {length} bytes goes beyond the end")
-        yield number, message[at : at + length]
+        value = message[at : at + length]
+        yield number, value if kind == _BYTES else bytes(value)
         at += length
 
 
-def numbers(value: Value) -> Iterator[int]:
-    """The items of a repeated number, which may be written one by one or packed."""
+def numbers(value: Value, most: int | None = None) -> Iterator[int]:
+    """The items of a repeated number, which may be written one by one or packed.
+
+    Args:
+        value: of the field.
+        most: how many there may be.
+
+    Raises:
+        WireError: while iterating, where the bytes stop making sense.
+        ExcessError: while iterating, there are more.
+    """
+    if isinstance(value, bytes):
+        raise WireError("a number has another length than its kind")
     if isinstance(value, int):
         yield value
         return
-    at = 0
+    at = count = 0
     while at < len(value):
+        count += 1
+        if most is not None and count > most:
+            raise ExcessError(f"it has a list of more than {most:,} numbers")
         item, at = _varint(value, at)
         yield item
 
 
-def text(value: Value) -> str:
-    """A text; bytes that are no UTF-8 are replaced."""
-    return "" if isinstance(value, int) else bytes(value).decode("utf-8", "replace")
+def signed(number: int) -> int:
+    """A number of 64 bits as int64."""
+    return number - (1 << 64) if number >> 63 else number
+
+
+def text(value: Value, most: int = LONGEST_NAME) -> str:
+    """A text of at most `most` bytes.
+
+    Raises:
+        WireError: it is none, or no UTF-8.
+        ExcessError: it is too long.
+    """
+    if not isinstance(value, memoryview):
+        raise WireError("a number stands where a text should")
+    if len(value) > most:
+        raise ExcessError(f"it has a text of {len(value):,} bytes")
+    try:
+        return bytes(value).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise WireError("a name is no UTF-8") from error
 
 
 def _length(message: memoryview, at: int, kind: int) -> tuple[int, int]:
@@ -67,9 +135,13 @@ def _length(message: memoryview, at: int, kind: int) -> tuple[int, int]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    result = 0
-    for index, byte in enumerate(message[at : at + _MAX_VARINT_BYTES]):
-        result |= (byte & 0x7F) << (7 * index)
+    result = shift = 0
+    for end in range(at, min(at + _MAX_VARINT_BYTES, len(message))):
+        byte = message[end]
+        result |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return result, at + index + 1
+            if result >> 64:
+                raise WireError("a number has more than 64 bits")
+            return result, end + 1
+        shift += 7
     raise WireError("a number does not end")
