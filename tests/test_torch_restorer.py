@@ -13,7 +13,13 @@ from gpen_core.network.compiling import compiled
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.known_answers import detail_state, passthrough_state, random_state
+from gpen_core.network.known_answers import (
+    PUBLISHED,
+    detail_state,
+    passthrough_state,
+    random_state,
+)
+from gpen_core.network.memory import working_memory
 from gpen_core.network.plan import lean
 from gpen_core.torch_restorer import TorchRestorer
 from gpen_core.ways import Way
@@ -176,6 +182,8 @@ def test_small_models_run_whole_first():
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
     monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "free_memory", lambda device: 8 << 30)
     card = torch.device("cuda", 0)
 
     def first(acceleration):
@@ -187,6 +195,26 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
     assert first("auto") == [graph, plain, one]
     assert first("none") == [plain, one]
     assert first("compile") == [("compile", 1), graph, plain, one]
+
+
+@pytest.mark.parametrize(("free", "graph"), [(4.1, False), (6.0, True)])
+def test_a_graph_needs_memory_for_all_that_is_on_its_way(monkeypatch, free, graph):
+    """Of the largest model: weights, the graph, its input and output, and up to 18 crops."""
+    monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "free_memory", lambda device: round(free * 2**30))
+    first = next(ways.ways_for(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto"))
+    assert (first.plan, first.at_once) == (None, 4)
+    assert (first.acceleration == "CUDA graph") == graph
+
+
+def test_hosts_are_asked_for_the_crops_as_well():
+    picture = 3 * 64 * 64 * 4
+    made = TorchRestorer(TINY, "x", build, CPU, torch.float32)
+    assert made.working_memory() == working_memory(TINY, torch.float32, None) + 2 * picture
+    card = Way(torch.device("cuda"), torch.float32, None, at_once=4)
+    run = working_memory(TINY, torch.float32, None, 4)
+    assert card.memory(TINY) == run + 18 * picture
 
 
 def test_an_unknown_acceleration_is_refused(tmp_path):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..callbacks import Callbacks
 from ..crops import check_crop
 from ..devices import Precision, is_out_of_memory
 from ..errors import Cancelled, CheckpointError, GpenError, OptionError
@@ -154,8 +154,10 @@ class OnnxRestorer:
         check_crop(crop, self.size, self.name)
         image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
         kind = np.float16 if self._interface.half_input else np.float32
+        callbacks = Callbacks()
+        asked = callbacks.guard(cancelled)
         with self._lock:
-            output = self._run(image.astype(kind, copy=False), cancelled)
+            output = callbacks.run(lambda: self._run(image.astype(kind, copy=False), asked))
         result = torch.from_numpy(np.asarray(output, dtype=np.float32))
         if tuple(result.shape) != (1, *crop.shape):
             raise CheckpointError(
@@ -215,16 +217,14 @@ class OnnxRestorer:
             return session.run([self._interface.output], inputs, options)[0]
         with ThreadPoolExecutor(1, "gpen-onnxruntime") as executor:
             run = executor.submit(session.run, [self._interface.output], inputs, options)
-            while True:
-                try:
-                    return run.result(_POLL_SECONDS)[0]
-                except NotYet:
-                    if run.done() or not cancelled():
-                        continue
-                # Stops the run after the layer that is being computed.
+            try:
+                while not wait([run], _POLL_SECONDS).done:
+                    if cancelled():
+                        raise Cancelled("the restoration was cancelled")
+            finally:
+                # Stops the run, if it goes on, after the layer that is being computed.
                 options.terminate = True
-                run.exception()
-                raise Cancelled("the restoration was cancelled")
+            return run.result()[0]
 
     def _open(self) -> Any:  # noqa: ANN401 - onnxruntime has no types
         """The session, opened if it is not."""
