@@ -95,9 +95,13 @@ class PictureWork:
             check_picture(task.pixels)
             if task.faces is None:
                 yield Progress("detecting faces", 0, 0)
-            faces = self._find(task.pixels, cancelled) if task.faces is None else tuple(task.faces)
+            notes: list[str] = []
+            faces = task.faces
+            if faces is None:
+                faces = self._find(task.pixels, cancelled, notes)
             with _without_gradients():
-                plan = self._plan = plan_picture(task, faces, self._means)
+                plan = self._plan = plan_picture(task, tuple(faces), self._means)
+            plan.work.notes.extend(notes)
             yield Progress("restoring faces", 0, len(plan.chosen))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
@@ -138,13 +142,15 @@ class PictureWork:
         traceback.clear_frames(error.__traceback__)
         self.failure = error
 
-    def _find(self, pixels: NDArray[Any], cancelled: CancelCheck) -> tuple[Face, ...]:
+    def _find(
+        self, pixels: NDArray[Any], cancelled: CancelCheck, notes: list[str]
+    ) -> tuple[Face, ...]:
         detector = self._means.detector
         if detector is None:
             raise OptionError("restore_picture needs a detector, or the faces themselves")
         with self.clock("detect"), _without_gradients():
             self._searched_by = detector.name
-            return detect_faces(detector, pixels, self._means.detection, cancelled)
+            return detect_faces(detector, pixels, self._means.detection, cancelled, notes)
 
     def _cut(self, plan: Plan, index: int) -> CutFace:
         began, chosen = time.perf_counter(), plan.chosen[index]

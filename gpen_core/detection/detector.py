@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ..callbacks import Callbacks
 from ..errors import Cancelled, ImageError, OptionError
 from ..faces import ORDERS, Face, Order, number_faces
+from ..full_card import on_cpu_if_need_be
 from .boxes import merge_duplicates
 from .turned import reduction, search_turned
 
@@ -88,23 +91,40 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class CardDetector(Detector, Protocol):
+    """A detector that may run on a card, and has a way out if that is full."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+    def on_cpu(self) -> Detector:
+        """The same detector on the CPU."""
+        ...
+
+
 def detect_faces(
     detector: Detector,
     pixels: Pixels,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck = None,
+    notes: list[str] | None = None,
 ) -> tuple[Face, ...]:
     """Finds the faces of a picture.
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees (see `turned`).
+    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a card runs
+    out, the picture is searched on the CPU.
 
     Args:
         detector: what to search with.
         pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
+        notes: gets what went otherwise than asked, in words.
 
     Returns:
         The faces, in the order of the options, numbered from 0.
@@ -115,6 +135,24 @@ def detect_faces(
     """
     options = options or DetectionOptions()
     check_picture(pixels)
+    callbacks = Callbacks()
+    asked = callbacks.guard(cancelled)
+
+    device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
+
+    def search(place: torch.device) -> tuple[Face, ...]:
+        if place != device and isinstance(detector, CardDetector):
+            return _search(detector.on_cpu(), pixels, options, asked)
+        return _search(detector, pixels, options, asked)
+
+    kept = [] if notes is None else notes
+    return callbacks.run(lambda: on_cpu_if_need_be("detecting faces", search, device, kept))
+
+
+def _search(
+    detector: Detector, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck
+) -> tuple[Face, ...]:
+    """The wanted faces, upright ones or, if there are none, turned ones."""
     faces = _wanted(detector.detect(pixels, options, cancelled), detector, options)
     if not faces:
         smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)

@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..compositing.masks import covered_region
 from ..compositing.paste import Canvas
 from ..detection import DetectionOptions, Detector, detect_faces
 from ..detection.detector import check_picture
 from ..errors import ImageError, OptionError
+from ..face_work import cut_out
 from ..faces import Face
+from ..full_card import on_cpu_if_need_be
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
@@ -120,11 +124,11 @@ def inpaint_picture(
     options = options or RestorationOptions()
     hole = hole_of(mask, pixels)
     weight = inner_weight(hole, feather)
-    began = time.perf_counter()
+    began, notes = time.perf_counter(), list[str]()
     if faces is None:
         if detector is None:
             raise OptionError("inpaint_picture needs a detector, or the faces themselves")
-        faces = detect_faces(detector, pixels, detection, cancelled)
+        faces = detect_faces(detector, pixels, detection, cancelled, notes)
     aligned, reports = align_faces(faces, pixels.shape[:2], restorer.size, options)
     chosen = [entry for entry in aligned if _touches(entry[1], hole)]
     for face, _ in aligned:
@@ -141,8 +145,8 @@ def inpaint_picture(
         if progress is not None:
             progress(index, len(chosen))
         started = time.perf_counter()
-        crop = extract_crop(source, alignment, restorer.device)
-        canvas.paste(index, restorer.restore(crop, cancelled))
+        crop = cut_out(source, alignment, restorer.device, notes)
+        _paste(canvas, index, restorer.restore(crop, cancelled), notes)
         spent = (time.perf_counter() - started) * 1000
         reports[face.index] = FaceReport(face, alignment.scale, spent)
     return result_of(
@@ -151,8 +155,15 @@ def inpaint_picture(
         restorer,
         (time.perf_counter() - began) * 1000,
         [reports[face.index] for face in faces],
-        _left(hole, canvas.mask),
+        (*_left(hole, canvas.mask), *notes),
     )
+
+
+def _paste(canvas: Canvas, index: int, restored: Tensor, notes: list[str]) -> None:
+    def paste(place: torch.device) -> None:
+        canvas.paste(index, restored.to(place))
+
+    on_cpu_if_need_be("pasting a face", paste, restored.device, notes)
 
 
 def _touches(alignment: Alignment, hole: NDArray[np.bool_]) -> bool:
