@@ -62,15 +62,32 @@ def _is_there(device: torch.device) -> bool:
     return device.type != "meta"
 
 
-def dtype_for(precision: Precision) -> torch.dtype:
+def dtype_for(precision: Precision, device: torch.device | None = None) -> torch.dtype:
     """The type of feature maps for a precision; "auto" is float32, which is right everywhere.
 
     Raises:
-        OptionError: the precision is unknown.
+        OptionError: the precision is unknown, or torch lacks it on `device`.
     """
     if precision not in PRECISIONS:
         raise OptionError(f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
+    if precision == "fp16" and device is not None and not _has_half(device):
+        raise OptionError(
+            f"torch {torch.__version__} cannot compute in fp16 on the CPU; use fp32 or bf16, or "
+            "update torch"
+        )
     return torch.float32 if precision == "auto" else _DTYPES[precision]
+
+
+def _has_half(device: torch.device) -> bool:
+    """Whether torch convolves float16 there; older ones do not on the CPU."""
+    if device.type != "cpu":
+        return True
+    value = torch.zeros(1, 1, 1, 1, dtype=torch.float16)
+    try:
+        torch.nn.functional.conv2d(value, value)
+    except RuntimeError:
+        return False
+    return True
 
 
 def precision_name(dtype: torch.dtype) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .callbacks import Callbacks
 from .checkpoints import read_state_dict
-from .crops import check_crop
+from .crops import as_images, check_crop
 from .devices import (
     Precision,
     choose_device,
@@ -88,7 +88,8 @@ class TorchRestorer:
         """
         path = Path(path)
         check_acceleration(acceleration)
-        place, dtype = choose_device(device), dtype_for(precision)
+        place = choose_device(device)
+        dtype = dtype_for(precision, place)
         fault = fault_on(place, dtype)
         if fault is not None:
             fault = f"{place} {fault}; the CPU is used"
@@ -266,7 +267,7 @@ class TorchRestorer:
             network = self.network
             if not is_on(network.weights_device, way.device):
                 network.to(way.device)
-            images = self._images(crops)
+            images = as_images(crops, way.device, way.dtype)
             if way.acceleration == "none":
                 return network(images, way.plan, cancelled)
             stop_if(cancelled)
@@ -276,21 +277,6 @@ class TorchRestorer:
             if not way.captures:
                 return run(images)
             return network.graphs.run(run, images, way.capture_memory(self.config))
-
-    def _images(self, crops: Sequence[Tensor]) -> Tensor:
-        """The crops as the network wants them: (faces, 3, size, size), channels-last, -1..1.
-
-        In its own type: what is in float32 would be held beside the network's copy until the end.
-        """
-        images = torch.empty(
-            (len(crops), 3, self.size, self.size),
-            dtype=torch.float32,
-            device=self._way.device,
-            memory_format=torch.channels_last,
-        )
-        for image, crop in zip(images, crops, strict=True):
-            image.copy_(crop)
-        return images.mul_(2).sub_(1).to(self._way.dtype)
 
     def _step_down(self, reason: str, other_type: bool) -> None:
         """Goes on to the next way (with maps of another type), or gives up with a message."""

@@ -82,6 +82,20 @@ def test_precisions():
         dtype_for("int8")
 
 
+def test_half_precision_that_torch_lacks_on_the_cpu_is_refused(monkeypatch):
+    """As before torch 2.2."""
+    assert dtype_for("fp16", torch.device("cuda")) == torch.float16
+
+    def refuse(*_):
+        raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'")
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", refuse)
+    with pytest.raises(OptionError, match=r"cannot compute in fp16 on the CPU; use fp32 or bf16"):
+        dtype_for("fp16", torch.device("cpu"))
+    assert dtype_for("bf16", torch.device("cpu")) == torch.bfloat16
+    assert dtype_for("fp16", torch.device("cuda")) == torch.float16
+
+
 def test_half_precision_is_for_accelerators():
     assert half_dtype(torch.device("cpu")) is None
     assert half_dtype(torch.device("cuda")) == torch.float16
