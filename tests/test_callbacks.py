@@ -8,6 +8,7 @@ import pytest
 import skimage.data
 import torch
 from onnx import numpy_helper
+from torch.torch_version import TorchVersion
 
 from gpen_core import ways
 from gpen_core.callbacks import Callbacks
@@ -95,6 +96,8 @@ def restorer(*extra):
 
 @pytest.fixture(params=["whole", "strips", "graph", "compile"])
 def accelerated(request, monkeypatch):
+    if request.param == "compile" and TorchVersion(torch.__version__) < "2.4":
+        pytest.skip("the network does not compile there")
     monkeypatch.setattr(ways, "has_graphs", lambda device: request.param == "graph")
     way = {
         "whole": Way(CPU, torch.float32, None),
@@ -198,16 +201,16 @@ def detector():
     return load_detector("embedded")
 
 
-FEW = [ERRORS[1], ERRORS[4], ERRORS[5]]
+FEW = [ERRORS[1], ERRORS[5]]
 
 
 def test_a_search_for_faces(detector, photo):
     options, notes = DetectionOptions(minimum_size=60), []
     check(
         lambda callback: detect_faces(detector, photo, options, callback, notes),
-        lambda: notes == [],
-        FEW,
+        errors=ERRORS[1:2],
     )
+    assert notes == []
 
 
 @pytest.mark.parametrize("threads", [False, True])
@@ -230,13 +233,13 @@ def test_a_stream_of_pictures(detector, photo, monkeypatch, threads, error):
 
 @pytest.mark.parametrize("which", ["progress", "cancelled"])
 def test_one_picture(detector, photo, which):
-    made = restorer()
-    options = DetectionOptions(minimum_size=60)
+    made, faces = restorer(), detect_faces(detector, photo)
 
     def work(callback):
-        restore_picture(photo, made, detector, None, options, **{which: callback})
+        restore_picture(photo, made, faces=faces, **{which: callback})
 
-    check(work, lambda: made.notes == [], FEW)
+    check(work, errors=FEW)
+    assert made.notes == []
 
 
 def test_other_tasks(detector, photo):
@@ -270,7 +273,7 @@ def test_a_conversion_leaves_nothing(tmp_path, target):
     def after():
         assert {path.name for path in (tmp_path / "out").iterdir()} <= {target}
 
-    check(work, after, [ERRORS[1], ERRORS[3]])
+    check(work, after, ERRORS[3:4])
 
 
 class TestCallbacks:
