@@ -63,13 +63,16 @@ class Nth:
         return False
 
 
-def check(work, after=lambda: None, errors=ERRORS):
-    """Every error, at every call of the callback, comes out of `work`; `after` checks the rest."""
+def check(work, after=lambda: None, errors=ERRORS, calls=None):
+    """Every error, at every call of the callback, comes out of `work`; `after` checks the rest.
+
+    `calls` is how many there are at least, where time decides how many there are.
+    """
     counting = Nth()
     work(counting)
     after()
     assert counting.calls > 0
-    for n in range(1, counting.calls + 1):
+    for n in range(1, (calls or counting.calls) + 1):
         for error in errors:
             callback = Nth(n, error)
             with pytest.raises(type(error)) as caught:
@@ -273,7 +276,8 @@ def test_a_conversion_leaves_nothing(tmp_path, target):
     def after():
         assert {path.name for path in (tmp_path / "out").iterdir()} <= {target}
 
-    check(work, after, ERRORS[3:4])
+    # While onnxruntime runs it is asked every now and then.
+    check(work, after, ERRORS[3:4], calls=1 if target == "a.safetensors" else 3)
 
 
 class TestCallbacks:
