@@ -72,9 +72,9 @@ def save(path, monkeypatch):
 
 
 def test_a_device_that_computes_rightly_is_used(tmp_path, monkeypatch, untrusted):
-    loaded = TorchRestorer.load(save(tmp_path / "face.pth", monkeypatch), "mps", "fp16")
+    loaded = TorchRestorer.load(save(tmp_path / "face.pth", monkeypatch), "mps", "bf16")
     assert loaded.notes == []
-    assert loaded.precision == "float16"
+    assert loaded.precision == "bfloat16"
 
 
 @pytest.mark.parametrize("nothing", [0.0, float("nan")])
