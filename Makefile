@@ -1,6 +1,7 @@
 # Each target sets up what it needs in .venv first; a second run starts at once.
 #   make demo        restore a face in a real photo and write the pictures to demo/
 #   make test        all tests             make test-fast   without the full-size networks
+#   make test-old-torch  what depends on torch, on the versions that older hosts have
 #   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
 #   make lint        ruff and types        make bench       time and memory
 #   make setup-locked  the tests' packages by their hashes   make lock  choose and note them anew
@@ -29,13 +30,21 @@ TORCH_NEEDS = filelock fsspec jinja2 networkx setuptools sympy typing-extensions
 UV ?= uv
 compile := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header -
 
+# The oldest torch that is supported, and that of A1111; and that of Forge.
+OLD_TORCHES = 2.1.2 2.3.1
+OLD_TORCH_TESTS = callbacks checkpoints choosing colour detection_embedded devices full_card graphs \
+	half_precision masks network paste pipeline pixels sampling self_test stream torch_restorer \
+	transfers trial
+# What torch itself warns of there, whoever uses it.
+OLD_TORCH_WARNINGS = "ignore:TypedStorage is deprecated:UserWarning"
+
 # The versions of gradio that WebUIs have; each needs packages of its own age.
 GRADIOS = 3 4
 CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-browser || \
 	command -v google-chrome)}
 
-.PHONY: demo test test-fast test-webui lint bench bench-figures setup setup-locked lock clean \
-	chromium
+.PHONY: demo test test-fast test-old-torch test-webui lint bench bench-figures setup \
+	setup-locked lock clean chromium
 
 demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
@@ -45,6 +54,11 @@ test: setup
 
 test-fast: setup
 	$(bin)/python -m pytest -m "not slow" $(ARGS)
+
+test-old-torch: $(OLD_TORCHES:%=$(VENV)-torch%/.ready)
+	@set -e; for torch in $(OLD_TORCHES); do \
+		$(VENV)-torch$$torch/bin/python -m pytest -m "not slow" -W $(OLD_TORCH_WARNINGS) \
+			$(OLD_TORCH_TESTS:%=tests/test_%.py) $(ARGS); done
 
 test-webui: chromium $(GRADIOS:%=$(VENV)-gradio%/.ready)
 	@set -e; for gradio in $(GRADIOS); do \
@@ -79,7 +93,7 @@ lock:
 	printf '%s\n' $(WITHOUT_DEPENDENCIES) | $(compile) --no-deps >> $(LOCK)
 
 clean:
-	rm -rf $(VENV) $(GRADIOS:%=$(VENV)-gradio%) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(GRADIOS:%=$(VENV)-gradio%) $(OLD_TORCHES:%=$(VENV)-torch%) build demo *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 $(bin)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -106,6 +120,14 @@ chromium:
 	@command -v "$(CHROMIUM)" > /dev/null || { \
 		echo "Chromium is needed and was not found. On Debian and Ubuntu: sudo apt install chromium;" \
 			"or name its program: make test-webui GPEN_CHROMIUM=/path/to/chrome"; exit 1; }
+
+$(VENV)-torch%/.ready: tests/requirements-old-torch.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))' || { \
+		echo "torch $* needs Python 3.10 or 3.11, but $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+			"Name another one: make test-old-torch PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check install --quiet torch==$* --requirement $<
+	@touch $@
 
 $(VENV)-gradio%/.ready: tests/webui_browser/requirements-gradio%.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || { \

@@ -138,7 +138,8 @@ def choose_models(
         CheckpointError: there is none among them.
         OptionError: the device or precision is unknown or not available.
     """
-    place, dtype = choose_device(device), dtype_for(precision)
+    place = choose_device(device)
+    dtype = dtype_for(precision, place)
     by_size: dict[int, Candidate] = {}
     for path in paths:
         candidate = _candidate(path, dtype)

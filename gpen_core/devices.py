@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
+from torch.torch_version import TorchVersion
 
 from .errors import OptionError
+
+_log = logging.getLogger("gpen")
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
@@ -16,6 +21,13 @@ _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 _AMPLE = 4 << 30
 """Free bytes from which a whole 2048 frame in float32 fits beside whatever else the host does."""
+
+_ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
+"""Environment variables that users and hosts set for torch's memory on a card."""
+
+CAPTURING = threading.Lock()
+"""Held while a CUDA graph is captured: torch captures one at a time in a process, all captures
+share a stream, and no cached memory may be given back meanwhile."""
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -50,15 +62,32 @@ def _is_there(device: torch.device) -> bool:
     return device.type != "meta"
 
 
-def dtype_for(precision: Precision) -> torch.dtype:
+def dtype_for(precision: Precision, device: torch.device | None = None) -> torch.dtype:
     """The type of feature maps for a precision; "auto" is float32, which is right everywhere.
 
     Raises:
-        OptionError: the precision is unknown.
+        OptionError: the precision is unknown, or torch lacks it on `device`.
     """
     if precision not in PRECISIONS:
         raise OptionError(f"the precision {precision!r} is unknown; use {', '.join(PRECISIONS)}")
+    if precision == "fp16" and device is not None and not _has_half(device):
+        raise OptionError(
+            f"torch {torch.__version__} cannot compute in fp16 on the CPU; use fp32 or bf16, or "
+            "update torch"
+        )
     return torch.float32 if precision == "auto" else _DTYPES[precision]
+
+
+def _has_half(device: torch.device) -> bool:
+    """Whether torch convolves float16 there; older ones do not on the CPU."""
+    if device.type != "cpu":
+        return True
+    value = torch.zeros(1, 1, 1, 1, dtype=torch.float16)
+    try:
+        torch.nn.functional.conv2d(value, value)
+    except RuntimeError:
+        return False
+    return True
 
 
 def precision_name(dtype: torch.dtype) -> str:
@@ -71,17 +100,71 @@ def half_dtype(device: torch.device) -> torch.dtype | None:
     return None if device.type == "cpu" else torch.float16
 
 
+def card_memory(device: torch.device) -> tuple[int, int]:
+    """Bytes of a CUDA device that are free, and all of them."""
+    # Before version 2.5 torch wants a number here, and nowhere else.
+    return torch.cuda.mem_get_info(seen_from_here(device))
+
+
 def has_ample_memory(device: torch.device) -> bool:
-    """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there."""
-    if device.type != "cuda":
+    """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there.
+
+    Nor where cuDNN is off, as ComfyUI has it on some AMD cards: torch then lays out each
+    convolution's input anew, which for a whole frame takes several times the memory of all else.
+    """
+    if device.type != "cuda" or not torch.backends.cudnn.enabled:
         return False
-    free, _total = torch.cuda.mem_get_info(device)
-    return free > _AMPLE
+    return card_memory(device)[0] > _AMPLE
 
 
 def has_graphs(device: torch.device) -> bool:
-    """Whether runs can be repeated as a graph: on CUDA, also as ROCm presents itself."""
-    return device.type == "cuda"
+    """Whether runs can be repeated as a graph: on CUDA, also as ROCm presents itself.
+
+    Not with an allocator that never gets a graph's memory back (cudaMallocAsync); nor where a
+    capture is likely to fail (ZLUDA, `max_split_size_mb` when memory is short), after which torch
+    cannot free memory for the rest of the process.
+    """
+    if device.type != "cuda":
+        return False
+    settings = " ".join(os.environ.get(name, "") for name in _ALLOCATOR_SETTINGS)
+    if "cudaMallocAsync" in settings or "max_split_size_mb" in settings:
+        return False
+    native = torch.cuda.get_allocator_backend() == "native"
+    return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
+
+
+def uses_tf32(device: torch.device) -> bool:
+    """Whether convolutions in float32 are computed with 10 bits after the point (TF32).
+
+    NVIDIA cards do from Ampere on, unless torch is told otherwise.
+    """
+    if device.type != "cuda" or torch.version.hip is not None:
+        return False
+    cudnn = torch.backends.cudnn
+    has_it = torch.cuda.get_device_capability(device) >= (8, 0)
+    return has_it and bool(cudnn.enabled and cudnn.allow_tf32)
+
+
+def without_tf32() -> AbstractContextManager[Any]:
+    """Keeps convolutions in full float32, in this process and for a while."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    )
+
+
+def writes_parts(device: torch.device) -> bool:
+    """Whether what is computed straight into a part of a tensor (`out=`, in place) is in it then.
+
+    On MPS such a part, or any tensor whose channels come last, stays as it was before torch 2.5,
+    and nothing says so; of a host's own kinds of devices nobody knows.
+    """
+    if device.type == "mps":
+        return TorchVersion(torch.__version__) >= "2.5"
+    return device.type in ("cpu", "cuda", "xpu", "meta")
 
 
 def is_on(place: torch.device, device: torch.device) -> bool:
@@ -92,10 +175,18 @@ def is_on(place: torch.device, device: torch.device) -> bool:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where nothing tells."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return card_memory(device)[0]
     if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
+
+
+def obtainable_memory(device: torch.device) -> int | None:
+    """Like `free_memory`, with what torch holds on a card and would give back."""
+    free = free_memory(device)
+    if free is None or device.type != "cuda":
+        return free
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -124,19 +215,31 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     """Keeps a host's autocast out, which would compute in half precision what must not be."""
     try:
         return torch.autocast(device.type, enabled=False)
-    except RuntimeError:
-        # Older torch has no autocast for other devices, so there is none to keep out.
+    except (RuntimeError, AssertionError, AttributeError):
+        # Torch has no autocast for other devices, such as DirectML's, and older torch for fewer:
+        # then there is none to keep out.
         return nullcontext()
 
 
 def release_memory(device: torch.device) -> None:
-    """Gives cached blocks back to the device, so that a smaller attempt can have them."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
-    elif device.type == "xpu":
-        torch.xpu.empty_cache()
+    """Gives cached blocks back to the device, so that a smaller attempt can have them.
+
+    Where that fails, the attempt is made all the same: it says by itself if memory is lacking.
+    """
+    empty = {
+        "cuda": torch.cuda.empty_cache,
+        "mps": torch.mps.empty_cache,
+        "xpu": lambda: torch.xpu.empty_cache(),
+    }
+    if device.type not in empty:
+        return
+    try:
+        with CAPTURING:
+            empty[device.type]()
+    except RuntimeError as error:
+        # After a capture that failed some versions of torch refuse it once, others for good.
+        reason = str(error).partition("\n")[0]
+        _log.warning("cached memory of %s was not released: %s", device, reason)
 
 
 def finish_work(device: torch.device) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,14 +12,12 @@ from torch import Tensor
 from .compositing.colour import match_low_frequencies
 from .compositing.parsing import FaceParser
 from .compositing.paste import Canvas
-from .devices import is_out_of_memory, release_memory
+from .full_card import on_cpu_if_need_be
 from .geometry.alignment import Alignment
 from .geometry.sampling import extract_crop
 from .options import RestorationOptions
 from .report import NOTHING_PARSED, NOTHING_TAKEN
 from .transfers import finish_stream
-
-_log = logging.getLogger("gpen")
 
 
 @dataclass
@@ -42,7 +38,7 @@ class FaceWork:
 
     def cut(self, alignment: Alignment, device: torch.device) -> Tensor:
         """The aligned crop of a face, RGB (3, size, size), float32, 0..1."""
-        crop = self._crop(self.pixels, alignment, device)
+        crop = cut_out(self.pixels, alignment, device, self.notes)
         finish_stream(crop.device)
         return crop
 
@@ -53,12 +49,12 @@ class FaceWork:
             pasted = restored.to(device)
             if self.options.colour == "lowfreq":
                 same = self.base is self.pixels
-                around = crop if same else self._crop(self.base, place, crop.device)
+                around = crop if same else cut_out(self.base, place, crop.device, self.notes)
                 pasted = match_low_frequencies(pasted, around.to(device))
             self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
-        pasted = self._on_cpu_if_need_be("pasting", paste, restored.device)
+        pasted = on_cpu_if_need_be("pasting a face", paste, restored.device, self.notes)
         finish_stream(restored.device)
         return pasted
 
@@ -68,32 +64,27 @@ class FaceWork:
             return NOTHING_TAKEN
         return NOTHING_PARSED if index in self.unseen else None
 
-    def _parsed(self, index: int, crop: Tensor) -> Tensor | None:
+    def _parsed(self, index: int, restored: Tensor) -> Tensor | None:
         """The parse mask of a restored crop; None without one."""
-        if self.parser is None or self.options.mask != "parse":
+        parser = self.parser
+        if parser is None or self.options.mask != "parse":
             return None
-        mask = self.parser.mask(crop)
+
+        def parse(device: torch.device) -> Tensor:
+            return parser.mask(restored, device)
+
+        mask = on_cpu_if_need_be("parsing a face", parse, parser.device, self.notes)
         if not mask.any():
             self.unseen.add(index)
         return mask
 
-    def _crop(self, pixels: NDArray[Any], alignment: Alignment, device: torch.device) -> Tensor:
-        def extract(device: torch.device) -> Tensor:
-            return extract_crop(pixels, alignment, device)
 
-        return self._on_cpu_if_need_be("cutting out", extract, device)
+def cut_out(
+    pixels: NDArray[Any], alignment: Alignment, device: torch.device, notes: list[str]
+) -> Tensor:
+    """The aligned crop of a face; on the CPU, with a note, if memory runs out on `device`."""
 
-    def _on_cpu_if_need_be(
-        self, doing: str, work: Callable[[torch.device], Tensor], device: torch.device
-    ) -> Tensor:
-        """Does a step on a device, or, if memory runs out there, on the CPU with a note."""
-        try:
-            return work(device)
-        except Exception as error:
-            if device.type == "cpu" or not is_out_of_memory(error):
-                raise
-        # Outside the except block: the exception holds on to the tensors of its frames.
-        release_memory(device)
-        self.notes.append(f"memory ran out on {device} while {doing} a face; done on the CPU")
-        _log.warning("%s", self.notes[-1])
-        return work(torch.device("cpu"))
+    def extract(device: torch.device) -> Tensor:
+        return extract_crop(pixels, alignment, device)
+
+    return on_cpu_if_need_be("cutting out a face", extract, device, notes)

@@ -122,7 +122,6 @@ def report_on(
     restored: dict[int, FaceReport],
     searched_by: str | None,
     milliseconds: dict[str, float],
-    search_notes: tuple[str, ...] = (),
 ) -> Report:
     """What was done to a picture.
 
@@ -132,7 +131,6 @@ def report_on(
         restored: by the face's number.
         searched_by: the detector that ran.
         milliseconds: by stage.
-        search_notes: what the search left out.
     """
     height, width = plan.work.pixels.shape[:2]
     used = [each.restorer for each in plan.chosen]
@@ -149,7 +147,7 @@ def report_on(
         faces=tuple(reports[face.index] for face in plan.found.faces),
         left_out=plan.found.left_out,
         upscaler=plan.upscaler,
-        notes=tuple(dict.fromkeys((*search_notes, *plan.told, *told_by_all))),
+        notes=tuple(dict.fromkeys((*plan.told, *told_by_all))),
         milliseconds=milliseconds,
     )
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .detection import FoundFaces, search_faces, search_notes
+from .detection import FoundFaces, search_faces
 from .detection.detector import check_picture
 from .errors import Cancelled, OptionError, TimeLimitError
 from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
@@ -80,7 +80,6 @@ class PictureWork:
         """Of this picture; begins when the work on it does."""
 
         self._searched_by: str | None = None
-        self._search_notes: tuple[str, ...] = ()
         self._plan: Plan | None = None
         self._reports: dict[int, FaceReport] = {}
         self._crops: list[RestoredCrop] = []
@@ -100,9 +99,11 @@ class PictureWork:
                 check_picture(task.pixels)
                 if task.faces is None:
                     yield Progress("detecting faces", 0, 0)
-                found = self._found(task, stop)
+                notes: list[str] = []
+                found = self._found(task, stop, notes)
                 with _without_gradients():
                     plan = self._plan = plan_picture(task, found, self._means)
+                plan.work.notes.extend(notes)
             yield Progress("restoring faces", 0, len(plan.chosen))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
@@ -144,20 +145,19 @@ class PictureWork:
         traceback.clear_frames(error.__traceback__)
         self.failure = error
 
-    def _found(self, task: PictureTask, cancelled: CancelCheck) -> FoundFaces:
+    def _found(self, task: PictureTask, cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
         if task.faces is None:
-            return self._search(task.pixels, cancelled)
+            return self._search(task.pixels, cancelled, notes)
         faces = task.faces
         return faces if isinstance(faces, FoundFaces) else FoundFaces(tuple(faces))
 
-    def _search(self, pixels: NDArray[Any], cancelled: CancelCheck) -> FoundFaces:
+    def _search(self, pixels: NDArray[Any], cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
         detector = self._means.detector
         if detector is None:
             raise OptionError("restore_picture needs a detector, or the faces themselves")
         with self.clock("detect"), _without_gradients():
             self._searched_by = detector.name
-            self._search_notes = search_notes(detector, pixels, self._means.detection)
-            return search_faces(detector, pixels, self._means.detection, cancelled)
+            return search_faces(detector, pixels, self._means.detection, cancelled, notes)
 
     def _cut(self, plan: Plan, index: int) -> CutFace:
         began, chosen = time.perf_counter(), plan.chosen[index]
@@ -196,12 +196,7 @@ class PictureWork:
             return None
         try:
             report = report_on(
-                plan,
-                self._means,
-                self._reports,
-                self._searched_by,
-                self.clock.spent,
-                self._search_notes,
+                plan, self._means, self._reports, self._searched_by, self.clock.spent
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)

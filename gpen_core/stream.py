@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 import torch
 
+from .callbacks import Callbacks
 from .choosing import ModelChoice
 from .compositing.parsing import FaceParser
 from .detection import DetectionOptions, Detector
@@ -90,9 +91,11 @@ def restore_pictures(
         if progress is not None:
             progress(*told)
 
+    callbacks = Callbacks()
+    wish = Wish(callbacks.guard(cancelled))
     if overlaps(restorer.device):
-        return _in_threads(works, restorer.device, tell, Wish(cancelled))
-    return _in_turn(works, tell, Wish(cancelled))
+        return callbacks.generate(_in_threads(works, restorer.device, tell, wish))
+    return callbacks.generate(_in_turn(works, tell, wish))
 
 
 def _in_turn(
@@ -101,13 +104,11 @@ def _in_turn(
     """All roles in the caller's thread, face by face: together they would only take memory."""
     for work in works:
         for made in work.prepare(wish):
-            wish.respect()
             if isinstance(made, Progress):
                 tell((work.position, made))
                 continue
             wish.check()
             restore_together([made], wish)
-            wish.respect()
             for news in work.paste(made):
                 if isinstance(news, Outcome):
                     yield news
@@ -188,7 +189,6 @@ def _restore_all(
             restored = []
         elif not restored and (batch := between.take(_fits)):
             restore_together(batch, wish)
-            wish.respect()
             restored = batch
         else:
             between.wait(bool(restored), _POLL_SECONDS)

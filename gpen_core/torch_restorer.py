@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .callbacks import Callbacks
 from .checkpoints import read_state_dict
-from .crops import check_crop
+from .crops import as_images, check_crop
 from .devices import (
     Precision,
     choose_device,
@@ -26,8 +27,8 @@ from .errors import CheckpointError, GpenError
 from .network.compiling import compiled
 from .network.config import GpenConfig, read_config
 from .network.generator import GpenNetwork
-from .network.memory import working_memory
 from .network.strips import stop_if
+from .network.trial import fault_on
 from .ways import Acceleration, Way, check_acceleration, ways_for
 
 _log = logging.getLogger("gpen")
@@ -88,7 +89,11 @@ class TorchRestorer:
         path = Path(path)
         check_acceleration(acceleration)
         place = choose_device(device)
-        dtype = dtype_for(precision)
+        dtype = dtype_for(precision, place)
+        fault = fault_on(place, dtype)
+        if fault is not None:
+            fault = f"{place} {fault}; the CPU is used"
+            place, dtype = torch.device("cpu"), torch.float32
         with torch.inference_mode(False):
             state = read_state_dict(path)
             config = read_config(state, path.name)
@@ -102,6 +107,8 @@ class TorchRestorer:
 
         restorer = cls(config, path.name, build, place, dtype, acceleration)
         restorer._network = network
+        if fault is not None:
+            restorer._note(fault)
         return restorer
 
     @property
@@ -145,9 +152,8 @@ class TorchRestorer:
         return self._network
 
     def working_memory(self) -> int:
-        """Bytes that a run takes at its peak, beside the weights."""
-        way = self._way
-        return working_memory(self.config, way.dtype, way.plan, way.at_once)
+        """Bytes that a run takes at its peak, with the crops around it, beside the weights."""
+        return self._way.memory(self.config)
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
@@ -177,6 +183,14 @@ class TorchRestorer:
         """Restores aligned faces, `at_once` of them together; see `restore`."""
         for crop in crops:
             check_crop(crop, self.size, self.name)
+        callbacks = Callbacks()
+        asked = callbacks.guard(cancelled)
+        restored = callbacks.run(lambda: self._restore_all(crops, asked))
+        return [each.to(crop.device) for each, crop in zip(restored, crops, strict=True)]
+
+    def _restore_all(
+        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None
+    ) -> list[Tensor]:
         restored: list[Tensor] = []
         with self._lock:
             while len(restored) < len(crops):
@@ -184,7 +198,7 @@ class TorchRestorer:
                 left = len(crops) - len(restored)
                 count = self.at_once if left >= self.at_once else 1
                 restored += self._restore(crops[len(restored) :][:count], cancelled)
-        return [each.to(crop.device) for each, crop in zip(restored, crops, strict=True)]
+        return restored
 
     def _restore(
         self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None
@@ -253,29 +267,16 @@ class TorchRestorer:
             network = self.network
             if not is_on(network.weights_device, way.device):
                 network.to(way.device)
-            images = self._images(crops)
+            images = as_images(crops, way.device, way.dtype)
             if way.acceleration == "none":
                 return network(images, way.plan, cancelled)
             stop_if(cancelled)
             if way.acceleration == "compile" and self._compiled is None:
                 self._compiled = compiled(network)
             run = network if self._compiled is None else self._compiled
-            return network.graphs.run(run, images) if way.captures else run(images)
-
-    def _images(self, crops: Sequence[Tensor]) -> Tensor:
-        """The crops as the network wants them: (faces, 3, size, size), channels-last, -1..1.
-
-        In its own type: what is in float32 would be held beside the network's copy until the end.
-        """
-        images = torch.empty(
-            (len(crops), 3, self.size, self.size),
-            dtype=torch.float32,
-            device=self._way.device,
-            memory_format=torch.channels_last,
-        )
-        for image, crop in zip(images, crops, strict=True):
-            image.copy_(crop)
-        return images.mul_(2).sub_(1).to(self._way.dtype)
+            if not way.captures:
+                return run(images)
+            return network.graphs.run(run, images, way.capture_memory(self.config))
 
     def _step_down(self, reason: str, other_type: bool) -> None:
         """Goes on to the next way (with maps of another type), or gives up with a message."""
@@ -295,6 +296,8 @@ class TorchRestorer:
                 self._network.to("cpu")
                 self._network = None
         release_memory(failed.device)
-        note = f"{reason}; going on {following.describe()}"
+        self._note(f"{reason}; going on {following.describe()}")
+
+    def _note(self, note: str) -> None:
         self.notes.append(note)
         _log.warning("%s: %s", self.name, note)

@@ -20,27 +20,17 @@ class Wish:
         """`cancelled` is the caller's callback, if there is one."""
         self._cancelled = cancelled
         self._stop = False
-        self._raised: BaseException | None = None
 
     def __call__(self) -> bool:
-        """Whether to stop. What the callback raises is remembered, and raised."""
+        """Whether to stop."""
         if not self._stop and self._cancelled is not None:
-            try:
-                self._stop = bool(self._cancelled())
-            except BaseException as error:
-                self._raised = error
-                raise
+            self._stop = bool(self._cancelled())
         return self._stop
 
     def check(self) -> None:
         """Raises `Cancelled` if the caller wants to stop."""
         if self():
             raise Cancelled("the restoration was cancelled")
-
-    def respect(self) -> None:
-        """Raises what the callback raised, whatever became of that on its way here."""
-        if self._raised is not None:
-            raise self._raised
 
 
 class TimeLimit:

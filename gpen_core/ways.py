@@ -8,9 +8,17 @@ from typing import Literal
 
 import torch
 
-from .devices import half_dtype, has_ample_memory, has_graphs, precision_name
+from .devices import (
+    free_memory,
+    half_dtype,
+    has_ample_memory,
+    has_graphs,
+    overlaps,
+    precision_name,
+)
 from .errors import OptionError
 from .network.config import GpenConfig
+from .network.memory import weight_memory, working_memory
 from .network.plan import StripPlan, lean
 
 Acceleration = Literal["auto", "none", "compile"]
@@ -26,6 +34,9 @@ _WHOLE_UP_TO = 256
 
 _AT_ONCE = 4
 """Faces that fill a device at the low levels."""
+
+_GRAPH_WASTE = 1.3
+"""A graph's own memory is made up of blocks that do not fit as well as those of plain runs."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,22 @@ class Way:
     def captures(self) -> bool:
         """Whether runs are repeated from a CUDA graph."""
         return self.acceleration != "none" and has_graphs(self.device)
+
+    def capture_memory(self, config: GpenConfig) -> int:
+        """Bytes of a run, as much as a graph of it may take at worst."""
+        working = working_memory(config, self.dtype, self.plan, self.at_once)
+        return round(_GRAPH_WASTE * working)
+
+    def memory(self, config: GpenConfig) -> int:
+        """Bytes of a run and of the crops on their way to it and from it, without the weights."""
+        # In threads they wait, are in work, restored and pasted; two more are just handed on.
+        crops = 4 * self.at_once + 2 if overlaps(self.device) else self.at_once + 1
+        working = working_memory(config, self.dtype, self.plan, self.at_once)
+        if self.captures:
+            # A graph keeps its input, and its output is copied.
+            crops += 2 * self.at_once
+            working = self.capture_memory(config)
+        return working + crops * 3 * config.size**2 * 4
 
     def describe(self) -> str:
         """The way in words."""
@@ -79,8 +106,9 @@ def ways_for(
     if acceleration == "compile":
         yield Way(device, dtype, None, "compile")
     if has_ample_memory(device):
-        if acceleration != "none" and has_graphs(device):
-            yield Way(device, dtype, None, "CUDA graph", _AT_ONCE)
+        graph = Way(device, dtype, None, "CUDA graph", _AT_ONCE)
+        if acceleration != "none" and graph.captures and _fits(graph, config):
+            yield graph
         yield Way(device, dtype, None, at_once=_AT_ONCE)
         yield Way(device, dtype, None)
     elif config.size <= _WHOLE_UP_TO:
@@ -95,3 +123,9 @@ def ways_for(
         yield Way(device, half, strips)
     if device.type != "cpu":
         yield Way(torch.device("cpu"), torch.float32, strips)
+
+
+def _fits(way: Way, config: GpenConfig) -> bool:
+    """Whether a way that is not begun fits into the memory that is free."""
+    free = free_memory(way.device)
+    return free is None or weight_memory(config, way.dtype) + way.memory(config) < free

@@ -7,8 +7,20 @@ import weakref
 
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from gpen_core import transfers
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    """Leaves out what needs float16 on the CPU where torch has none yet."""
+    try:
+        return (yield)
+    except RuntimeError as error:
+        if TorchVersion(torch.__version__) < "2.3" and "not implemented for 'Half'" in str(error):
+            pytest.skip("float16 on the CPU needs a newer torch")
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -447,6 +447,11 @@ class TestScenes:
 
 
 class TestSuite:
+    @pytest.fixture(autouse=True)
+    def _graphs(self, monkeypatch):
+        """As on a card that has them; there is none here to ask."""
+        monkeypatch.setattr(suite, "has_graphs", lambda device: device.type == "cuda")
+
     def test_the_cpu_has_both_allocators_and_foreign_methods(self, monkeypatch):
         monkeypatch.setattr(suite, "allocators", lambda: ("default", "kept"))
         foreign = Method("reference", "elsewhere:build")

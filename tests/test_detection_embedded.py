@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gpen_core.detection import DetectionOptions, detect_faces, search_notes
+from gpen_core.detection import DetectionOptions, detect_faces
+from gpen_core.detection.detector import search_notes
 from gpen_core.detection.embedded import EmbeddedDetector
 from gpen_core.detection.mtcnn_network import WEIGHTS, ProposalNet, load_mtcnn
 from gpen_core.detection.pyramid import build_pyramid
@@ -266,8 +267,9 @@ def test_the_search_of_large_pictures_is_bounded_and_says_so(detector, astronaut
 
 
 def test_pictures_of_25_megapixels_are_searched_for_all_faces_that_are_wanted(detector):
-    assert search_notes(detector, np.broadcast_to(np.uint8(0), (5000, 5000, 3))) == ()
-    assert search_notes(detector, np.broadcast_to(np.uint8(0), (10000, 10000, 3))) != ()
+    usual = DetectionOptions()
+    assert search_notes(detector, np.broadcast_to(np.uint8(0), (5000, 5000, 3)), usual) == ()
+    assert search_notes(detector, np.broadcast_to(np.uint8(0), (10000, 10000, 3)), usual) != ()
 
 
 @pytest.mark.parametrize("limit", ["MOST_WINDOWS", "MOST_FACES"])

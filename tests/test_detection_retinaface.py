@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from gpen_core.detection import DetectionOptions, detect_faces, load_detector, search_notes
+from gpen_core.detection import DetectionOptions, detect_faces, load_detector
+from gpen_core.detection.detector import search_notes
 from gpen_core.detection.retinaface import RetinaFaceDetector, load_network
 from gpen_core.detection.retinaface_boxes import anchors, decode_boxes, decode_landmarks
 from gpen_core.errors import Cancelled, CheckpointError, MissingPackageError
@@ -185,7 +186,7 @@ def test_the_search_on_a_cpu_is_bounded(detector, spotter):
 
 def test_what_the_bounded_search_leaves_out_is_told(detector, spotter):
     pixels = np.zeros((4000, 6000, 3), np.uint8)
-    (note,) = search_notes(detector, pixels)
+    (note,) = search_notes(detector, pixels, DetectionOptions())
     assert "faces below about 56 pixels" in note
     assert search_notes(detector, pixels, DetectionOptions(minimum_size=56)) == ()
 

@@ -1,9 +1,13 @@
 """What a device can do."""
 
+import logging
+import threading
+
 import pytest
 import torch
 
 from gpen_core import devices
+from gpen_core.cli import doctor
 from gpen_core.devices import (
     choose_device,
     dtype_for,
@@ -78,6 +82,20 @@ def test_precisions():
         dtype_for("int8")
 
 
+def test_half_precision_that_torch_lacks_on_the_cpu_is_refused(monkeypatch):
+    """As before torch 2.2."""
+    assert dtype_for("fp16", torch.device("cuda")) == torch.float16
+
+    def refuse(*_):
+        raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'")
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", refuse)
+    with pytest.raises(OptionError, match=r"cannot compute in fp16 on the CPU; use fp32 or bf16"):
+        dtype_for("fp16", torch.device("cpu"))
+    assert dtype_for("bf16", torch.device("cpu")) == torch.bfloat16
+    assert dtype_for("fp16", torch.device("cuda")) == torch.float16
+
+
 def test_half_precision_is_for_accelerators():
     assert half_dtype(torch.device("cpu")) is None
     assert half_dtype(torch.device("cuda")) == torch.float16
@@ -131,3 +149,149 @@ def test_a_card_without_a_number_is_the_one_of_this_thread(monkeypatch):
     assert seen_from_here(torch.device("cuda")) == torch.device("cuda:1")
     assert seen_from_here(torch.device("cuda:0")) == torch.device("cuda:0")
     assert seen_from_here(torch.device("cpu")) == torch.device("cpu")
+
+
+class Card:
+    """Stands in for torch.cuda as far as a device asks it."""
+
+    def __init__(self, monkeypatch):
+        self.backend, self.name, self.capability = "native", "NVIDIA GeForce RTX 3060", (8, 6)
+        for variable in devices._ALLOCATOR_SETTINGS:
+            monkeypatch.delenv(variable, raising=False)
+        cuda = torch.cuda
+        monkeypatch.setattr(cuda, "current_device", lambda: 1)
+        monkeypatch.setattr(cuda, "mem_get_info", self.mem_get_info)
+        monkeypatch.setattr(cuda, "get_allocator_backend", lambda: self.backend)
+        monkeypatch.setattr(cuda, "get_device_name", lambda device: self.name)
+        monkeypatch.setattr(cuda, "get_device_capability", lambda device: self.capability)
+        monkeypatch.setattr(cuda, "memory_reserved", lambda device: 3 << 30)
+        monkeypatch.setattr(cuda, "memory_allocated", lambda device: 1 << 30)
+
+    def mem_get_info(self, device):
+        if device.index is None:  # as before torch 2.5
+            raise ValueError(
+                "Expected a torch.device with a specified index or an integer, but got:cuda"
+            )
+        assert device.index == 1
+        return 5 << 30, 8 << 30
+
+
+@pytest.fixture
+def card(monkeypatch):
+    return Card(monkeypatch)
+
+
+CUDA = torch.device("cuda")
+
+
+def test_memory_of_a_card_without_a_number_is_known(card):
+    assert devices.free_memory(CUDA) == 5 << 30
+    assert devices.has_ample_memory(CUDA)
+    assert devices.obtainable_memory(CUDA) == 7 << 30
+    described = doctor._describe_device(CUDA)
+    there = "cuda, NVIDIA GeForce RTX 3060, 5.0 of 8.0 GiB free"
+    assert described == f"{there}; float32 is computed in TF32"
+    card.capability = (7, 5)
+    assert doctor._describe_device(CUDA) == there
+
+
+def test_no_frame_is_easy_where_convolutions_are_laid_out_anew(card, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)
+    assert not devices.has_ample_memory(CUDA)
+
+
+def test_graphs_are_for_cuda(card):
+    assert devices.has_graphs(CUDA)
+    assert not any(devices.has_graphs(torch.device(kind)) for kind in ("cpu", "mps", "xpu"))
+
+
+@pytest.mark.parametrize("variable", ["PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"])
+@pytest.mark.parametrize(
+    ("settings", "graphs"),
+    [
+        ("backend:cudaMallocAsync", False),
+        ("garbage_collection_threshold:0.9,max_split_size_mb:512", False),
+        ("garbage_collection_threshold:0.9", True),
+    ],
+)
+def test_no_graphs_with_settings_that_they_do_not_stand(
+    card, monkeypatch, variable, settings, graphs
+):
+    monkeypatch.setenv(variable, settings)
+    assert devices.has_graphs(CUDA) == graphs
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [("cudaMallocAsync", "NVIDIA A100"), ("native", "AMD Radeon RX 6800 [ZLUDA]")],
+)
+def test_no_graphs_where_a_capture_would_do_harm(card, backend, name):
+    card.backend, card.name = backend, name
+    assert not devices.has_graphs(CUDA)
+
+
+def test_who_uses_tf32(card, monkeypatch):
+    assert devices.uses_tf32(CUDA)
+    assert not devices.uses_tf32(torch.device("cpu"))
+    with devices.without_tf32():
+        assert not devices.uses_tf32(CUDA)
+    assert devices.uses_tf32(CUDA)
+    card.capability = (7, 5)
+    assert not devices.uses_tf32(CUDA)
+    card.capability = (9, 0)
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert not devices.uses_tf32(CUDA)
+
+
+@pytest.mark.parametrize("kind", ["privateuseone", "mps", "xpu"])
+def test_where_torch_has_no_autocast_there_is_none_to_keep_out(kind, monkeypatch):
+    """DirectML's kind makes torch raise AssertionError, old torch RuntimeError for others."""
+    with without_autocast(torch.device(kind)):
+        pass
+    for error in (AssertionError, AttributeError, RuntimeError):
+
+        def refuse(*args, error=error, **kwargs):
+            raise error("no autocast for this device")
+
+        monkeypatch.setattr(torch, "autocast", refuse)
+        with without_autocast(torch.device(kind)):
+            pass
+
+
+def test_memory_that_is_not_released_is_no_failure(monkeypatch, caplog):
+    def refuse():
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED\nplease report")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
+    with caplog.at_level(logging.WARNING, "gpen"):
+        devices.release_memory(CUDA)
+    assert "cuda was not released: captures_underway.empty() INTERNAL ASSERT FAILED" in caplog.text
+    assert "please report" not in caplog.text
+
+
+def test_no_memory_is_released_during_a_capture(monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(torch.cuda, "empty_cache", released.set)
+    with devices.CAPTURING:
+        thread = threading.Thread(target=devices.release_memory, args=(CUDA,))
+        thread.start()
+        assert not released.wait(0.1)
+    thread.join(30)
+    assert released.is_set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "trusted"),
+    [
+        ("mps", "2.1.2", False),
+        ("mps", "2.4.1", False),
+        ("mps", "2.5.0", True),
+        ("mps", "2.13.0", True),
+        ("cuda", "2.1.2", True),
+        ("cpu", "2.1.2", True),
+        ("privateuseone", "2.13.0", False),
+    ],
+)
+def test_which_devices_write_into_parts_of_tensors(monkeypatch, kind, version, trusted):
+    monkeypatch.setattr(torch, "__version__", version)
+    assert devices.writes_parts(torch.device(kind)) == trusted

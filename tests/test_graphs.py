@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from gpen_core.devices import CAPTURING
 from gpen_core.network import graphs
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
@@ -82,6 +83,19 @@ def test_moving_the_weights_releases_the_graphs():
     assert len(recorder.examples) == 2
 
 
+def test_nothing_is_captured_without_memory_for_it(monkeypatch):
+    recorder = Recorder()
+    made, free = Graphs(recorder), [99]
+    monkeypatch.setattr(graphs, "obtainable_memory", lambda device: free[0])
+    for _ in range(3):
+        assert made.run(torch.neg, torch.ones(1), needed=100).tolist() == [-1]
+    assert recorder.examples == []
+    free[0] = 100
+    assert made.run(torch.neg, torch.ones(1), needed=100).tolist() == [99]
+    free[0] = 0
+    assert made.run(torch.neg, torch.ones(1), needed=100).tolist() == [99]
+
+
 class FakeCuda:
     """Stands in for CUDA's streams and graphs; `log` says what was done in which order."""
 
@@ -98,7 +112,8 @@ class FakeCuda:
         monkeypatch.setattr(torch.cuda, "graph", self.graph)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
 
-    def make_stream(self, device):
+    def make_stream(self, device, priority):
+        assert priority == -1, "not among the streams of other threads"
         self.streams.append(device)
         return FakeStream(self, "side")
 
@@ -180,7 +195,7 @@ def test_captures_share_one_stream_and_take_turns(cuda):
     """For each stream that they meet libraries keep a workspace, for good."""
 
     def alone(x):
-        assert graphs._ONE_AT_A_TIME.locked()
+        assert CAPTURING.locked()
         return x
 
     first, second = torch.device("cuda", 0), torch.device("cuda", 1)

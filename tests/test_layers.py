@@ -11,11 +11,11 @@ CORE = Path(__file__).parents[1] / "gpen_core"
 # A module imports from the lines above its own, and nothing from its own or those below.
 LAYERS = [
     {"errors", "locks"},
-    {"packages", "files"},
+    {"packages", "files", "callbacks"},
     {"faces"},
     {"options", "report", "selection", "overlay", "crops", "marked"},
     {"images", "folders", "devices"},
-    {"transfers"},
+    {"transfers", "full_card"},
     {"checkpoints", "geometry"},
     {"network", "compositing", "onnx_models"},
     {"detection"},

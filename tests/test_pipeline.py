@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core import face_work, watching
+from gpen_core import face_work, full_card, watching
 from gpen_core.detection import DetectionOptions, FoundFaces, load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
 from gpen_core.faces import Face, number_faces
@@ -428,16 +428,16 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
         return original(*args)
 
     monkeypatch.setattr(face_work, step, failing)
-    work = face_work.FaceWork._on_cpu_if_need_be
+    work = face_work.on_cpu_if_need_be
     # As if the step had been on a graphics card, which there is none of here.
     monkeypatch.setattr(
-        face_work.FaceWork,
-        "_on_cpu_if_need_be",
-        lambda self, doing, do, _: work(
-            self, doing, lambda device: do(torch.device("cpu")), torch.device("xpu")
+        face_work,
+        "on_cpu_if_need_be",
+        lambda doing, do, _, notes: work(
+            doing, lambda device: do(torch.device("cpu")), torch.device("xpu"), notes
         ),
     )
-    monkeypatch.setattr(face_work, "release_memory", lambda device: None)
+    monkeypatch.setattr(full_card, "release_memory", lambda device: None)
     result = restore_picture(photo, passthrough, options=options, faces=[face])
     assert np.array_equal(result.pixels, expected)
     assert any("memory ran out on xpu" in note for note in result.report.notes)

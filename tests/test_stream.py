@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core import face_work, picture_work, stream
+from gpen_core import face_work, full_card, picture_work, stream
 from gpen_core.detection import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
 from gpen_core.faces import Face, number_faces
@@ -439,20 +439,20 @@ class TestFailures:
     def test_memory_that_runs_out_beside_the_network(self, mode, monkeypatch):
         """As if on a graphics card, which there is none of here."""
         expected = [o.result() for o in restore_pictures(tasks(2, 1), Fake(), Finder())]
-        work = face_work.FaceWork._on_cpu_if_need_be
+        work = face_work.on_cpu_if_need_be
         tried = []
 
-        def elsewhere(self, doing, do, _device):
+        def elsewhere(doing, do, _device, notes):
             def attempt(device):
                 tried.append(device.type)
                 if device.type == "xpu":
                     raise torch.cuda.OutOfMemoryError("CUDA out of memory")
                 return do(device)
 
-            return work(self, doing, attempt, torch.device("xpu"))
+            return work(doing, attempt, torch.device("xpu"), notes)
 
-        monkeypatch.setattr(face_work.FaceWork, "_on_cpu_if_need_be", elsewhere)
-        monkeypatch.setattr(face_work, "release_memory", lambda device: None)
+        monkeypatch.setattr(face_work, "on_cpu_if_need_be", elsewhere)
+        monkeypatch.setattr(full_card, "release_memory", lambda device: None)
         outcomes = list(restore_pictures(tasks(2, 1), Fake(2), Finder()))
         for outcome, one in zip(outcomes, expected, strict=True):
             same(outcome.result(), one)

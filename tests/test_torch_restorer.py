@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.torch_version import TorchVersion
 
 from gpen_core import torch_restorer as module
 from gpen_core import ways
@@ -13,7 +14,13 @@ from gpen_core.network.compiling import compiled
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.known_answers import detail_state, passthrough_state, random_state
+from gpen_core.network.known_answers import (
+    PUBLISHED,
+    detail_state,
+    passthrough_state,
+    random_state,
+)
+from gpen_core.network.memory import working_memory
 from gpen_core.network.plan import lean
 from gpen_core.torch_restorer import TorchRestorer
 from gpen_core.ways import Way
@@ -176,6 +183,8 @@ def test_small_models_run_whole_first():
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
     monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "free_memory", lambda device: 8 << 30)
     card = torch.device("cuda", 0)
 
     def first(acceleration):
@@ -187,6 +196,26 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
     assert first("auto") == [graph, plain, one]
     assert first("none") == [plain, one]
     assert first("compile") == [("compile", 1), graph, plain, one]
+
+
+@pytest.mark.parametrize(("free", "graph"), [(4.1, False), (6.0, True)])
+def test_a_graph_needs_memory_for_all_that_is_on_its_way(monkeypatch, free, graph):
+    """Of the largest model: weights, the graph, its input and output, and up to 18 crops."""
+    monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(ways, "free_memory", lambda device: round(free * 2**30))
+    first = next(ways.ways_for(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto"))
+    assert (first.plan, first.at_once) == (None, 4)
+    assert (first.acceleration == "CUDA graph") == graph
+
+
+def test_hosts_are_asked_for_the_crops_as_well():
+    picture = 3 * 64 * 64 * 4
+    made = TorchRestorer(TINY, "x", build, CPU, torch.float32)
+    assert made.working_memory() == working_memory(TINY, torch.float32, None) + 2 * picture
+    card = Way(torch.device("cuda"), torch.float32, None, at_once=4)
+    run = working_memory(TINY, torch.float32, None, 4)
+    assert card.memory(TINY) == run + 18 * picture
 
 
 def test_an_unknown_acceleration_is_refused(tmp_path):
@@ -362,6 +391,7 @@ def compiling(monkeypatch, backend, *after):
     return restorer_with([Way(CPU, torch.float32, None, "compile"), *after])
 
 
+@pytest.mark.skipif(TorchVersion(torch.__version__) < "2.4", reason="it goes on without there")
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_compiled_it_returns_the_same(monkeypatch, backend):
     made = compiling(monkeypatch, backend)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ..detection import DetectionOptions, Detector, FoundFaces, search_faces, search_notes
+from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
 from ..devices import choose_device
 from ..files import make_folder, write_text
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
@@ -52,8 +52,9 @@ def _detect(
     overwrite: bool,
 ) -> FoundFaces:
     picture = read_picture(target.source)
+    notes: list[str] = []
     with limit.watching() as stop:
-        found = search_faces(detector, picture.pixels, options, stop)
+        found = search_faces(detector, picture.pixels, options, stop, notes)
     height, width = picture.pixels.shape[:2]
     content = {
         "source": str(target.source),
@@ -62,7 +63,7 @@ def _detect(
         "detector": detector.name,
         "faces": [face.to_dict() | {"size": round(face.size, 1)} for face in found.faces],
         "left_out": [asdict(left) for left in found.left_out],
-        "notes": list(search_notes(detector, picture.pixels, options)),
+        "notes": notes,
     }
     shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), found.faces)
     make_folder(target.output.parent)

@@ -12,7 +12,7 @@ import torch
 
 from .. import __version__
 from ..detection import load_detector
-from ..devices import choose_device
+from ..devices import card_memory, choose_device, uses_tf32
 from ..errors import GpenError
 from ..folders import ModelFolders, Role
 from ..onnx_models.providers import CPU, choose_providers, explain_cpu, installed_packages
@@ -73,9 +73,11 @@ def _describe_device(device: torch.device) -> str:
         return f"{device}, {torch.get_num_threads()} threads"
     if device.type != "cuda":
         return str(device)
-    free, total = torch.cuda.mem_get_info(device)
+    free, total = card_memory(device)
     name = torch.cuda.get_device_name(device)
-    return f"{device}, {name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    room = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    tf32 = "; float32 is computed in TF32" if uses_tf32(device) else ""
+    return f"{device}, {name}, {room}{tf32}"
 
 
 def _say_onnxruntime(device: str, console: Console) -> None:

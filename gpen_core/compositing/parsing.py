@@ -35,13 +35,15 @@ class FaceParser:
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         """Usually called through `load_parser`."""
         self._network = network.to(device, torch.float32).eval()
-        self._device = device
+        self.device = device
+        """Where it usually runs."""
 
-    def mask(self, crop: Tensor) -> Tensor:
+    def mask(self, crop: Tensor, device: torch.device | None = None) -> Tensor:
         """The part of a crop that is face and hair.
 
         Args:
             crop: RGB (3, S, S), floating, 0..1.
+            device: where to run in place of the usual one.
 
         Returns:
             (512, 512) resized to (S, S), float32, 0..1, soft at its edges.
@@ -49,10 +51,11 @@ class FaceParser:
         # Averaging would only repeat the pixels of a smaller crop.
         mode = "area" if crop.shape[-1] >= _SIDE else "bilinear"
         image = F.interpolate(crop.float().unsqueeze(0), (_SIDE, _SIDE), mode=mode)
-        with torch.no_grad(), without_autocast(self._device):
-            scores: Any = self._network((image * 2 - 1).to(self._device))
+        device = device or self.device
+        with torch.no_grad(), without_autocast(device):
+            scores: Any = self._network.to(device)((image * 2 - 1).to(device))
         classes = scores[0].argmax(1)
-        kept = torch.zeros(_CLASSES, dtype=torch.float32, device=self._device)
+        kept = torch.zeros(_CLASSES, dtype=torch.float32, device=device)
         kept[list(_KEPT)] = 1
         soft = blur(kept[classes].float(), _SIGMA).to(crop.device)
         side = crop.shape[-1]

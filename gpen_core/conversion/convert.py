@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..callbacks import Callbacks
 from ..checkpoints import read_state_dict
 from ..errors import Cancelled, GpenError, OptionError
 from ..files import whole_file
@@ -70,6 +71,19 @@ def convert(
         raise OptionError(
             f"{target} must end in {' or '.join(FORMATS)}: the ending says what it is converted to"
         )
+    callbacks = Callbacks()
+    asked = callbacks.guard(cancelled)
+    return callbacks.run(lambda: _convert(source, target, half, opset, overwrite, asked))
+
+
+def _convert(
+    source: Path,
+    target: Path,
+    half: bool,
+    opset: int,
+    overwrite: bool,
+    cancelled: Callable[[], bool] | None,
+) -> Conversion:
     with whole_file(target, overwrite) as part:
         state = read_state_dict(source, keep=True)  # the target may take its place
         config = read_config(state, str(source))

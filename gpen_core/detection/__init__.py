@@ -8,7 +8,6 @@ from .detector import (
     Pixels,
     detect_faces,
     search_faces,
-    search_notes,
 )
 
 __all__ = [
@@ -21,5 +20,4 @@ __all__ = [
     "detect_faces",
     "load_detector",
     "search_faces",
-    "search_notes",
 ]

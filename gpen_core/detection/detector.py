@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ..callbacks import Callbacks
 from ..errors import Cancelled, ImageError, OptionError
 from ..faces import ORDERS, Face, Order, number_faces
+from ..full_card import on_cpu_if_need_be
 from ..report import LeftOut, left_out_for
 from .boxes import faces_not_among, merge_duplicates
 from .turned import reduction, search_turned
@@ -131,26 +134,18 @@ class BoundedDetector(Protocol):
         ...
 
 
-def search_notes(
-    detector: Detector, pixels: Pixels, options: DetectionOptions | None = None
-) -> tuple[str, ...]:
-    """What a search leaves out because the picture is large, in words for reports.
+@runtime_checkable
+class CardDetector(Detector, Protocol):
+    """A detector that may run on a card, and has a way out if that is full."""
 
-    Args:
-        detector: what searches.
-        pixels: (H, W, 3).
-        options: which faces are wanted.
-    """
-    if not isinstance(detector, BoundedDetector):
-        return ()
-    height, width = pixels.shape[:2]
-    smallest = detector.smallest_searched(width, height)
-    if smallest <= (options or DetectionOptions()).minimum_size:
-        return ()
-    return (
-        f"the picture was searched reduced, as it is large ({width}×{height}): "
-        f"faces below about {math.ceil(smallest)} pixels are not found",
-    )
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+    def on_cpu(self) -> Detector:
+        """The same detector on the CPU."""
+        ...
 
 
 def search_faces(
@@ -158,18 +153,21 @@ def search_faces(
     pixels: Pixels,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck = None,
+    notes: list[str] | None = None,
 ) -> FoundFaces:
     """Finds the faces of a picture, and counts those that are left out.
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees (see `turned`).
+    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a card runs
+    out, the picture is searched on the CPU.
 
     Args:
         detector: what to search with.
         pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
+        notes: gets what went otherwise than asked, in words.
 
     Raises:
         ImageError: the picture is empty, of another shape or type, or holds unusable values.
@@ -177,6 +175,38 @@ def search_faces(
     """
     options = options or DetectionOptions()
     check_picture(pixels)
+    callbacks = Callbacks()
+    asked = callbacks.guard(cancelled)
+    device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
+
+    def search(place: torch.device) -> FoundFaces:
+        if place != device and isinstance(detector, CardDetector):
+            return _search(detector.on_cpu(), pixels, options, asked)
+        return _search(detector, pixels, options, asked)
+
+    kept = [] if notes is None else notes
+    kept.extend(search_notes(detector, pixels, options))
+    return callbacks.run(lambda: on_cpu_if_need_be("detecting faces", search, device, kept))
+
+
+def search_notes(detector: Detector, pixels: Pixels, options: DetectionOptions) -> tuple[str, ...]:
+    """What a search leaves out because the picture is large, in words for reports."""
+    if not isinstance(detector, BoundedDetector):
+        return ()
+    height, width = pixels.shape[:2]
+    smallest = detector.smallest_searched(width, height)
+    if smallest <= options.minimum_size:
+        return ()
+    return (
+        f"the picture was searched reduced, as it is large ({width}×{height}): "
+        f"faces below about {math.ceil(smallest)} pixels are not found",
+    )
+
+
+def _search(
+    detector: Detector, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck
+) -> FoundFaces:
+    """The wanted faces, upright ones or, if there are none, turned ones."""
     found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
     if not found.faces:
         smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)

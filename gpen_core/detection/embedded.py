@@ -45,19 +45,24 @@ class EmbeddedDetector:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         """Loads the networks on `device`, or on the CPU where it cannot resize antialiased."""
-        self._device = torch.device(device)
-        if self._device.type not in RESIZING_DEVICES:
-            self._device = torch.device("cpu")
-        self._network = load_mtcnn(self._device)
+        self.device = torch.device(device)
+        """Where it runs."""
+        if self.device.type not in RESIZING_DEVICES:
+            self.device = torch.device("cpu")
+        self._network = load_mtcnn(self.device)
+
+    def on_cpu(self) -> EmbeddedDetector:
+        """The same detector on the CPU."""
+        return EmbeddedDetector("cpu")
 
     def detect(
         self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
-        with torch.no_grad(), without_autocast(self._device):
+        with torch.no_grad(), without_autocast(self.device):
             height, width = pixels.shape[:2]
             least = max(options.searched_size, self.smallest_searched(width, height))
-            pyramid = build_pyramid(pixels, self._device)
+            pyramid = build_pyramid(pixels, self.device)
             smallest = max(least / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)
             found = refine_aligned(self._network.onet, pyramid, found, cancelled)

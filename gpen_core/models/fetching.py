@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ..callbacks import Callbacks
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
 from ..errors import CheckpointError, DownloadError
@@ -124,9 +125,13 @@ def fetch(
         Cancelled: `watch` asked to stop.
     """
     _make(plan.folder)
+    callbacks, watch = Callbacks(), watch or Watch()
+    guarded = Watch(callbacks.guard(watch.advance), callbacks.guard(watch.cancelled))
     with only_one(plan.part.lock, f"download of {plan.known.file.file}"):
         _check_free(plan, overwrite)
-        return _fetch(plan, overwrite, patience or Patience(), readers, watch or Watch())
+        return callbacks.run(
+            lambda: _fetch(plan, overwrite, patience or Patience(), readers, guarded)
+        )
 
 
 def _fetch(

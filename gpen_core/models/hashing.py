@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from ..callbacks import Callbacks
 from ..errors import Cancelled, CheckpointError
 
 Advance = Callable[[int, int], None]
@@ -23,6 +24,12 @@ def sha256_of(
         CheckpointError: the file cannot be read.
         Cancelled: `cancelled` returned true.
     """
+    callbacks = Callbacks()
+    told, asked = callbacks.guard(advance), callbacks.guard(cancelled)
+    return callbacks.run(lambda: _sha256_of(path, told, asked))
+
+
+def _sha256_of(path: Path, advance: Advance | None, cancelled: Callable[[], bool] | None) -> str:
     digest, done = hashlib.sha256(), 0
     try:
         size = path.stat().st_size

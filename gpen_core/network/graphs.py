@@ -7,25 +7,24 @@ by one takes longer than running them; a graph remembers the launches of one sha
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from ..devices import CAPTURING, obtainable_memory
 
 Run = Callable[[Tensor], Tensor]
 Capture = Callable[[Run, Tensor], Run]
 """Makes, of a run and an example of its input, one that repeats what was done for the example."""
 
 
-_ONE_AT_A_TIME = threading.Lock()
-"""Torch captures one graph at a time in a process, and all captures share a stream."""
-
-
 @functools.cache
 def _stream_for(device: torch.device) -> torch.cuda.Stream:
     # The same again and again: libraries keep a workspace for each stream they have met, for good.
-    return torch.cuda.Stream(device)
+    # Of high priority, as torch deals out the streams of each priority in turn: among those of the
+    # usual one this could be the stream of another thread, whose work the graph would then hold.
+    return torch.cuda.Stream(device, priority=-1)
 
 
 class Graphs:
@@ -42,16 +41,25 @@ class Graphs:
         self._seen: set[tuple[int, ...]] = set()
         self._captured: dict[tuple[int, ...], Run] = {}
 
-    def run(self, function: Run, x: Tensor) -> Tensor:
+    def run(self, function: Run, x: Tensor, needed: int = 0) -> Tensor:
         """The function's result, from a graph if this shape has come before.
 
         The function must do the same whatever the values of `x`, and must always be the same one.
         A shape that comes but once is not worth a graph, which costs two runs to make.
+
+        Args:
+            function: what is run.
+            x: its input.
+            needed: bytes that must be there for a graph to be made; a capture that runs out of
+                memory leaves some versions of torch unable to free any.
         """
         shape = tuple(x.shape)
         if shape not in self._captured:
             if shape not in self._seen:
                 self._seen.add(shape)
+                return function(x)
+            obtainable = obtainable_memory(x.device)
+            if obtainable is not None and obtainable < needed:
                 return function(x)
             if self._capture is None:
                 self._capture = CudaCapture(x.device)
@@ -82,7 +90,7 @@ class CudaCapture:
     def __call__(self, function: Run, example: Tensor) -> Run:
         """Runs the function twice on a copy of the example, the second time to remember it."""
         x = example.clone()
-        with _ONE_AT_A_TIME, torch.cuda.device(self._device):
+        with CAPTURING, torch.cuda.device(self._device):
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
                 # Libraries take workspaces for a stream when they first meet it: not in the graph.

@@ -22,6 +22,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from ..devices import writes_parts
+
 State = Mapping[str, Tensor]
 
 _LEAK = 0.2
@@ -53,7 +55,7 @@ def _activate_into(
     out: Tensor, x: Tensor, factor: Tensor | None = None, offset: Tensor | None = None
 ) -> None:
     """Leaky ReLU of x, or of x * factor + offset, written straight into `out`."""
-    if _is_compiling():
+    if _is_compiling() or not writes_parts(out.device):
         # The compiler refuses `out=` for a part of a tensor, but leaves out the copy by itself.
         value = x if factor is None or offset is None else torch.addcmul(offset, x, factor)
         out.copy_(F.leaky_relu(value, _LEAK))

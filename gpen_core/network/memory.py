@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .config import GpenConfig
@@ -10,6 +12,12 @@ from .plan import StripPlan, whole_frame
 
 _WHOLE = 4.25
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""
+
+
+def weight_memory(config: GpenConfig, dtype: torch.dtype) -> int:
+    """Bytes of the weights, about: those of the style path are in float32 or better."""
+    element = torch.empty(0, dtype=dtype).element_size()
+    return element * sum(math.prod(shape) for shape in config.shapes().values())
 
 
 def working_memory(

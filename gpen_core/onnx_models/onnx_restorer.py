@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..callbacks import Callbacks
 from ..crops import check_crop
 from ..devices import Precision, is_out_of_memory
 from ..errors import Cancelled, CheckpointError, GpenError, OptionError
@@ -154,8 +155,10 @@ class OnnxRestorer:
         check_crop(crop, self.size, self.name)
         image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
         kind = np.float16 if self._interface.half_input else np.float32
+        callbacks = Callbacks()
+        asked = callbacks.guard(cancelled)
         with self._lock:
-            output = self._run(image.astype(kind, copy=False), cancelled)
+            output = callbacks.run(lambda: self._run(image.astype(kind, copy=False), asked))
         result = torch.from_numpy(np.asarray(output, dtype=np.float32))
         if tuple(result.shape) != (1, *crop.shape):
             raise CheckpointError(
@@ -190,7 +193,7 @@ class OnnxRestorer:
         while True:
             try:
                 return self._run_once(image, cancelled)
-            except (GpenError, OptionError):
+            except GpenError:
                 raise
             except Exception as error:
                 # onnxruntime's own errors have no base but Exception.

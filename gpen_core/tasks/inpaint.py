@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..compositing.masks import shows
 from ..compositing.paste import Canvas
 from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import ImageError, OptionError
+from ..face_work import cut_out
 from ..faces import Face
+from ..full_card import on_cpu_if_need_be
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
 from ..options import RestorationOptions
@@ -119,11 +123,11 @@ def inpaint_picture(
     options = options or RestorationOptions()
     hole = hole_of(mask, pixels)
     weight = inner_weight(hole, feather)
-    began = time.perf_counter()
+    began, notes = time.perf_counter(), list[str]()
     if faces is None:
         if detector is None:
             raise OptionError("inpaint_picture needs a detector, or the faces themselves")
-        found = search_faces(detector, pixels, detection, cancelled)
+        found = search_faces(detector, pixels, detection, cancelled, notes)
     else:
         found = FoundFaces(tuple(faces))
     aligned, reports = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
@@ -143,8 +147,8 @@ def inpaint_picture(
         if progress is not None:
             progress(index, len(chosen))
         started = time.perf_counter()
-        crop = extract_crop(source, alignment, restorer.device)
-        canvas.paste(index, restorer.restore(crop, cancelled))
+        crop = cut_out(source, alignment, restorer.device, notes)
+        _paste(canvas, index, restorer.restore(crop, cancelled), notes)
         spent = (time.perf_counter() - started) * 1000
         taken = None if options.strength > 0 else NOTHING_TAKEN
         reports[face.index] = FaceReport(face, alignment.scale, spent, skipped=taken)
@@ -154,9 +158,16 @@ def inpaint_picture(
         restorer,
         (time.perf_counter() - began) * 1000,
         [reports[face.index] for face in found.faces],
-        _left(hole, canvas.mask) if options.strength > 0 else (),
+        (*(_left(hole, canvas.mask) if options.strength > 0 else ()), *notes),
         found.left_out,
     )
+
+
+def _paste(canvas: Canvas, index: int, restored: Tensor, notes: list[str]) -> None:
+    def paste(place: torch.device) -> None:
+        canvas.paste(index, restored.to(place))
+
+    on_cpu_if_need_be("pasting a face", paste, restored.device, notes)
 
 
 def _left(hole: NDArray[np.bool_], filled: NDArray[np.float32]) -> tuple[str, ...]:

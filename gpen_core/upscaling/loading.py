@@ -39,7 +39,8 @@ def load_upscaler(
         MissingPackageError: spandrel is not installed.
     """
     path = Path(path)
-    place, dtype = choose_device(device), dtype_for(precision)
+    place = choose_device(device)
+    dtype = dtype_for(precision, place)
     spandrel = require("spandrel", "enlarging a picture with a model")
     # Weights made in a host's inference mode could not be used outside it later.
     with torch.inference_mode(False):

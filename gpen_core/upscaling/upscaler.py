@@ -13,11 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..devices import (
-    is_out_of_memory,
-    release_memory,
-    without_autocast,
-)
+from ..callbacks import Callbacks
+from ..devices import is_out_of_memory, release_memory, without_autocast
 from ..errors import Cancelled, GpenError
 from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
@@ -110,8 +107,10 @@ class Upscaler:
         reached = size
         if wanted > self.scale:
             reached = (pixels.shape[0] * self.scale, pixels.shape[1] * self.scale)
+        callbacks = Callbacks()
+        told, asked = callbacks.guard(progress), callbacks.guard(cancelled)
         with self._lock:
-            result = self._upscale(pixels, reached, progress, cancelled)
+            result = callbacks.run(lambda: self._upscale(pixels, reached, told, asked))
             notes = list(self.notes)
         if reached != size:
             result = resized(result, size)
