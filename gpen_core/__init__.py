@@ -13,7 +13,10 @@ The names below are the public ones; each is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
+
+from .escaping import EscapingFilter
 
 if TYPE_CHECKING:
     from .detection import DetectionOptions, Detector, detect_faces, load_detector
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
     from .upscaling import Enlarged, Upscaler, load_upscaler, resample
 
 __version__ = "0.1.0"
+
+# On the logger itself, as hosts bring handlers of their own.
+logging.getLogger("gpen").addFilter(EscapingFilter())
 
 __all__ = [
     "Cancelled",

@@ -1,8 +1,19 @@
 """The errors this package raises. Each message names the file or value and says what to do."""
 
+from __future__ import annotations
+
+from .escaping import escaped_line
+
 
 class GpenError(Exception):
     """Base of every error that is meant for the user."""
+
+    def __init__(self, *lines: object) -> None:
+        """`lines` of the message; names in them may hold anything, which is escaped here."""
+        super().__init__(*map(escaped_line, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class CheckpointError(GpenError):

@@ -252,4 +252,4 @@ def _place_in_list(path: Path) -> tuple[bool, list[tuple[int, str]], bool, str]:
 def natural_order(name: str) -> list[tuple[int, str]]:
     """What to sort names by, so that 512 comes before 1024."""
     parts = re.split(r"(\d+)", name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from gpen_core.devices import Precision
 from gpen_core.errors import GpenError
+from gpen_core.escaping import escaped_line
 from gpen_core.folders import ModelFolders, model_folders
 
 from .defaults import DEFAULTS
@@ -165,7 +166,8 @@ def report_failure(error: BaseException, doing: str) -> str:
 
     An error of the core says what to do by itself; any other one is logged with where it arose.
     """
-    sentence = f"GPEN: {doing} failed: {error}"
+    said = error if isinstance(error, GpenError) else escaped_line(error)
+    sentence = f"GPEN: {doing} failed: {said}"
     logger.error(sentence, exc_info=None if isinstance(error, GpenError) else error)
     return sentence
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 from gpen_core.report import FaceReport, Report, in_words
 from gpen_core.tasks import TaskReport
+
+from .log_lines import shown
 
 _HEAD = ("picture", "face", "size", "score", "model", "strength", "time", "outcome")
 
@@ -22,7 +23,7 @@ def report_table(reports: Sequence[tuple[str, Report | TaskReport]]) -> str:
     rows = [_row(name, report, face) for name, report in reports for face in report.faces]
     notes = [note for name, report in reports for note in (*_left_out(name, report), *report.notes)]
     head = "".join(f"<th>{name}</th>" for name in _HEAD)
-    below = "".join(f"<p class='gpen-note'>{html.escape(note)}</p>" for note in notes)
+    below = "".join(f"<p class='gpen-note'>{shown(note)}</p>" for note in notes)
     table = f"<table class='gpen-report'><tr>{head}</tr>{''.join(rows)}</table>" if rows else ""
     return table + below
 
@@ -44,4 +45,4 @@ def _row(name: str, report: Report | TaskReport, face: FaceReport) -> str:
         took,
         face.skipped or ("restored" if isinstance(report, Report) else "filled"),
     )
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td>{shown(cell)}</td>" for cell in cells) + "</tr>"

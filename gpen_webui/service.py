@@ -167,8 +167,12 @@ SERVICE = Service()
 
 
 def list_models() -> list[str]:
-    """Names of the installed models, those of GPEN first."""
+    """Names of the installed models, those of GPEN first.
+
+    Without those that a page cannot be sent, as they are no text in any encoding.
+    """
     found = [path.name for path in host.folders().find("restoration")]
+    found = [name for name in found if name.encode("utf-8", "ignore").decode() == name]
     return sorted(found, key=lambda name: "gpen" not in name.lower())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gpen_core.errors import GpenError, ImageError
+from gpen_core.escaping import escaped_line
 from gpen_core.images import Picture, list_pictures, read_picture, to_dtype, to_float
 
 from . import host, pictures
@@ -44,7 +45,8 @@ def read_sources(
             picture = read_picture(path)
         except GpenError as error:
             # Where the page's uploads are kept tells nobody anything.
-            problems.append(str(error).replace(str(path), path.name))
+            known, name = escaped_line(path), escaped_line(path.name)
+            problems.append(str(error).replace(known, name))
             continue
         yield Source(path.name, _of_8_bit(picture))
 

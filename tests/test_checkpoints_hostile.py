@@ -1,6 +1,7 @@
 """Files made to do harm: nothing in them runs, nothing takes memory, and all are refused."""
 
 import io
+import json
 import os
 import pickle
 import random
@@ -15,11 +16,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from gpen_core.checkpoints import read_state_dict
 from gpen_core.checkpoints.pickle_scan import scan_pickle
 from gpen_core.checkpoints.refusal import Refusal
+from gpen_core.checkpoints.safetensors_file import read_metadata
 from gpen_core.errors import CheckpointError
+from gpen_core.network.config import GpenConfig, read_config
+from gpen_core.network.known_answers import random_state
 
 FLOATS = b"ctorch\nFloatStorage\n"
 REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
@@ -371,6 +376,134 @@ def test_refuses_legacy_files_with_other_storages_than_described(tmp_path: Path,
     assert "is damaged" in refused(path)
     path.write_bytes(described + pickle.dumps(["0"], 2) + struct.pack("<Q", 5) + bytes(16))
     assert "is damaged" in refused(path)
+
+
+@pytest.mark.parametrize("key", ["", "0/", "/", "0/x/"])
+def test_a_folder_in_place_of_numbers_is_refused(tmp_path: Path, key: str):
+    """To torch a name that ends so is a folder: it returns memory as it finds it."""
+    text = b"X" + struct.pack("<I", len(key)) + key.encode()
+    pickled = tensor_pickle(4).replace(b"X\x01\x00\x00\x000", text)
+    path = torch_zip(tmp_path / "m.pth", pickled, {f"data/{key}": bytes(16)})
+    assert "is damaged" in refused(path)
+
+
+HUGE = b"\x8a\xff" + b"\x7f" * 255  # a number of 614 digits
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize(
+    ("plain", "huge"),
+    [
+        (b"cpuq\x00K\x04", b"cpuq\x00" + HUGE),
+        (b"QK\x00", b"Q" + HUGE),
+        (b"(K\x04", b"(" + HUGE),
+        (b"X\x01\x00\x00\x00a", HUGE),
+    ],
+)
+def test_numbers_of_any_length_are_refused(tmp_path: Path, legacy: bool, plain: bytes, huge: bytes):
+    whole = tensor_pickle(4).replace(b"cpuK", b"cpuq\x00K").replace(b"K\x04\x85", b"(K\x04t")
+    assert plain in whole
+    pickled = whole.replace(plain, huge, 1)
+    path = tmp_path / "m.pth"
+    if legacy:
+        pickled = pickled.replace(b"tQ", b"NtQ")
+        numbers = struct.pack("<Q", 4) + bytes(16)
+        path.write_bytes(legacy_head() + pickled + pickle.dumps(["0"], 2) + numbers)
+    else:
+        torch_zip(path, pickled, {"data/0": bytes(16)})
+    assert len(refused(path)) < len(str(path)) + 300
+
+
+def test_thousands_of_tensors_of_the_same_numbers_are_refused(tmp_path: Path):
+    """As copies, these 4 MB would take 4 GB."""
+    path = tmp_path / "m.pth"
+    numbers = torch.zeros(1000, 1000)
+    torch.save({str(index): numbers.t() for index in range(1000)}, path)
+    said: list[str] = []
+    assert peak_growth(lambda: said.append(refused(path))) < 100_000_000
+    assert "many times as large as the numbers stored" in said[0]
+    torch.save({"a": numbers, "b": numbers.t(), "tied": numbers}, path)
+    assert torch.equal(read_state_dict(path)["tied"], numbers)
+
+
+GOOD = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        json.dumps({"a": GOOD}).replace("16", "1e999"),
+        json.dumps({"a": GOOD}).replace("16", "9" * 400),
+        json.dumps({"a": GOOD}).replace("16", "9" * 5000),
+        json.dumps({"a": GOOD}).replace("16", "16.0"),
+        json.dumps({"a": GOOD}).replace("[0", "[-0.0"),
+        json.dumps({"a": GOOD}).replace("F32", "F8_E8M0"),
+        json.dumps({"a": GOOD})[:-1] + ',"a":' + json.dumps(GOOD) + "}",
+        json.dumps({"a": GOOD | {"shape": ["4"]}}),
+        json.dumps({"a": GOOD | {"shape": [True, 4]}}),
+        json.dumps({"a": GOOD | {"shape": [[4]]}}),
+        json.dumps({"a": GOOD | {"shape": None}}),
+        json.dumps({"a": GOOD | {"shape": [1] * 5000 + [4]}}),
+        json.dumps({"a": GOOD | {"shape": [2**62, 2**62, 0], "data_offsets": [0, 0]}}),
+        json.dumps({"a": GOOD | {"dtype": None}}),
+        json.dumps({"a": GOOD | {"dtype": ["F32"]}}),
+        json.dumps({"a": GOOD | {"data_offsets": ["0", "16"]}}),
+        json.dumps({"a": GOOD | {"data_offsets": [16, 0]}}),
+        json.dumps({"a": GOOD | {"data_offsets": [0, 16, 16]}}),
+        json.dumps({"a": GOOD | {"shape": [2], "data_offsets": [0, 8]}}),
+        json.dumps({"a": GOOD | {"shape": [2], "data_offsets": [8, 16]}}),
+        json.dumps({"a": GOOD, "b": GOOD}),
+        json.dumps({"__metadata__": {"a": 1}, "a": GOOD}),
+        json.dumps({"\ud800": GOOD}),
+        json.dumps({"a": 7}),
+        "[]",
+    ],
+)
+def test_odd_tables_of_safetensors_are_refused(tmp_path: Path, table: str):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", len(table)) + table.encode() + bytes(16))
+    assert len(refused(path)) < len(str(path)) + 300
+    assert read_metadata(path) == {} or "task" not in read_metadata(path)
+    good = json.dumps({"a": GOOD, "__metadata__": {"task": "restoration"}})
+    path.write_bytes(struct.pack("<Q", len(good)) + good.encode() + bytes(16))
+    assert torch.equal(read_state_dict(path)["a"], torch.zeros(4))
+    assert read_metadata(path) == {"task": "restoration"}
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_memory_that_runs_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool):
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
+
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.ones(4)}, path)
+    if keep:
+        monkeypatch.setattr(torch.Tensor, "clone", fail)
+    else:
+        monkeypatch.setattr("gpen_core.checkpoints.reading.state_dict_in", fail)
+    with pytest.raises(CheckpointError, match="does not fit into memory"):
+        read_state_dict(path, keep)
+
+
+# --- networks that are none
+
+
+@pytest.mark.parametrize(
+    "name", ["generator.input.input", "final_linear.0.weight", "ecd0.0.0.weight"]
+)
+@pytest.mark.parametrize("shape", [(), (0,), (8,), (1, 0, 4, 4), (0, 3, 1, 1), (2, 2, 2, 2, 2)])
+def test_a_gpen_model_with_first_layers_of_any_shape_is_refused(name: str, shape: tuple[int, ...]):
+    state = random_state(GpenConfig(8, 1, 1 / 64, 16, 2))
+    assert read_config(state, "m").size == 8
+    with pytest.raises(CheckpointError):
+        read_config(state | {name: torch.ones(shape)}, "m")
+
+
+def test_a_gpen_model_of_thousands_of_levels_is_refused():
+    state = random_state(GpenConfig(8, 1, 1 / 64, 16, 2))
+    levels = {f"ecd{level}.0.2.bias": torch.ones(1) for level in range(3000)}
+    with pytest.raises(CheckpointError, match="no complete GPEN model"):
+        read_config(state | levels, "m")
 
 
 # --- chance

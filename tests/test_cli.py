@@ -741,7 +741,7 @@ class TestConsole:
             console.progress("two\nlines\x1b[2J", 0.5)
             batch._log.warning("%s is odd", "x")
             console.progress("more", 2.0)
-        bar = f"[{'#' * 12}{'.' * 12}]  50% two?lines?[2J"
+        bar = f"[{'#' * 12}{'.' * 12}]  50% two\\nlines\\x1b[2J"
         blank = "\r" + " " * len(bar) + "\r"
         assert terminal.shown().startswith(f"\r{bar}{blank}x is odd\n\r[{'#' * 24}] 100% more")
         assert terminal.shown().endswith(" \r")

@@ -10,6 +10,7 @@ CORE = Path(__file__).parents[1] / "gpen_core"
 
 # A module imports from the lines above its own, and nothing from its own or those below.
 LAYERS = [
+    {"escaping"},
     {"errors", "locks"},
     {"packages", "files", "callbacks"},
     {"faces"},

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard, cast
 
+from ..escaping import escaped
 from .refusal import UNTRUSTED, Refusal, damaged
 
 _MAX_DIMENSIONS = 16
+_MAX_NATURAL = (1 << 63) - 1
+"""A pickle can hold numbers of any length; torch's sizes have 64 bits."""
+
 _STORAGE_ITEM_BYTES = {
     "torch DoubleStorage": 8,
     "torch FloatStorage": 4,
@@ -63,13 +67,13 @@ def known(name: str) -> Name:
     """
     if name in _STORAGE_ITEM_BYTES or name in _FUNCTIONS or name in _DTYPES:
         return Name(name)
-    dotted = name.replace(" ", ".")[:100]
+    dotted = escaped(name.replace(" ", "."))
     if name.startswith("torch.nn.modules."):
         raise Refusal(
             f"holds a whole pickled model ({dotted}), not only its weights. It was not loaded. "
             "Save it again with torch.save(model.state_dict(), path) where it was made."
         )
-    raise Refusal(f"contains code or Python objects ({dotted!r}), not only weights. {UNTRUSTED}")
+    raise Refusal(f"contains code or Python objects ('{dotted}'), not only weights. {UNTRUSTED}")
 
 
 def stored(identity: object) -> Storage:
@@ -137,7 +141,7 @@ def _tensor(
 
 
 def _is_natural(value: object) -> TypeGuard[int]:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= _MAX_NATURAL
 
 
 def _are_naturals(values: object) -> TypeGuard[tuple[int, ...]]:

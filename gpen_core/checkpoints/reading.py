@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 import torch
-from safetensors import SafetensorError
 
+from ..devices import is_out_of_memory
 from ..errors import CheckpointError
 from .file_kind import HEAD_BYTES, FileKind, file_kind
 from .legacy_layout import bare_pickle, check_legacy
-from .refusal import Refusal, damaged
+from .refusal import Refusal
 from .safetensors_file import read_safetensors
 from .state_dict import check_finite, state_dict_in
 from .torch_file import load_checked
@@ -94,6 +94,12 @@ def _naming(path: Path) -> Generator[None]:
         yield
     except Refusal as refusal:
         raise CheckpointError(f"{path} {refusal}") from refusal.__cause__ or refusal
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CheckpointError(
+            f"{path} does not fit into memory. Close other programs and try again."
+        ) from error
 
 
 def _opened(path: Path, read: Callable[[Path, BinaryIO], _Result]) -> _Result:
@@ -108,8 +114,6 @@ def _opened(path: Path, read: Callable[[Path, BinaryIO], _Result]) -> _Result:
         raise Refusal(
             f"cannot be read ({error.strerror or error}). Check its permissions and the disk."
         ) from error
-    except SafetensorError as error:
-        raise damaged("its table of tensors and its length disagree") from error
 
 
 def _check_is_file(path: Path) -> None:

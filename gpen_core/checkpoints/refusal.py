@@ -1,5 +1,7 @@
 """Why a file is not read: raised inside this package, where the file's name is not known."""
 
+from ..escaping import escaped
+
 AGAIN = "Delete it and download it again."
 UNTRUSTED = (
     "It was not loaded. Use the official file, or have it saved as .safetensors by someone you "
@@ -24,6 +26,14 @@ def incomplete(size: int, expected: int) -> Refusal:
     return Refusal(f"is incomplete ({here} of {whole}). {AGAIN}")
 
 
+def unusable(name: str, kind: str) -> Refusal:
+    """The tensor `name` holds numbers of a `kind` that no network computes with."""
+    return Refusal(
+        f"stores {escaped(name)} as {escaped(kind)}, which cannot be used. Use a file with weights "
+        "of 32 or 16 bits."
+    )
+
+
 def reason_of(said: str) -> str:
     """What is wrong, without what to do about a file that is kept: the first sentence."""
     return said.partition(". ")[0].rstrip(".")
@@ -31,4 +41,5 @@ def reason_of(said: str) -> str:
 
 def megabytes(size: int) -> str:
     """`size` bytes as people read it: "284.1 MB", "1.2 kB"."""
+    size = min(size, 1 << 63)  # servers may claim any length, also one that is no float
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"

@@ -1,7 +1,7 @@
 """From what a file holds to a state dict: the right entry, plain names, sound tensors."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
-from .refusal import AGAIN, Refusal, damaged
+from ..escaping import escaped
+from .refusal import AGAIN, Refusal, damaged, unusable
 
 # Averaged weights first: they are the ones meant for use.
 _WRAPPERS = ("g_ema", "params_ema", "params-ema", "g", "params", "state_dict", "model")
@@ -20,6 +21,11 @@ _DTYPES = {
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
 }
 _NAMED = 5
+_MAX_SHARING = 4
+"""How many times as large as their numbers tensors may be, as some share them."""
+
+_FREE_SHARING = 1 << 20
+"""Bytes that may be shared any number of times."""
 
 
 def state_dict_in(loaded: object) -> dict[str, torch.Tensor]:
@@ -42,7 +48,9 @@ def state_dict_in(loaded: object) -> dict[str, torch.Tensor]:
     if len(tensors) != len(entries):
         others = [str(key) for key in entries if key not in tensors]
         raise Refusal(f"holds more than weights: {_named(others)}. Use the official file.")
-    return {name: _sound(name, value) for name, value in _without_prefix(tensors).items()}
+    sound = {name: _sound(name, value) for name, value in _without_prefix(tensors).items()}
+    _check_sharing(sound.values())
+    return {name: tensor.contiguous() for name, tensor in sound.items()}
 
 
 def check_finite(path: Path | str, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -93,16 +101,26 @@ def _without_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
 def _sound(name: str, tensor: torch.Tensor) -> torch.Tensor:
     if tensor.layout != torch.strided or tensor.dtype not in _DTYPES:
         kind = str(tensor.dtype if tensor.layout == torch.strided else tensor.layout)
-        raise Refusal(
-            f"stores {name} as {kind.removeprefix('torch.')}, which cannot be used. Use a file "
-            "with weights of 32 or 16 bits."
-        )
+        raise unusable(name, kind.removeprefix("torch."))
     # A few bytes can pass for terabytes when strides are zero.
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        raise damaged(f"{name} is larger than the numbers stored for it")
-    return tensor.contiguous()
+    if _nbytes(tensor) > tensor.untyped_storage().nbytes():
+        raise damaged(f"{escaped(name)} is larger than the numbers stored for it")
+    return tensor
+
+
+def _check_sharing(tensors: Iterable[torch.Tensor]) -> None:
+    """Refuses thousands of tensors made of the same few numbers: as copies they fill the memory."""
+    tensors = list(tensors)
+    storages = {tensor.untyped_storage().data_ptr(): tensor for tensor in tensors}
+    held = sum(tensor.untyped_storage().nbytes() for tensor in storages.values())
+    if sum(map(_nbytes, tensors)) > _MAX_SHARING * held + _FREE_SHARING:
+        raise damaged("its tensors are many times as large as the numbers stored for them")
+
+
+def _nbytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def _named(names: list[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(name[:80] for name in names[:_NAMED]) + more
+    return ", ".join(map(escaped, names[:_NAMED])) + more

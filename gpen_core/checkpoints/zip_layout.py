@@ -155,7 +155,9 @@ def _is_plain(entry: zipfile.ZipInfo) -> bool:
         and entry.filename == entry.orig_filename
         and entry.filename.isascii()
         and not entry.flag_bits & 1  # encrypted
-        and not entry.external_attr & 0x10  # a folder: torch would return memory as it finds it
+        # A folder, by its mark or its name: torch would return memory as it finds it.
+        and not entry.external_attr & 0x10
+        and not entry.filename.endswith("/")
         and not entry.extra  # a second opinion on sizes or names
     )
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from ..errors import GpenError
+from ..escaping import escaped_line
 from .console import Console
 from .targets import Target
 
@@ -112,8 +113,8 @@ class _Batch:
         try:
             said = attempt()
         except (GpenError, OSError, MemoryError) as error:
-            text = str(error) or "memory ran out"
-            source = str(target.source)
+            text = escaped_line(error) or "memory ran out"
+            source = escaped_line(target.source)
             _log.error("%s", text if source in text else f"{source}: {text}")
             self._failed += 1
         except Exception:  # noqa: BLE001 - a defect that one picture meets must not cost the others
@@ -122,7 +123,8 @@ class _Batch:
             )
             self._failed += 1
         else:
-            self._console.say(f"{target.source} -> {target.output}{said and ': '}{said}")
+            paths = f"{escaped_line(target.source)} -> {escaped_line(target.output)}"
+            self._console.say(f"{paths}{said and ': '}{said}")
         self.finished += 1
 
     def sum_up(self) -> int:

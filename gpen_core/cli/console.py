@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
+from ..escaping import escaped, escaped_line
+
 _WIDTH = 24
 
 
@@ -47,7 +49,7 @@ class Console:
             return
         part = min(max(part, 0.0), 1.0)
         filled = round(part * _WIDTH)
-        line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {part:4.0%} {_one_line(text)}"
+        line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {part:4.0%} {escaped_line(text)}"
         line = line[: shutil.get_terminal_size().columns - 1]
         with self._lock:
             _write(sys.stderr, "\r" + line.ljust(self._shown))
@@ -57,13 +59,13 @@ class Console:
         """Prints a result on standard output."""
         with self._lock:
             self._clear()
-            _write(sys.stdout, text + "\n")
+            _write(sys.stdout, _fit(text) + "\n")
 
     def complain(self, text: str) -> None:
         """Prints about trouble on standard error; where that is closed, nobody can be told."""
         with self._lock, suppress(OSError):
             self._clear()
-            _write(sys.stderr, text + "\n")
+            _write(sys.stderr, _fit(text) + "\n")
 
     def _clear(self) -> None:
         if self._shown:
@@ -90,6 +92,6 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _one_line(text: str) -> str:
-    """File names may hold line breaks and control signs."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+def _fit(text: str) -> str:
+    """The same lines, whole, as results may be read by programs."""
+    return "\n".join(escaped(line, sys.maxsize) for line in text.split("\n"))

@@ -14,6 +14,7 @@ from .. import __version__
 from ..detection import load_detector
 from ..devices import card_memory, choose_device, uses_tf32
 from ..errors import GpenError
+from ..escaping import escaped_line
 from ..folders import ModelFolders, Role
 from ..onnx_models.providers import CPU, choose_providers, explain_cpu, installed_packages
 from ..onnx_models.starting import provider_that_starts
@@ -89,7 +90,7 @@ def _say_onnxruntime(device: str, console: Console) -> None:
         available = runtime.get_available_providers()
         started = provider_that_starts(runtime, choose_providers(device, available))
     except Exception as error:  # noqa: BLE001 - onnxruntime's own have no base in common
-        console.say(f"onnxruntime: FAIL ({error})")
+        console.say(f"onnxruntime: FAIL ({escaped_line(error)})")
         return
     why = explain_cpu(device, available, installed_packages()) if started == CPU else None
     console.say(f"onnxruntime runs on {started}{f' ({why})' if why else ''}")
@@ -98,12 +99,14 @@ def _say_onnxruntime(device: str, console: Console) -> None:
 def _say_folders(folders: ModelFolders, console: Console) -> None:
     console.say("models are searched in")
     for root in folders.roots:
-        console.say(f"  {root.absolute()}{'' if _is_folder(root) else ' (not there)'}")
+        console.say(
+            f"  {escaped_line(root.absolute())}{'' if _is_folder(root) else ' (not there)'}"
+        )
     for role in get_args(Role):
         names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
         console.say(f"{role} models (there or in {names}):")
         for path in folders.find(role):
-            console.say(f"  {path.absolute()}")
+            console.say(f"  {escaped_line(path.absolute())}")
         if not folders.find(role):
             console.say("  none")
 
@@ -126,7 +129,7 @@ def _say_model(folders: ModelFolders, console: Console) -> bool:
     except GpenError as error:
         console.say(f"model taken by default: FAIL ({error})")
         return False
-    console.say(f"model taken by default: {path.name}, {size} pixels")
+    console.say(f"model taken by default: {escaped_line(path.name)}, {size} pixels")
     return True
 
 

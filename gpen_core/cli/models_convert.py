@@ -7,6 +7,7 @@ import argparse
 from ..conversion.convert import convert
 from ..conversion.formats import DEFAULT_OPSET
 from ..errors import OptionError
+from ..escaping import escaped_line
 from ..folders import resolve_model
 from .console import Console
 from .setting_up import folders_of
@@ -28,7 +29,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         overwrite=arguments.overwrite,
     )
     exact = "the same" if done.difference == 0 else f"within {done.difference:.1e} of its source"
-    console.say(
-        f"{done.target}: GPEN, {done.config.size} pixels, {done.bytes / 1e6:.1f} MB, {exact}"
-    )
+    target = escaped_line(done.target)
+    console.say(f"{target}: GPEN, {done.config.size} pixels, {done.bytes / 1e6:.1f} MB, {exact}")
     return 0

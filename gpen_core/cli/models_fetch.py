@@ -8,6 +8,7 @@ import sys
 
 from ..checkpoints.refusal import megabytes
 from ..errors import DownloadError, OptionError
+from ..escaping import escaped_line
 from ..models import Verdict, load_catalogue
 from ..models.fetching import MIRROR, Plan, existing, fetch, plan_fetch
 from ..models.patience import Watch
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say("nothing was downloaded")
         return 1
     _fetch(plan, arguments.overwrite, console)
-    console.say(f"{plan.target} is complete: {_what_was_checked(plan)}")
+    console.say(f"{escaped_line(plan.target)} is complete: {_what_was_checked(plan)}")
     return 0
 
 
@@ -49,7 +50,9 @@ def _is_there(plan: Plan, console: Console) -> bool:
             f"{plan.target} exists already and is not {plan.known.model.name}: {found.reason}. Use "
             "--overwrite to replace it, or name another folder with --into."
         )
-    console.say(f"{plan.target} is there already, {found.verdict.value}: {found.reason}")
+    console.say(
+        f"{escaped_line(plan.target)} is there already, {found.verdict.value}: {found.reason}"
+    )
     return True
 
 
@@ -67,7 +70,7 @@ def _show(plan: Plan, console: Console) -> None:
         f"           stated by: {model.licence.source}",
     ]
     for line in lines:
-        console.say(line)
+        console.say(escaped_line(line))
 
 
 def _accepted(plan: Plan) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..errors import CheckpointError
+from ..escaping import escaped_line
 from ..folders import ModelFolders, Role
 from ..models import ScannedFile, load_catalogue, model_files, scan
 from .console import Console
@@ -31,7 +32,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         _say(scanned, console)
     else:
         places = arguments.folders or folders_of(arguments).roots
-        console.say(f"no model files in {', '.join(str(place.absolute()) for place in places)}")
+        named = ", ".join(escaped_line(place.absolute()) for place in places)
+        console.say(f"no model files in {named}")
     return 0
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ..errors import CheckpointError
+from ..escaping import escaped_line
 from ..folders import ModelFolders
 from ..models import Catalogue, Verdict, Verification, load_catalogue, model_files, verify_file
 from ..models.naming import claimed_model
@@ -48,17 +49,20 @@ def _paths(name: str, catalogue: Catalogue, folders: ModelFolders) -> list[Path]
     if model is not None and not found:
         found = [each for each in listed if claimed_model(each.name, catalogue) == model]
     if not found:
-        places = "".join(f"\n  {folder.absolute()}" for folder in folders.roots)
+        places = (f"  {folder.absolute()}" for folder in folders.roots)
         raise CheckpointError(
             f"there is no file {name}, and none named like it in the folders searched. Name a "
-            f"file, or more folders with --models:{places}"
+            "file, or more folders with --models:",
+            *places,
         )
     return found
 
 
 def _say(outcome: Verification, console: Console) -> None:
     what = "" if outcome.expected is None else f"{outcome.expected.name} "
-    console.say(f"{outcome.scanned.path}: {what}{outcome.verdict.value}: {outcome.reason}")
+    console.say(
+        f"{escaped_line(outcome.scanned.path)}: {what}{outcome.verdict.value}: {outcome.reason}"
+    )
     if outcome.expected is not None and outcome.verdict is not Verdict.WRONG:
         licence = outcome.expected.licence
         console.say(f"  licence: {licence.terms} ({licence.source})")

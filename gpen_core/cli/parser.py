@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from .. import __version__
+from ..escaping import escaped_line
 from .argument_groups import (
     add_bench,
     add_detection,
@@ -31,11 +33,21 @@ _EXAMPLE = "gpen restore old.jpg -o new.png --upscale-with RealESRGAN_x2plus.pth
 _STATUS = "The exit status is 1 if a picture failed, 2 if the arguments are wrong."
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no argument that would do something to the terminal, such as a file's name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints what is wrong and ends the program with status 2."""
+        super().error(escaped_line(message))
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    return _Parser(prog="gpen", description=description, epilog=_NOTICE)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser; each command's function stands in `run`, to be called with a console as well."""
-    parser = argparse.ArgumentParser(
-        prog="gpen", description="Restores faces with GPEN at up to 2048 pixels.", epilog=_NOTICE
-    )
+    parser = _parser("Restores faces with GPEN at up to 2048 pixels.")
     parser.add_argument("--version", action="version", version=f"gpen {__version__}")
     parser.set_defaults(quiet=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -18,6 +18,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from ..errors import OptionError
+from ..escaping import escaped
 
 _PASSING = {
     HTTPStatus.REQUEST_TIMEOUT,
@@ -101,7 +102,7 @@ def open_address(
         error.close()
         raise _refused(error) from error
     except (http.client.InvalidURL, ValueError) as error:
-        raise SourceError(f"is no usable address ({error})") from error
+        raise SourceError(f"is no usable address ({escaped(error)})") from error
     except TimeoutError as error:
         raise PassingError(f"does not answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
@@ -146,7 +147,7 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if new not in ("http", "https") or (old, new) == ("https", "http"):
             fp.close()
-            raise SourceError(f"redirects from {old} to {newurl}, which is not safe")
+            raise SourceError(f"redirects from {old} to {escaped(newurl)}, which is not safe")
         code = HTTPStatus.TEMPORARY_REDIRECT if code == HTTPStatus.PERMANENT_REDIRECT else code
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -154,7 +155,7 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _refused(error: urllib.error.HTTPError) -> SourceError:
     if error.code < HTTPStatus.BAD_REQUEST:
         return SourceError("redirects in a circle, or to what is no web address")
-    answer = f"answers {error.code} {error.reason}".rstrip()
+    answer = f"answers {error.code} {escaped(error.reason)}".rstrip()
     if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return StaleError(answer)
     if error.code in _PASSING or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -186,7 +187,9 @@ def _time(text: str) -> datetime | None:
 def _unreachable(error: Exception, timeout: float) -> SourceError:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return SourceError(f"has a certificate that is not valid ({reason.verify_message})")
+        return SourceError(
+            f"has a certificate that is not valid ({escaped(reason.verify_message)})"
+        )
     if isinstance(reason, TimeoutError):
         return PassingError(f"does not answer within {timeout:g} s")
-    return PassingError(f"cannot be reached ({reason or type(error).__name__})")
+    return PassingError(f"cannot be reached ({escaped(reason) or type(error).__name__})")

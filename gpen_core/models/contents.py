@@ -10,6 +10,7 @@ from ..checkpoints import Network, describe, read_weights
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
+from ..escaping import escaped
 from ..network.config import is_gpen, read_config
 from ..onnx_models.admission import check_restoration
 from ..onnx_models.graph import read_graph
@@ -17,6 +18,9 @@ from ..onnx_models.interface import describe_graph, read_interface
 from .catalogue import FileFormat, title
 
 GPEN = Network.GPEN
+
+_NAMED = 5
+"""States of a training checkpoint that are named."""
 
 MAX_BYTES = 2 << 30
 """Larger files are not read: a whole training state of the 2048 network has about 1.6 GB."""
@@ -63,7 +67,8 @@ def read_torch(path: Path) -> Contents:
         CheckpointError: it is damaged, unsafe or no file of weights.
     """
     weights = read_weights(path)
-    training = f"training checkpoint with {', '.join(weights.states)}" if weights.states else ""
+    states = ", ".join(map(escaped, weights.states[:_NAMED]))
+    training = f"training checkpoint with {states}" if states else ""
     if is_gpen(weights.tensors):
         return Contents("torch", GPEN, read_config(weights.tensors, str(path)).size, training)
     network = describe(weights.tensors)

@@ -6,12 +6,14 @@ import http.client
 import logging
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from ..checkpoints.file_kind import HEAD_BYTES, file_kind
 from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError
+from ..escaping import escaped
 from .addresses import ContentError, PassingError, SourceError, StaleError, open_address
 from .contents import MAX_BYTES
 from .partial_file import Origin, PartialFile
@@ -125,7 +127,7 @@ def _continues(response: http.client.HTTPResponse, start: int, origin: Origin | 
     """
     if response.status == HTTPStatus.OK:
         return False
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    found = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
     version = _version(response)
     if origin is None or found is None or int(found[1]) != start:
         raise StaleError(f"answers {response.status} with another part than asked for")
@@ -142,7 +144,7 @@ def _total(response: http.client.HTTPResponse, start: int, wanted: Wanted) -> in
     """
     total = wanted.bytes
     if response.length is not None:
-        total = start + response.length
+        total = start + min(response.length, sys.maxsize)
         if wanted.bytes is not None and total != wanted.bytes:
             raise SourceError(
                 f"offers {total:,} bytes, but the file has {wanted.bytes:,}: it is another file"
@@ -198,7 +200,7 @@ def _next_chunk(response: http.client.HTTPResponse, timeout: float) -> bytes:
     except TimeoutError as error:
         raise PassingError(f"stalls: nothing came for {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise PassingError(f"breaks off ({error or type(error).__name__})") from error
+        raise PassingError(f"breaks off ({escaped(error) or type(error).__name__})") from error
 
 
 def _check_head(part: PartialFile, size: int) -> None:

@@ -12,6 +12,7 @@ from ..callbacks import Callbacks
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
 from ..errors import CheckpointError, DownloadError
+from ..escaping import escaped_line
 from ..files import write_text
 from .addresses import ContentError, SourceError, check_address
 from .catalogue import Catalogue, KnownFile
@@ -85,7 +86,7 @@ def plan_fetch(
         addresses = (check_address(url),)
     plan = Plan(known, folder, addresses)
     if not addresses:
-        raise DownloadError(f"no address is known for {known.file.file}.\n{plan.by_hand}")
+        raise DownloadError(f"no address is known for {known.file.file}.", plan.by_hand)
     return plan
 
 
@@ -153,8 +154,8 @@ def _fetch(
         plan.part.move_to(plan.target)
         _write_terms(plan, address)
         return plan.target
-    said = "".join(f"\n  {trouble}" for trouble in troubles)
-    raise DownloadError(f"{plan.known.file.file} could not be downloaded.{said}\n{plan.by_hand}")
+    said = (f"  {trouble}" for trouble in troubles)
+    raise DownloadError(f"{plan.known.file.file} could not be downloaded.", *said, plan.by_hand)
 
 
 def _check_free(plan: Plan, overwrite: bool) -> None:
@@ -225,7 +226,7 @@ def _problem(plan: Plan, readers: Mapping[FileKind, Reader]) -> str | None:
     try:
         contents = read_contents(path, readers)
     except CheckpointError as error:
-        return f"sent what {reason_of(str(error).removeprefix(f'{path} '))}"
+        return f"sent what {reason_of(str(error).removeprefix(f'{escaped_line(path)} '))}"
     model = plan.known.model
     if contents.network is None:
         return f"sent what cannot be recognised as {model.title}: {contents.title}"

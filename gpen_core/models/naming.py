@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..checkpoints import Network
+from ..escaping import escaped
 from ..network.known_answers import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents
@@ -96,4 +97,5 @@ def _wrong_ending(name: str, contents: Contents) -> list[str]:
     if is_onnx == name.lower().endswith(".onnx"):
         return []
     what = "an ONNX model" if is_onnx else "PyTorch weights"
-    return [f"holds {what} under the ending {PurePath(name).suffix or 'of another format'}"]
+    ending = escaped(PurePath(name).suffix) or "of another format"
+    return [f"holds {what} under the ending {ending}"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..checkpoints.file_kind import FileKind
 from ..errors import CheckpointError
+from ..escaping import escaped_line
 from ..folders import SUFFIXES, files_in
 from .catalogue import Catalogue, KnownFile, Task
 from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
@@ -149,13 +150,13 @@ def examine(
         size = _length(path)
         contents = read_contents(path, readers)
     except CheckpointError as error:
-        trouble = str(error).removeprefix(f"{path} ")
+        trouble = str(error).removeprefix(f"{escaped_line(path)} ")
     if size is not None and size <= MAX_BYTES:
         try:
             sha256 = sha256_of(path, advance)
             known = catalogue.by_hash(sha256)
         except CheckpointError as error:
-            trouble = trouble or str(error).removeprefix(f"{path} ")
+            trouble = trouble or str(error).removeprefix(f"{escaped_line(path)} ")
     if contents is not None:
         doubts = disagreements(path.name, contents, known.model if known else None)
     return ScannedFile(path, size, sha256, known, contents, trouble, doubts)

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from ..checkpoints.identify import describe
 from ..errors import CheckpointError
+from ..escaping import escaped
 
 Shape = tuple[int, ...]
 _NAMED_PROBLEMS = 5
+_FEWEST_LEVELS, _MOST_LEVELS = 2, 11
+"""Of the encoder: 8 to 4096 pixels."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
     whole_numbers = [key for key, value in state.items() if not value.is_floating_point()]
     if whole_numbers:
         raise CheckpointError(
-            f"{name} is no GPEN model for use: {whole_numbers[0]} holds whole numbers. "
+            f"{name} is no GPEN model for use: {escaped(whole_numbers[0])} holds whole numbers. "
             "Quantised files are not supported; use the published one."
         )
     config = _config_of(shapes, name)
@@ -139,26 +142,27 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
 
 
 def _config_of(shapes: Mapping[str, Shape], name: str) -> GpenConfig:
+    first = [shapes[key] for key in ("generator.input.input", "ecd0.0.0.weight")]
+    linear = shapes["final_linear.0.weight"]
     levels = sum(1 for key in shapes if key.startswith("ecd") and key.endswith("bias"))
     layers = sum(1 for key in shapes if key.startswith("generator.style.") and key.endswith("bias"))
-    base = shapes["generator.input.input"][1]
-    top = shapes.get("ecd0.0.0.weight", (0,))[0]
-    size = 2 ** (levels + 1)
-    # The width at the top level tells the multiplier: channels = 256 * 64 / size * multiplier.
-    multiplier = top * size / (256 * 64 * (base / 512)) if base and size > 32 else 1.0
-    if not (8 <= size <= 4096 and base > 0 and top > 0 and layers > 0):
+    whole = all(len(shape) == 4 and min(shape) > 0 for shape in first) and len(linear) == 2
+    if not (whole and _FEWEST_LEVELS <= levels <= _MOST_LEVELS and layers > 0):
         raise CheckpointError(
             f"{name} is no complete GPEN model (encoder levels: {levels}, style layers: {layers}). "
             "Download it again, or choose another file."
         )
-    style_dim = shapes["final_linear.0.weight"][0]
-    return GpenConfig(size, multiplier, base / 512, style_dim, layers)
+    base, top = first[0][1], first[1][0]
+    size = 2 ** (levels + 1)
+    # The width at the top level tells the multiplier: channels = 256 * 64 / size * multiplier.
+    multiplier = top * size / (256 * 64 * (base / 512)) if size > 32 else 1.0
+    return GpenConfig(size, multiplier, base / 512, linear[0], layers)
 
 
 def _check_shapes(shapes: Mapping[str, Shape], config: GpenConfig, name: str) -> None:
     expected = config.shapes()
     problems = [f"{key} is missing" for key in expected if key not in shapes]
-    problems += [f"{key} does not belong there" for key in shapes if key not in expected]
+    problems += [f"{escaped(key)} does not belong there" for key in shapes if key not in expected]
     problems += [
         f"{key} is {shapes[key]} instead of {shape}"
         for key, shape in expected.items()

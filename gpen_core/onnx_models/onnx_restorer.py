@@ -18,7 +18,7 @@ from torch import Tensor
 from ..callbacks import Callbacks
 from ..crops import check_crop
 from ..devices import Precision, is_out_of_memory
-from ..errors import Cancelled, CheckpointError, GpenError, OptionError
+from ..errors import Cancelled, CheckpointError, GpenError
 from ..packages import require
 from .admission import AdmittedModel, admit
 from .providers import (
