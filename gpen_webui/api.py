@@ -33,7 +33,7 @@ from .api_models import (
 )
 from .api_origin import refuse_other_sites
 from .api_pictures import MAX_PIXELS, SentPicture, encode, receive
-from .api_queue import CancelCheck, RequestQueue
+from .api_queue import CancelCheck, RequestQueue, while_there
 from .defaults import BEST
 from .entry_options import detection_options, restoration_options
 from .service import SERVICE, list_models, show_as_job
@@ -155,11 +155,15 @@ def _with_picture(
     async def route(request: Request) -> Response:
         try:
             with waiting.place() as place:
-                body = await read_body(request, place.hold)
-                sent, work = await waiting.read(_planned, body, asked, plan)
-                del body
-                place.hold(len(sent.data), sent.pixels)
-                return await waiting.work(request, lambda stop: _answer(work, sent, stop))
+                bodies = [await read_body(request, place.hold)]
+
+                async def answer(stop: CancelCheck) -> Response:
+                    # Taken out of the list, as it is larger than what is made of it.
+                    sent, work = await waiting.read(_planned, bodies.pop(), asked, plan)
+                    place.hold(len(sent.data), sent.pixels)
+                    return await waiting.work(lambda: _answer(work, sent, stop))
+
+                return await while_there(request, answer)
         except HungUp:
             return Response(status_code=_HUNG_UP)
 
@@ -174,7 +178,7 @@ def _unload(waiting: RequestQueue) -> Callable[..., Any]:
             with waiting.place() as place:
                 if body := await read_body(request, place.hold):
                     understand(body, UnloadRequest)
-                await waiting.work(request, lambda _stop: SERVICE.unload())
+                await while_there(request, lambda _stop: waiting.work(SERVICE.unload))
                 return info()
         except HungUp:
             return Response(status_code=_HUNG_UP)

@@ -49,8 +49,8 @@ async def read_body(request: Request, expect: Callable[[int], None]) -> bytearra
     """
     body = bytearray()
     try:
-        expect(_declared(request))
         _check_size(_declared(request))
+        expect(_declared(request))
         with anyio.fail_after(READING_SECONDS):
             async for chunk in request.stream():
                 body += chunk

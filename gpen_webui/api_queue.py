@@ -9,7 +9,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from fastapi import HTTPException, Request
 
 from .api_body import HungUp
+from .freed_memory import give_back
 
 CancelCheck = Callable[[], bool]
 Result = TypeVar("Result")
@@ -33,6 +34,9 @@ class Bounds:
     requests: int = 32
     bytes: int = 256 << 20
     pixels: int = 400_000_000
+
+
+BOUNDS = Bounds()
 
 
 class Place:
@@ -84,6 +88,8 @@ class Worker:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
             await asyncio.wait({done})
+            if not done.cancelled():
+                done.exception()  # nobody else asks for it
             raise
 
     def _live(self) -> None:
@@ -98,15 +104,16 @@ class Worker:
                 continue
             run()
             del run  # or what it holds would stay until the next one
+            give_back()
 
 
 class RequestQueue:
     """Who waits, and who is worked for."""
 
-    def __init__(self, bounds: Bounds | None = None) -> None:
-        self._bounds = bounds or Bounds()
+    def __init__(self) -> None:
+        self._bounds = BOUNDS
         self._places: list[Place] = []
-        self._turn = asyncio.Lock()
+        self._reading, self._turn = asyncio.Lock(), asyncio.Lock()
         self._reader, self._worker = Worker("gpen-api-read"), Worker("gpen-api")
         self._seconds = 1.0
 
@@ -151,41 +158,44 @@ class RequestQueue:
 
     async def read(self, function: Callable[..., Result], *args: Any) -> Result:
         """Runs what only reads a request, while another one is worked on."""
-        return await self._reader.do(function, *args)
+        async with self._reading:
+            return await self._reader.do(function, *args)
 
-    async def work(self, request: Request, function: Callable[[CancelCheck], Result]) -> Result:
-        """Runs a function when its turn has come.
-
-        Args:
-            request: was read wholly.
-            function: gets a check whether to stop, as the caller is gone.
-
-        Raises:
-            HungUp: the caller is gone; what ran has stopped.
-        """
-        stop = threading.Event()
-        work = asyncio.ensure_future(self._when_its_turn_comes(function, stop.is_set))
-        hung_up = asyncio.ensure_future(_hung_up(request))
-        try:
-            await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-        finally:
-            stop.set()
-            hung_up.cancel()
-            if work.cancel():
-                await asyncio.wait({work})
-        raise HungUp
-
-    async def _when_its_turn_comes(
-        self, function: Callable[[CancelCheck], Result], stop: CancelCheck
-    ) -> Result:
+    async def work(self, function: Callable[[], Result]) -> Result:
+        """Runs a function when its turn has come."""
         async with self._turn:
             began = time.monotonic()
             try:
-                return await self._worker.do(function, stop)
+                return await self._worker.do(function)
             finally:
                 self._seconds = time.monotonic() - began
+
+
+async def while_there(
+    request: Request, answer: Callable[[CancelCheck], Coroutine[Any, Any, Result]]
+) -> Result:
+    """The answer to a request, as long as the caller waits for it.
+
+    Args:
+        request: was read wholly.
+        answer: makes the answer; gets a check whether to stop, as the caller is gone.
+
+    Raises:
+        HungUp: the caller is gone; what waited or ran for it has stopped.
+    """
+    stop = threading.Event()
+    work = asyncio.ensure_future(answer(stop.is_set))
+    hung_up = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+    finally:
+        stop.set()
+        hung_up.cancel()
+        if work.cancel():
+            await asyncio.wait({work})
+    raise HungUp
 
 
 async def _hung_up(request: Request) -> None:
