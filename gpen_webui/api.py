@@ -154,6 +154,7 @@ def _with_picture(
 
     async def route(request: Request) -> Response:
         try:
+            await waiting.wait_for_place()
             with waiting.place() as place:
                 bodies = [await read_body(request, place.hold)]
 

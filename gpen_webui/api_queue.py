@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 
 _IDLE_SECONDS = 30
 _LONGEST_RETRY = 600
+_MOMENTS, _MOMENT_SECONDS = 20, 0.1
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,13 @@ class RequestQueue:
             yield place
         finally:
             self._leave(place)
+
+    async def wait_for_place(self) -> None:
+        """Waits a moment if all places are taken: those who hold them may have hung up just now."""
+        for _ in range(_MOMENTS):
+            if len(self._places) < self._bounds.requests:
+                return
+            await asyncio.sleep(_MOMENT_SECONDS)
 
     def check_room_for(self, place: Place) -> None:
         """Lets go of a place that is beyond the bounds.
