@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import logging
-import secrets
-from collections.abc import Callable, Mapping
+import json
+import math
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from modules import shared
-from PIL import Image, ImageOps
+from PIL import Image
+from pydantic import BaseModel
 
 import gpen_core
 from gpen_core.errors import Cancelled, CheckpointError, GpenError
 from gpen_core.images.picture import to_dtype
+from gpen_core.options import ColourMatch, TemplateName
 
 from . import host, pictures
+from .api_body import MAX_BYTES, HungUp, read_body, schema_of, understand
+from .api_login import login_of
 from .api_models import (
     DetectRequest,
     DetectResponse,
@@ -29,20 +30,21 @@ from .api_models import (
     ModelsResponse,
     RestoreRequest,
     RestoreResponse,
+    UnloadRequest,
 )
+from .api_origin import refuse_other_sites
+from .api_pictures import MAX_PIXELS, SentPicture, encode, receive
+from .api_queue import CancelCheck, RequestQueue, while_there
 from .defaults import BEST
 from .entry_options import detection_options, restoration_options
 from .service import SERVICE, list_models, show_as_job
 
-MAX_BYTES = 64 << 20
-MAX_PIXELS = 100_000_000
 MAX_FACES = 64
-_FORMATS = ("PNG", "JPEG", "WEBP")
-_API_LOGINS = ("api_auth",)
-_PAGE_LOGINS = ("gradio_auth", "auth")
-_LOGIN_FILES = ("gradio_auth_path", "auth_file")
+_HUNG_UP = 499  # nobody reads it
 
-logger = logging.getLogger("gpen")
+Wish = TypeVar("Wish", DetectRequest, RestoreRequest)
+Work = Callable[[SentPicture, CancelCheck], Mapping[str, Any]]
+"""What is done with a picture when its turn has come; returns the answer."""
 
 
 def register(_demo: Any, app: FastAPI) -> None:
@@ -50,24 +52,37 @@ def register(_demo: Any, app: FastAPI) -> None:
     flags = shared.cmd_opts
     if not (getattr(flags, "api", False) or getattr(flags, "nowebui", False)):
         return
-    guard = [Depends(_login(app))]
-    routes: list[tuple[str, str, Callable[..., Any], Any]] = [
-        ("GET", "info", info, InfoResponse),
-        ("GET", "models", models, ModelsResponse),
-        ("POST", "detect", detect, DetectResponse),
-        ("POST", "restore", restore, RestoreResponse),
-        ("POST", "unload", unload, InfoResponse),
-    ]
-    for method, name, function, response in routes:
-        app.add_api_route(
-            f"/gpen/v1/{name}",
-            function,
-            methods=[method],
-            response_model=response,
-            dependencies=guard,
-            tags=["GPEN"],
-            summary=str(function.__doc__).split("\n")[0],
-        )
+    login, from_here = Depends(login_of(app)), Depends(refuse_other_sites)
+    _add(app, "GET", "info", info, InfoResponse, [login])
+    _add(app, "GET", "models", models, ModelsResponse, [login])
+    waiting = RequestQueue()
+    guards = [login, from_here]
+    find = _with_picture(waiting, DetectRequest, detect)
+    _add(app, "POST", "detect", find, DetectResponse, guards, DetectRequest)
+    mend = _with_picture(waiting, RestoreRequest, restore)
+    _add(app, "POST", "restore", mend, RestoreResponse, guards, RestoreRequest)
+    _add(app, "POST", "unload", _unload(waiting), InfoResponse, guards)
+
+
+def _add(
+    app: FastAPI,
+    method: str,
+    name: str,
+    route: Callable[..., Any],
+    answered: type[BaseModel],
+    guards: list[Any],
+    asked: type[BaseModel] | None = None,
+) -> None:
+    app.add_api_route(
+        f"/gpen/v1/{name}",
+        route,
+        methods=[method],
+        response_model=answered,
+        dependencies=guards,
+        tags=["GPEN"],
+        summary=str(route.__doc__).split("\n")[0],
+        openapi_extra=None if asked is None else {"requestBody": schema_of(asked)},
+    )
 
 
 def info() -> InfoResponse:
@@ -75,196 +90,153 @@ def info() -> InfoResponse:
     return InfoResponse(
         version=gpen_core.__version__,
         device=str(host.device()),
-        loaded=SERVICE.loaded,
+        loaded=None if SERVICE.loaded is None else _sayable(SERVICE.loaded),
         limits={"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "faces": MAX_FACES},
     )
 
 
 def models() -> ModelsResponse:
     """The installed models."""
-    return ModelsResponse(models=list_models(), default=host.setting("gpen_model"))
+    names = [_sayable(name) for name in list_models()]
+    return ModelsResponse(models=names, default=host.setting("gpen_model"))
 
 
-def unload() -> InfoResponse:
-    """Takes the model out of memory."""
-    SERVICE.unload()
-    return info()
-
-
-def detect(request: DetectRequest) -> DetectResponse:
+def detect(wish: DetectRequest) -> Work:
     """Finds the faces of a picture."""
-    picture = pictures.read(decode(request.image))
-    options = _checked(
-        detection_options, request.confidence, request.minimum_size, request.maximum_count
-    )
-    with host.queued("gpen"):
-        found, detector = _answered(
-            lambda: SERVICE.detect(picture.pixels, options, request.detector)
-        )
-    height, width = picture.pixels.shape[:2]
-    return DetectResponse(
-        width=width,
-        height=height,
-        detector=detector,
-        faces=[face.to_dict() for face in found.faces],
-        left_out=[asdict(left) for left in found.left_out],
-    )
+    with _as_answers():
+        options = detection_options(wish.confidence, wish.minimum_size, wish.maximum_count)
+    detector = wish.detector
+
+    def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
+        with _at_work(sent, stop) as picture:
+            found, name = SERVICE.detect(picture.pixels, options, detector, stop)
+        height, width = picture.pixels.shape[:2]
+        return {
+            "width": width,
+            "height": height,
+            "detector": name,
+            "faces": [face.to_dict() for face in found.faces],
+            "left_out": [asdict(left) for left in found.left_out],
+        }
+
+    return work
 
 
-def restore(request: RestoreRequest) -> RestoreResponse:
+def restore(wish: RestoreRequest) -> Work:
     """Restores the faces of a picture."""
-    if request.model not in (None, BEST, *list_models()):
-        raise HTTPException(404, f"there is no model {request.model!r}; see /gpen/v1/models")
-    picture = pictures.read(decode(request.image))
-    options = _checked(
-        restoration_options,
-        request.strength,
-        request.template,
-        request.colour_match,
-        request.faces,
-    )
-    count = min(request.maximum_count or MAX_FACES, MAX_FACES)
-    detection = _checked(detection_options, request.confidence, request.minimum_size, count)
-    with host.queued("gpen"):
-        result = _answered(
-            lambda: SERVICE.restore(
+    if wish.model not in (None, BEST, *list_models()):
+        raise HTTPException(404, f"there is no model {wish.model!r}; see /gpen/v1/models")
+    count = min(wish.maximum_count or MAX_FACES, MAX_FACES)
+    with _as_answers():
+        # Which of these texts there are the options know.
+        template = cast("TemplateName | None", wish.template)
+        colour = cast("ColourMatch | None", wish.colour_match)
+        options = restoration_options(wish.strength, template, colour, wish.faces)
+        detection = detection_options(wish.confidence, wish.minimum_size, count)
+    model, detector, return_mask = wish.model, wish.detector, wish.return_mask
+
+    def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
+        with _at_work(sent, stop) as picture:
+            result = SERVICE.restore(
                 picture.pixels,
                 options,
                 detection,
-                request.model,
-                request.detector,
+                model,
+                detector,
                 tell=show_as_job,
+                cancelled=stop,
             )
-        )
-    mask = Image.fromarray(to_dtype(result.mask, np.uint8)) if request.return_mask else None
-    return RestoreResponse(
-        image=encode(picture.with_pixels(result.pixels)),
-        mask=None if mask is None else encode(mask),
-        report=result.report.to_dict(),
-    )
+        mask = encode(Image.fromarray(to_dtype(result.mask, np.uint8))) if return_mask else None
+        image = encode(picture.with_pixels(result.pixels))
+        return {"image": image, "mask": mask, "report": result.report.to_dict()}
+
+    return work
 
 
-def decode(text: str) -> Image.Image:
-    """A picture from base64 or a data URL, upright.
+def _with_picture(
+    waiting: RequestQueue, asked: type[Wish], plan: Callable[[Wish], Work]
+) -> Callable[..., Any]:
+    """The route that reads a request, waits for its turn and does what was planned."""
 
-    Raises:
-        HTTPException: 422, with a sentence, if it is none or too large.
-    """
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    if len(text) > MAX_BYTES * 4 // 3 + 4:
-        raise HTTPException(422, f"image is larger than {MAX_BYTES >> 20} MiB")
+    async def route(request: Request) -> Response:
+        try:
+            await waiting.wait_for_place()
+            with waiting.place() as place:
+                bodies = [await read_body(request, place.hold)]
+
+                async def answer(stop: CancelCheck) -> Response:
+                    # Taken out of the list, as it is larger than what is made of it.
+                    sent, work = await waiting.read(_planned, bodies.pop(), asked, plan)
+                    place.hold(len(sent.data), sent.pixels)
+                    return await waiting.work(lambda: _answer(work, sent, stop))
+
+                return await while_there(request, answer)
+        except HungUp:
+            return Response(status_code=_HUNG_UP)
+
+    route.__doc__ = plan.__doc__
+    return route
+
+
+def _unload(waiting: RequestQueue) -> Callable[..., Any]:
+    async def route(request: Request) -> Response | InfoResponse:
+        """Takes the model out of memory."""
+        try:
+            with waiting.place() as place:
+                if body := await read_body(request, place.hold):
+                    understand(body, UnloadRequest)
+                await while_there(request, lambda _stop: waiting.work(SERVICE.unload))
+                return info()
+        except HungUp:
+            return Response(status_code=_HUNG_UP)
+
+    return route
+
+
+def _planned(
+    body: bytearray, asked: type[Wish], plan: Callable[[Wish], Work]
+) -> tuple[SentPicture, Work]:
+    wish = understand(body, asked)
+    return receive(wish.image), plan(wish)
+
+
+def _answer(work: Work, sent: SentPicture, stop: CancelCheck) -> Response:
+    with _as_answers():
+        answer = _finite(work(sent, stop))
+    return Response(json.dumps(answer, allow_nan=False), media_type="application/json")
+
+
+@contextmanager
+def _at_work(sent: SentPicture, stop: CancelCheck) -> Generator[pictures.HostPicture]:
+    """The picture, decoded only now that nobody else is at work."""
+    with host.queued("gpen"):
+        if stop():
+            raise Cancelled("the caller is gone")
+        yield pictures.read(sent.decode())
+
+
+@contextmanager
+def _as_answers() -> Generator[None]:
+    """Makes failures answers with a sentence."""
     try:
-        data = base64.b64decode(text, validate=True)
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise HTTPException(422, f"image has more than {MAX_PIXELS:,} pixels") from error
-    except Exception as error:
-        known = ", ".join(_FORMATS)
-        raise HTTPException(
-            422, f"image is no picture in base64 ({known}); paths and addresses are not accepted"
-        ) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise HTTPException(
-            422, f"image has {image.width}×{image.height} pixels, more than {MAX_PIXELS:,}"
-        )
-    try:
-        image.load()
-        return ImageOps.exif_transpose(image)
-    except Exception as error:
-        raise HTTPException(422, "image is damaged or incomplete") from error
-
-
-def encode(image: Image.Image) -> str:
-    """A picture as PNG in base64."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _checked(make: Callable[..., Any], *values: Any) -> Any:
-    try:
-        return make(*values)
-    except GpenError as error:
-        raise HTTPException(422, str(error)) from error
-
-
-def _answered(work: Callable[[], Any]) -> Any:
-    """What the work returns, or its failure as an answer with a sentence."""
-    try:
-        return work()
+        yield
     except Cancelled as error:
         raise HTTPException(409, "the work was interrupted") from error
     except CheckpointError as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404, _sayable(str(error))) from error
     except GpenError as error:
-        raise HTTPException(422, str(error)) from error
+        raise HTTPException(422, _sayable(str(error))) from error
 
 
-def _login(app: FastAPI) -> Callable[..., Any]:
-    """The check of who asks: the host guards its own routes alone, so this repeats it.
-
-    With --api-auth those names and passwords are asked for; with only a login for the page, either
-    that page's cookie or the same names and passwords. A flag from which no login can be read
-    admits nobody.
-    """
-    flags = shared.cmd_opts
-    basic = HTTPBasic(auto_error=False)
-    for_api = _given(flags, *_API_LOGINS)
-    asked = for_api or _given(flags, *_PAGE_LOGINS, *_LOGIN_FILES)
-    logins = _pairs(flags.api_auth) if for_api else _page_logins(flags)
-    if asked and not logins:
-        names = " and ".join("--" + name.replace("_", "-") for name in asked)
-        logger.error("GPEN: %s names no user:password, so /gpen/v1 answers nobody", names)
-
-    async def check(request: Request) -> None:
-        if not asked or (not for_api and _has_cookie(app, request)):
-            return
-        given = await basic(request)
-        if given is None or not _is_known(given, logins):
-            raise HTTPException(
-                401, "Incorrect username or password", headers={"WWW-Authenticate": "Basic"}
-            )
-
-    return check
+def _finite(value: Any) -> Any:
+    """The value with null for figures that JSON has no numbers for."""
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _is_known(given: HTTPBasicCredentials, logins: Mapping[str, str]) -> bool:
-    expected = logins.get(given.username)
-    # In constant time, so that the answer's delay tells nothing of the password.
-    return expected is not None and secrets.compare_digest(
-        given.password.encode(), expected.encode()
-    )
-
-
-def _given(flags: Any, *names: str) -> list[str]:
-    """Those of the flags that were given, with whatever value."""
-    return [name for name in names if getattr(flags, name, None) is not None]
-
-
-def _has_cookie(app: FastAPI, request: Request) -> bool:
-    """Whether the caller is logged in on the page (gradio keeps these tokens)."""
-    tokens = getattr(app, "tokens", None) or {}
-    names = [name for name in request.cookies if name.startswith("access-token")]
-    return any(request.cookies[name] in tokens for name in names)
-
-
-def _pairs(text: str | None) -> dict[str, str]:
-    """ "user:password,user:password" as a dict, without what lacks a name or a password."""
-    pairs = (part.strip().partition(":") for part in (text or "").split(","))
-    return {name: password for name, _, password in pairs if name and password}
-
-
-def _page_logins(flags: Any) -> dict[str, str]:
-    logins: dict[str, str] = {}
-    for name in _given(flags, *_PAGE_LOGINS):
-        logins |= _pairs(getattr(flags, name))
-    for name in _given(flags, *_LOGIN_FILES):
-        try:
-            lines = Path(getattr(flags, name)).read_text("utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            logger.error("GPEN: the logins of the page cannot be read: %s", error)
-            continue
-        for line in lines:
-            logins |= _pairs(line)
-    return logins
+def _sayable(text: str) -> str:
+    """The text without what UTF-8 cannot say; names of files may hold such."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -6,14 +6,19 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-_IMAGE = "picture as base64 or data URL (PNG, JPEG, WebP); no path and no web address"
+_IMAGE = (
+    "picture as base64, with line breaks or without, or as data URL (PNG, JPEG, WebP); "
+    "no path and no web address"
+)
 
 
 class DetectRequest(BaseModel):
     """A picture to search."""
 
     image: str = Field(..., description=_IMAGE)
-    detector: str | None = Field(None, description="auto, retinaface, yunet or embedded")
+    detector: str | None = Field(
+        None, max_length=40, description="auto, retinaface, yunet or embedded"
+    )
     confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
     minimum_size: float = Field(20, ge=0, description="least size in pixels")
     maximum_count: int | None = Field(None, ge=1, description="the largest so many")
@@ -33,16 +38,26 @@ class RestoreRequest(BaseModel):
     """A picture to restore."""
 
     image: str = Field(..., description=_IMAGE)
-    model: str | None = Field(None, description="name of a model that /gpen/v1/models lists")
-    detector: str | None = Field(None, description="auto, retinaface, yunet or embedded")
+    model: str | None = Field(
+        None, max_length=200, description="name of a model that /gpen/v1/models lists"
+    )
+    detector: str | None = Field(
+        None, max_length=40, description="auto, retinaface, yunet or embedded"
+    )
     strength: float | None = Field(None, ge=0, le=1, description="how much is restored")
-    template: str | None = Field(None, description="gpen or ffhq")
-    colour_match: str | None = Field(None, description="none or lowfreq")
-    faces: str = Field("all", description="all, largest, largest:3, or numbers such as 0,2-4")
+    template: str | None = Field(None, max_length=40, description="gpen or ffhq")
+    colour_match: str | None = Field(None, max_length=40, description="none or lowfreq")
+    faces: str = Field(
+        "all", max_length=1000, description="all, largest, largest:3, or numbers such as 0,2-4"
+    )
     confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
     minimum_size: float = Field(20, ge=0, description="least size in pixels")
     maximum_count: int | None = Field(None, ge=1, description="the largest so many")
     return_mask: bool = Field(False, description="also return what was pasted, as a grey PNG")
+
+
+class UnloadRequest(BaseModel):
+    """Nothing needs to be said."""
 
 
 class RestoreResponse(BaseModel):

@@ -31,6 +31,7 @@ from gpen_core.restorer import Restorer
 from gpen_core.results import Progress, RestoredPicture
 from gpen_core.tasks import load_for_task
 from gpen_core.upscaling import Enlarged
+from gpen_core.watching import CancelCheck
 
 from . import host
 from .defaults import BEST
@@ -62,16 +63,27 @@ class Service:
         return None if self._loaded is None else self._loaded.restorer.name
 
     def detect(
-        self, pixels: NDArray[Any], options: DetectionOptions, name: str | None = None
+        self,
+        pixels: NDArray[Any],
+        options: DetectionOptions,
+        name: str | None = None,
+        cancelled: CancelCheck | None = None,
     ) -> tuple[FoundFaces, str]:
         """Finds faces.
+
+        Args:
+            pixels: RGB (H, W, 3); uint8 or uint16.
+            options: which faces.
+            name: name of a detector; the setting's by default.
+            cancelled: asked often, beside the host's own interruption; true stops the work.
 
         Returns:
             The faces and the name of the detector that ran.
         """
         with self._lock:
             detector = self.detector(name)
-            return search_faces(detector, pixels, options, host.interrupted), detector.name
+            stop = _or_interrupted(cancelled)
+            return search_faces(detector, pixels, options, stop), detector.name
 
     def restore(
         self,
@@ -82,6 +94,7 @@ class Service:
         detector: str | None = None,
         background: Enlarged | None = None,
         tell: Callable[[Progress], None] | None = None,
+        cancelled: CancelCheck | None = None,
     ) -> RestoredPicture:
         """Restores the faces of a picture (see `gpen_core.pipeline.restore_picture`).
 
@@ -93,6 +106,7 @@ class Service:
             detector: name of a detector; the setting's by default.
             background: the picture enlarged, and by what.
             tell: called with progress; shows it as text by default.
+            cancelled: asked often, beside the host's own interruption; true stops the work.
 
         Raises:
             GpenError: something is wrong; the message says what to do.
@@ -106,7 +120,7 @@ class Service:
                 detection,
                 background=background,
                 progress=tell or show,
-                cancelled=host.interrupted,
+                cancelled=_or_interrupted(cancelled),
             )
 
     @contextmanager
@@ -164,6 +178,11 @@ class Service:
 
 SERVICE = Service()
 """The only one: entries that each loaded a model would fill the memory."""
+
+
+def _or_interrupted(cancelled: CancelCheck | None) -> CancelCheck:
+    """Whether the caller or the host's user wants to stop."""
+    return host.interrupted if cancelled is None else lambda: host.interrupted() or cancelled()
 
 
 def list_models() -> list[str]:

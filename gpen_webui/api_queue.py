@@ -1,0 +1,213 @@
+"""One request is worked on at a time. The others wait, within bounds, as long as somebody waits.
+
+All calls come from the event loop of the server. What waits is a request's file, never its pixels.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import HTTPException, Request
+
+from .api_body import HungUp
+from .freed_memory import give_back
+
+CancelCheck = Callable[[], bool]
+Result = TypeVar("Result")
+
+_IDLE_SECONDS = 30
+_LONGEST_RETRY = 600
+_MOMENTS, _MOMENT_SECONDS = 20, 0.1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What may be there at once, waiting or in work."""
+
+    requests: int = 32
+    bytes: int = 256 << 20
+    pixels: int = 400_000_000
+
+
+BOUNDS = Bounds()
+
+
+class Place:
+    """A request's place in the queue, and what it holds there."""
+
+    def __init__(self, queue: RequestQueue) -> None:
+        self._queue = queue
+        self.bytes = self.pixels = 0
+
+    def hold(self, size: int, pixels: int = 0) -> None:
+        """Holds so many bytes and pixels from now on, in place of those before.
+
+        Raises:
+            HTTPException: 503, there is no room for them; the place is given up.
+        """
+        self.bytes, self.pixels = size, pixels
+        self._queue.check_room_for(self)
+
+
+class Worker:
+    """A thread for one thing after another, always the same one: each thread has memory of its own.
+
+    It ends when it was idle for a while, and does not hold up the end of the program.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._runs = False
+
+    async def do(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Runs a function in the thread; if cancelled it is waited for all the same."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(function(*args))
+            except BaseException as error:  # noqa: BLE001 - raised in the caller
+                future.set_exception(error)
+
+        with self._lock:
+            self._todo.put(run)
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._live, name=self._name, daemon=True).start()
+        done = asyncio.wrap_future(future)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait({done})
+            if not done.cancelled():
+                done.exception()  # nobody else asks for it
+            raise
+
+    def _live(self) -> None:
+        while True:
+            try:
+                run = self._todo.get(timeout=_IDLE_SECONDS)
+            except queue.Empty:
+                with self._lock:
+                    if self._todo.empty():
+                        self._runs = False
+                        return
+                continue
+            run()
+            del run  # or what it holds would stay until the next one
+            give_back()
+
+
+class RequestQueue:
+    """Who waits, and who is worked for."""
+
+    def __init__(self) -> None:
+        self._bounds = BOUNDS
+        self._places: list[Place] = []
+        self._reading, self._turn = asyncio.Lock(), asyncio.Lock()
+        self._reader, self._worker = Worker("gpen-api-read"), Worker("gpen-api")
+        self._seconds = 1.0
+
+    @contextmanager
+    def place(self) -> Generator[Place]:
+        """A place for a request; whether there is room is checked when it holds something."""
+        place = Place(self)
+        self._places.append(place)
+        try:
+            yield place
+        finally:
+            self._leave(place)
+
+    async def wait_for_place(self) -> None:
+        """Waits a moment if all places are taken: those who hold them may have hung up just now."""
+        for _ in range(_MOMENTS):
+            if len(self._places) < self._bounds.requests:
+                return
+            await asyncio.sleep(_MOMENT_SECONDS)
+
+    def check_room_for(self, place: Place) -> None:
+        """Lets go of a place that is beyond the bounds.
+
+        Raises:
+            HTTPException: 503, with the time after which to ask again.
+        """
+        if self._is_within_bounds():
+            return
+        self._leave(place)
+        count = len(self._places)
+        seconds = min(max(round(self._seconds * count), 1), _LONGEST_RETRY)
+        raise HTTPException(
+            503,
+            f"{count} requests are being worked on or waiting, and there is no room for another; "
+            f"try again in about {seconds} seconds",
+            headers={"Retry-After": str(seconds)},
+        )
+
+    def _is_within_bounds(self) -> bool:
+        return (
+            len(self._places) <= self._bounds.requests
+            and sum(place.bytes for place in self._places) <= self._bounds.bytes
+            and sum(place.pixels for place in self._places) <= self._bounds.pixels
+        )
+
+    def _leave(self, place: Place) -> None:
+        if place in self._places:
+            self._places.remove(place)
+
+    async def read(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Runs what only reads a request, while another one is worked on."""
+        async with self._reading:
+            return await self._reader.do(function, *args)
+
+    async def work(self, function: Callable[[], Result]) -> Result:
+        """Runs a function when its turn has come."""
+        async with self._turn:
+            began = time.monotonic()
+            try:
+                return await self._worker.do(function)
+            finally:
+                self._seconds = time.monotonic() - began
+
+
+async def while_there(
+    request: Request, answer: Callable[[CancelCheck], Coroutine[Any, Any, Result]]
+) -> Result:
+    """The answer to a request, as long as the caller waits for it.
+
+    Args:
+        request: was read wholly.
+        answer: makes the answer; gets a check whether to stop, as the caller is gone.
+
+    Raises:
+        HungUp: the caller is gone; what waited or ran for it has stopped.
+    """
+    stop = threading.Event()
+    work = asyncio.ensure_future(answer(stop.is_set))
+    hung_up = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+    finally:
+        stop.set()
+        hung_up.cancel()
+        if work.cancel():
+            await asyncio.wait({work})
+    raise HungUp
+
+
+async def _hung_up(request: Request) -> None:
+    """Returns when the caller is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        # Some middleware answers at once, with the body again.
+        await asyncio.sleep(1)
