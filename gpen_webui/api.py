@@ -7,6 +7,7 @@ import io
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from modules import shared
-from PIL import Image, ImageOps
+from PIL import Image
 
 import gpen_core
 from gpen_core.errors import Cancelled, CheckpointError, GpenError
@@ -31,6 +32,7 @@ from .api_models import (
 )
 from .defaults import BEST
 from .entry_options import detection_options, restoration_options
+from .model_choice import offered
 from .service import SERVICE, list_models, show_as_job
 
 MAX_BYTES = 64 << 20
@@ -80,8 +82,10 @@ def info() -> InfoResponse:
 
 
 def models() -> ModelsResponse:
-    """The installed models."""
-    return ModelsResponse(models=list_models(), default=host.setting("gpen_model"))
+    """The installed models for restoration."""
+    return ModelsResponse(
+        models=offered("restoration", list_models()), default=host.setting("gpen_model")
+    )
 
 
 def unload() -> InfoResponse:
@@ -92,7 +96,7 @@ def unload() -> InfoResponse:
 
 def detect(request: DetectRequest) -> DetectResponse:
     """Finds the faces of a picture."""
-    picture = pictures.read(decode(request.image))
+    picture = pictures.read(decode(request.image), turn=True)
     options = _checked(
         detection_options, request.confidence, request.minimum_size, request.maximum_count
     )
@@ -110,7 +114,7 @@ def restore(request: RestoreRequest) -> RestoreResponse:
     """Restores the faces of a picture."""
     if request.model not in (None, BEST, *list_models()):
         raise HTTPException(404, f"there is no model {request.model!r}; see /gpen/v1/models")
-    picture = pictures.read(decode(request.image))
+    picture = pictures.read(decode(request.image), turn=True)
     options = _checked(
         restoration_options,
         request.strength,
@@ -132,15 +136,16 @@ def restore(request: RestoreRequest) -> RestoreResponse:
             )
         )
     mask = Image.fromarray(to_dtype(result.mask, np.uint8)) if request.return_mask else None
+    report = replace(result.report, notes=(*picture.notes, *result.report.notes))
     return RestoreResponse(
         image=encode(picture.with_pixels(result.pixels)),
         mask=None if mask is None else encode(mask),
-        report=result.report.to_dict(),
+        report=report.to_dict(),
     )
 
 
 def decode(text: str) -> Image.Image:
-    """A picture from base64 or a data URL, upright.
+    """A picture from base64 or a data URL, as it is stored.
 
     Raises:
         HTTPException: 422, with a sentence, if it is none or too large.
@@ -165,7 +170,7 @@ def decode(text: str) -> Image.Image:
         )
     try:
         image.load()
-        return ImageOps.exif_transpose(image)
+        return image
     except Exception as error:
         raise HTTPException(422, "image is damaged or incomplete") from error
 

@@ -31,6 +31,11 @@ def best_for(task: Task, names: Sequence[str]) -> str:
     return found[0]
 
 
+def offered(task: Task, names: Sequence[str]) -> list[str]:
+    """The models among which to choose for a task: those named for it, and for none at all."""
+    return [name for name in names if claim_of(name).task in (task, None)]
+
+
 def selfie_model(names: Sequence[str]) -> str | None:
     """The listed model that GPEN's authors take for selfies, of 2048 pixels; None without one."""
     found = _suitable("restoration", names)
