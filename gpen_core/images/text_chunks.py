@@ -26,7 +26,7 @@ _OTHERS = (
 _PACKED = ("Raw profile type", "XML:com.adobe.xmp")  # EXIF and XMP; what they say is about the file
 
 _BYTES_IN_PYTHON = re.compile(
-    rb"""b(['"])((?:[^\\\x00-\x1f\x7f-\xff]|\\[\\'"tnr]|\\x[0-9a-f]{2})*)\1"""
+    rb"""b(['"])((?:(?!\1)[^\\\x00-\x1f\x7f-\xff]|\\[\\'"tnr]|\\x[0-9a-f]{2})*)\1"""
 )
 _ESCAPE = re.compile(rb"""\\(?:x([0-9a-f]{2})|([\\'"tnr]))""")
 _ESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
