@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .faces import Face
 
+_BITMAP_SIZE = 9  # to which digits of Pillow's bitmap font are as high as others', in pixels
 _COLOURS = ((0, 230, 118), (255, 193, 7), (41, 182, 246), (255, 112, 67), (186, 104, 200))
 
 
@@ -44,19 +45,31 @@ def _outline(face: Face, size: tuple[int, int]) -> tuple[float, float, float, fl
 def _draw_number(
     draw: ImageDraw.ImageDraw, face: Face, colour: tuple[int, int, int], size: tuple[int, int]
 ) -> None:
-    font = _font(max(11, round(min(face.size / 6, max(size) / 30))))
-    label = str(face.index)
+    side = max(size)
+    label = _label(str(face.index), round(max(11, side / 75, min(face.size / 6, side / 30))))
     left, top, _, _ = _outline(face, size)
-    x0, y0, x1, y1 = draw.textbbox((0, 0), label, font=font)
-    pad = max(2, (y1 - y0) // 4)
-    top = max(top - (y1 - y0) - 2 * pad, 0)
-    draw.rectangle((left, top, left + x1 - x0 + 2 * pad, top + y1 - y0 + 2 * pad), fill=colour)
-    draw.text((left + pad - x0, top + pad - y0), label, fill=(0, 0, 0), font=font)
+    pad = max(2, label.height // 4)
+    top = max(top - label.height - 2 * pad, 0)
+    corner = left + label.width + 2 * pad, top + label.height + 2 * pad
+    draw.rectangle((left, top, *corner), fill=colour)
+    draw.bitmap((round(left + pad), round(top + pad)), label, fill=(0, 0, 0))
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _label(text: str, size: int) -> Image.Image:
+    """A text in a font of this size in pixels, as a mask without margins."""
+    font, enlarge = _font(size)
+    x0, y0, x1, y1 = (round(value) for value in font.getbbox(text))
+    mask = Image.new("L", (x1 - x0, y1 - y0))
+    ImageDraw.Draw(mask).text((-x0, -y0), text, fill=255, font=font)
+    mask = mask.crop(mask.getbbox())
+    width, height = round(mask.width * enlarge), round(mask.height * enlarge)
+    return mask.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _font(size: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, float]:
+    """A font, and by how much what it draws is to be enlarged."""
     try:
-        return ImageFont.load_default(size)
-    except TypeError:
-        # Pillow before 10.1 has one bitmap font of one size.
-        return ImageFont.load_default()
+        return ImageFont.load_default(size), 1.0
+    except (TypeError, ImportError):
+        # Pillow before 10.1 and without FreeType has one bitmap font of one size.
+        return ImageFont.load_default(), max(1.0, size / _BITMAP_SIZE)

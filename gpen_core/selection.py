@@ -25,13 +25,18 @@ def select_faces(faces: Sequence[Face], choice: str) -> tuple[Face, ...]:
             can serve many pictures.
 
     Raises:
-        OptionError: `choice` has none of these forms.
+        OptionError: `choice` has none of these forms, or wants the largest none.
     """
     if choice.strip() == "all":
         return tuple(faces)
     largest = _LARGEST.match(choice)
     if largest:
-        return largest_faces(faces, int(largest.group(1) or 1))
+        count = int(largest.group(1) or 1)
+        if count == 0:
+            raise OptionError(
+                f"the choice of faces {choice!r} chooses none; use largest:1 or more, or all"
+            )
+        return largest_faces(faces, count)
     wanted = _numbers(choice)
     return tuple(face for face in faces if any(a <= face.index <= b for a, b in wanted))
 

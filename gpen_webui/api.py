@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -37,6 +37,7 @@ from .api_pictures import MAX_PIXELS, SentPicture, encode, receive
 from .api_queue import CancelCheck, RequestQueue, while_there
 from .defaults import BEST
 from .entry_options import detection_options, restoration_options
+from .model_choice import offered
 from .service import SERVICE, list_models, show_as_job
 
 MAX_FACES = 64
@@ -96,8 +97,8 @@ def info() -> InfoResponse:
 
 
 def models() -> ModelsResponse:
-    """The installed models."""
-    names = [_sayable(name) for name in list_models()]
+    """The installed models for restoration."""
+    names = [_sayable(name) for name in offered("restoration", list_models())]
     return ModelsResponse(models=names, default=host.setting("gpen_model"))
 
 
@@ -148,7 +149,8 @@ def restore(wish: RestoreRequest) -> Work:
             )
         mask = encode(Image.fromarray(to_dtype(result.mask, np.uint8))) if return_mask else None
         image = encode(picture.with_pixels(result.pixels))
-        return {"image": image, "mask": mask, "report": result.report.to_dict()}
+        report = replace(result.report, notes=(*picture.notes, *result.report.notes))
+        return {"image": image, "mask": mask, "report": report.to_dict()}
 
     return work
 
@@ -212,7 +214,7 @@ def _at_work(sent: SentPicture, stop: CancelCheck) -> Generator[pictures.HostPic
     with host.queued("gpen"):
         if stop():
             raise Cancelled("the caller is gone")
-        yield pictures.read(sent.decode())
+        yield pictures.read(sent.decode(), turn=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 
 from fastapi import HTTPException
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .api_body import MAX_BYTES
 
@@ -24,7 +24,7 @@ class SentPicture:
     """Width times height."""
 
     def decode(self) -> Image.Image:
-        """The picture, upright.
+        """The picture as it is stored.
 
         Raises:
             HTTPException: 422, it is damaged.
@@ -32,7 +32,7 @@ class SentPicture:
         try:
             with _open(self.data) as image:
                 image.load()
-                return ImageOps.exif_transpose(image)
+                return image
         except Exception as error:
             raise HTTPException(422, "image is damaged or incomplete") from error
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from modules import scripts
 
-from .defaults import BEST
-from .service import list_models
+from .controls import model_choices
 
 _LABELS = ("[GPEN] model", "[GPEN] strength")
 
@@ -20,11 +19,7 @@ def register() -> None:
         if options is None or not str(getattr(data, "path", "")).endswith("xyz_grid.py"):
             continue
         options[:] = [option for option in options if option.label not in _LABELS]
-        options.append(
-            module.AxisOption(
-                _LABELS[0], str, _setter("model"), choices=lambda: [BEST, *list_models()]
-            )
-        )
+        options.append(module.AxisOption(_LABELS[0], str, _setter("model"), choices=model_choices))
         options.append(module.AxisOption(_LABELS[1], float, _setter("strength")))
 
 

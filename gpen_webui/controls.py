@@ -1,28 +1,37 @@
-"""Controls that several entries share. Labels and ranges are part of users' ui-config.json."""
+"""Controls that several entries share. Labels and ranges are part of users' ui-config.json.
+
+Where the settings page has a default, the control takes it whenever the page is loaded, and stays
+out of ui-config.json, in which the host would keep the value of the first start for ever.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
+from gpen_core.models.catalogue import Task
 from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
 
 from . import host
 from .defaults import BEST
+from .model_choice import offered
 from .service import list_models
 
 
 def strength_slider(label: str, elem_id: str | None = None) -> Any:
     """How much of the restored face is taken."""
-    return gr.Slider(
-        minimum=0.0,
-        maximum=1.0,
-        step=0.01,
-        value=host.setting("gpen_strength"),
-        label=label,
-        info=HELP["strength"],
-        elem_id=elem_id,
+    return unsaved(
+        gr.Slider(
+            minimum=0.0,
+            maximum=1.0,
+            step=0.01,
+            value=current("gpen_strength"),
+            label=label,
+            info=HELP["strength"],
+            elem_id=elem_id,
+        )
     )
 
 
@@ -32,39 +41,50 @@ def unsaved(component: Any) -> Any:
     return component
 
 
+def current(setting: str) -> Callable[[], Any]:
+    """A value that a page takes from the settings when it is loaded."""
+    return lambda: host.setting(setting)
+
+
 def model_dropdown(label: str, elem_id: str | None = None) -> Any:
-    """Which model; not saved among the controls' defaults, as the list changes."""
-    choices = [BEST, *list_models()]
-    chosen = host.setting("gpen_model")
+    """Which model restores."""
+    choices = model_choices()
+
+    def chosen() -> str:
+        name = host.setting("gpen_model")
+        return name if name in choices else BEST
+
+    return unsaved(gr.Dropdown(choices=choices, value=chosen, label=label, elem_id=elem_id))
+
+
+def model_choices(task: Task = "restoration") -> list[str]:
+    """The choices of model for a task: the best, and the installed ones not named for another."""
+    return [BEST, *offered(task, list_models())]
+
+
+def template_radio(label: str, elem_id: str | None = None) -> Any:
+    """How a face sits in the crop."""
     return unsaved(
-        gr.Dropdown(
-            choices=choices,
-            value=chosen if chosen in choices else BEST,
+        gr.Radio(
+            choices=list(TEMPLATES),
+            value=current("gpen_template"),
             label=label,
+            info=HELP["template"],
             elem_id=elem_id,
         )
     )
 
 
-def template_radio(label: str, elem_id: str | None = None) -> Any:
-    """How a face sits in the crop."""
-    return gr.Radio(
-        choices=list(TEMPLATES),
-        value=host.setting("gpen_template"),
-        label=label,
-        info=HELP["template"],
-        elem_id=elem_id,
-    )
-
-
 def colour_radio(label: str, elem_id: str | None = None) -> Any:
     """Whether faces take the original's colour."""
-    return gr.Radio(
-        choices=list(COLOUR_MATCHES),
-        value=host.setting("gpen_colour"),
-        label=label,
-        info=HELP["colour"],
-        elem_id=elem_id,
+    return unsaved(
+        gr.Radio(
+            choices=list(COLOUR_MATCHES),
+            value=current("gpen_colour"),
+            label=label,
+            info=HELP["colour"],
+            elem_id=elem_id,
+        )
     )
 
 

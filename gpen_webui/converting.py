@@ -13,20 +13,21 @@ from gpen_core.conversion.formats import FORMATS
 from gpen_core.errors import Cancelled, FileError, OptionError
 
 from . import host
-from .controls import unsaved
-from .defaults import BEST
+from .controls import model_choices, unsaved
 from .gradio_versions import js
 from .log_lines import failure_line, note_line
 from .service import find_model, list_models
+from .task_modes import MODES, RESTORE
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 
 
-def converting_part(task: Any, model: Any) -> None:
+def converting_part(task: Any, mode: Any, model: Any) -> None:
     """Adds the part.
 
     Args:
         task: holds the id of the host's progress task.
+        mode: what the tab does, which the models in its list suit.
         model: the tab's list of models, in which a new file appears.
     """
     with gr.Accordion("Model files", open=False, elem_id="gpen_model_files"):
@@ -59,13 +60,15 @@ def converting_part(task: Any, model: Any) -> None:
     press = call_queue.wrap_gradio_gpu_call(press_convert, extra_outputs=[gr.update(), gr.update()])
     button.click(
         fn=press,
-        inputs=[task, source, form, precision],
+        inputs=[task, source, form, precision, mode],
         outputs=[model, source, result],
         **js("gpen_submit_convert"),
     )
 
 
-def press_convert(_task: str, name: str | None, form: str, precision: str) -> tuple[Any, Any, str]:
+def press_convert(
+    _task: str, name: str | None, form: str, precision: str, mode: str = RESTORE.title
+) -> tuple[Any, Any, str]:
     """Converts a listed model: the lists of models anew, and one line about it."""
     try:
         line = note_line(_sentence(name or "", *_convert(name, form, precision == "fp16")))
@@ -73,7 +76,8 @@ def press_convert(_task: str, name: str | None, form: str, precision: str) -> tu
         line = note_line("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         line = failure_line(error, "converting")
-    return gr.update(choices=[BEST, *list_models()]), gr.update(choices=_convertible()), line
+    models = model_choices(MODES[mode].task)
+    return gr.update(choices=models), gr.update(choices=_convertible()), line
 
 
 def _convert(name: str | None, form: str, half: bool) -> tuple[Conversion, bool]:

@@ -11,7 +11,7 @@ from modules.ui_components import InputAccordion
 from gpen_core.errors import Cancelled
 from gpen_core.options import ColourMatch, TemplateName
 
-from . import host, pictures
+from . import host, outcome, pictures
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
 from .entry_options import restoration_options
 from .service import SERVICE
@@ -61,13 +61,13 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             options = restoration_options(strength, template, colour, faces)
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:
+            pp.info[outcome.RESULT] = "interrupted"
             return
         except Exception as error:  # noqa: BLE001 - the other pictures of the batch must survive
-            pp.info["GPEN"] = host.report_failure(error, "restoring a picture")
+            host.report_failure(error, "restoring a picture")
+            pp.info[outcome.RESULT] = f"failed: {error}"
             return
-        pp.info["GPEN model"] = result.report.model
-        pp.info["GPEN strength"] = options.strength
-        pp.info["GPEN faces"] = result.report.restored
+        pp.info.update(outcome.facts_of(result.report, options))
         if result.report.restored:
             pp.image = picture.with_pixels(result.pixels)
             nametags = getattr(pp, "nametags", None)

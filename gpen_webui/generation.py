@@ -9,9 +9,9 @@ import gradio as gr
 from modules import images, scripts, shared
 from modules.ui_components import InputAccordion
 
-from gpen_core.errors import Cancelled, OptionError
+from gpen_core.errors import Cancelled
 
-from . import face_restorer, host, pictures
+from . import face_restorer, host, outcome, pictures
 from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
 from .entry_options import restoration_options
 from .service import SERVICE
@@ -19,16 +19,17 @@ from .service import SERVICE
 TITLE = "GPEN face restore"
 _NAMES = ("enable", "strength", "model", "template", "colour", "faces")
 _INFOTEXT = {
-    "strength": "GPEN strength",
-    "model": "GPEN model",
-    "template": "GPEN template",
-    "colour": "GPEN colour match",
-    "faces": "GPEN faces",
+    "strength": outcome.STRENGTH,
+    "model": outcome.MODEL,
+    "template": outcome.TEMPLATE,
+    "colour": outcome.COLOUR,
+    "faces": outcome.FACES,
 }
+_FACTS = (*_INFOTEXT.values(), outcome.RESULT)
 
 
 def _enabled_in(facts: dict[str, Any]) -> bool:
-    return "GPEN strength" in facts
+    return outcome.STRENGTH in facts
 
 
 class GpenScript(scripts.Script):
@@ -60,31 +61,24 @@ class GpenScript(scripts.Script):
         return controls
 
     def process(self, p: Any, *args: Any) -> None:
-        """Writes the settings into every infotext of the job."""
-        wishes = _wishes(args, p)
-        if _wanted(wishes, p):
-            try:
-                options = restoration_options(*_option_values(wishes))
-            except OptionError:  # told when the first picture is to be restored
-                return
-            # A new dict: jobs of the X/Y/Z plot are copies that share one.
-            p.extra_generation_params = {
-                **p.extra_generation_params,
-                "GPEN strength": options.strength,
-                "GPEN model": wishes["model"] or host.setting("gpen_model"),
-                "GPEN template": options.template,
-                "GPEN colour match": options.colour,
-                "GPEN faces": options.faces,
-            }
+        """Forgets what came of the last picture, as a job of img2img's batch is run repeatedly."""
+        _record(p, {})
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
         """Restores one picture of the batch."""
         wishes = _wishes(args, p)
-        if _wanted(wishes, p):
-            index = getattr(pp, "index", None)
-            pp.image = self._restored(
-                p, pp.image, wishes, p.batch_index if index is None else index
-            )
+        if not _wanted(wishes, p):
+            return
+        index = getattr(pp, "index", None)
+        index = p.batch_index if index is None else index
+        before = pp.image
+        pp.image, facts, sentence = _restored(before, wishes)
+        if outcome.STRENGTH in facts and host.setting("gpen_save_before"):
+            _save_before(p, before, index)
+        _record(p, facts)  # the host makes this picture's infotext next
+        comment = getattr(p, "comment", None)
+        if comment is not None:
+            comment(f"GPEN: {_place(p, index)}{sentence}")
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
         """Restores what ReActor adds after all other scripts when it keeps the original too."""
@@ -92,25 +86,39 @@ class GpenScript(scripts.Script):
         added = _added_by_reactor(p, processed)
         if added and _wanted(wishes, p):
             for index in added:
-                processed.images[index] = self._restored(p, processed.images[index], wishes, None)
+                processed.images[index], _, sentence = _restored(processed.images[index], wishes)
+                if isinstance(getattr(processed, "comments", None), str):
+                    processed.comments += f"GPEN: the picture that ReActor added: {sentence}\n"
 
-    def _restored(self, p: Any, image: Any, wishes: dict[str, Any], index: int | None) -> Any:
-        """The picture restored, or as it was if that fails."""
-        try:
-            picture = pictures.read(image)
-            options = restoration_options(*_option_values(wishes))
-            result = SERVICE.restore(picture.pixels, options, model=wishes["model"])
-        except Cancelled:
-            return image
-        except Exception as error:  # noqa: BLE001 - the generated picture must survive
-            comment = getattr(p, "comment", None)
-            sentence = host.report_failure(error, "face restoration")
-            if comment is not None:
-                comment(sentence)
-            return image
-        if result.report.restored and host.setting("gpen_save_before") and index is not None:
-            _save_before(p, image, index)
-        return picture.with_pixels(result.pixels) if result.report.restored else image
+
+def _restored(image: Any, wishes: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
+    """The picture restored, or as it was if that fails; what happened, for infotext and people."""
+    try:
+        picture = pictures.read(image)
+        options = restoration_options(*_option_values(wishes))
+        result = SERVICE.restore(picture.pixels, options, model=wishes["model"])
+    except Cancelled:
+        return image, {outcome.RESULT: "interrupted"}, "interrupted"
+    except Exception as error:  # noqa: BLE001 - the generated picture must survive
+        host.report_failure(error, "face restoration")
+        return image, {outcome.RESULT: "failed"}, f"face restoration failed: {error}"
+    report = result.report
+    restored = picture.with_pixels(result.pixels) if report.restored else image
+    return restored, outcome.facts_of(report, options), outcome.sentence_of(report)
+
+
+def _record(p: Any, facts: dict[str, Any]) -> None:
+    """Lets the next infotexts of the job say this, and nothing else, of GPEN."""
+    others = {key: v for key, v in p.extra_generation_params.items() if key not in _FACTS}
+    # A new dict: jobs of the X/Y/Z plot are copies that share one.
+    p.extra_generation_params = others | facts
+
+
+def _place(p: Any, index: int) -> str:
+    """Which picture of a job it is, if there are several."""
+    if len(getattr(p, "all_seeds", None) or []) < 2:
+        return ""
+    return f"picture {getattr(p, 'iteration', 0) * p.batch_size + index + 1}: "
 
 
 def _wishes(args: Sequence[Any], p: Any) -> dict[str, Any]:

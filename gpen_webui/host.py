@@ -36,6 +36,15 @@ def optional(name: str) -> Any:
         return None
 
 
+def infotexts(*names: str) -> Any:
+    """The host's module about infotexts that has all these; WebUIs differ in its name.
+
+    SD.Next has an empty one under the name that the others use.
+    """
+    found = map(optional, ("modules.infotext_utils", "modules.generation_parameters_copypaste"))
+    return next((module for module in found if all(hasattr(module, n) for n in names)), None)
+
+
 def setting(name: str) -> Any:
     """A setting of this extension; its default before the settings page exists."""
     return getattr(shared.opts, name, DEFAULTS[name])

@@ -34,6 +34,11 @@ def best_for(task: Task, paths: Sequence[Path]) -> Path:
     return best
 
 
+def offered(task: Task, names: Sequence[str]) -> list[str]:
+    """The models among which to choose for a task: those named for it, and for none at all."""
+    return [name for name in names if claim_of(name).task in (task, None)]
+
+
 def selfie_model(names: Sequence[str]) -> str | None:
     """The listed model that GPEN's authors take for selfies, of 2048 pixels; None without one."""
     claims = {name: claim_of(name) for name in names}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gpen_core.errors import ImageError
-from gpen_core.images import to_dtype, to_float
+from gpen_core.images import Picture, to_dtype, to_float
+from gpen_core.images.text_chunks import mend_info
 
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _GREY = (*_DEEP, "1", "L", "LA", "La")
@@ -28,6 +30,8 @@ class HostPicture:
     alpha: Image.Image | None
     mode: str
     info: dict[str | tuple[int, int], Any]
+    notes: tuple[str, ...] = ()
+    """What was odd about the picture's file, in half sentences."""
 
     def with_pixels(self, pixels: NDArray[Any]) -> Image.Image:
         """Restored pixels as a picture like the one that came, transparency and facts included."""
@@ -46,26 +50,62 @@ class HostPicture:
 
     def _coloured(self, pixels: NDArray[Any]) -> Image.Image:
         if self.mode in _GREY:
-            # A network that knows colours gives a grey face some.
-            return Image.fromarray(np.rint(pixels @ _LUMA).astype(pixels.dtype))
+            return Image.fromarray(np.ascontiguousarray(as_grey(pixels)[..., 0]))
         return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def read(image: Image.Image) -> HostPicture:
+def read(image: Image.Image, turn: bool = False) -> HostPicture:
     """Takes a host's picture apart.
+
+    Args:
+        image: data that stands in its `info` as text is put in its place there.
+        turn: whether to turn it as its EXIF data says; hosts have done so with theirs.
 
     Raises:
         ImageError: the picture is empty.
     """
     if 0 in image.size:
         raise ImageError("the picture is empty")
+    notes = mend_info(image)
+    if turn:
+        image, more = _turned(image)
+        notes += more
     if image.mode in _DEEP:
         grey = np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)
-        return HostPicture(np.repeat(grey[:, :, None], 3, axis=2), None, image.mode, image.info)
+        pixels = np.repeat(grey[:, :, None], 3, axis=2)
+        return HostPicture(pixels, None, image.mode, image.info, notes)
     alpha = None
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         alpha = image.convert("RGBA").getchannel("A")
     # A profile for inks says nothing about the RGB that is given back.
     lost = {"transparency"} | ({"icc_profile"} if image.mode in _OTHER_COLOURS else set())
     info = {key: value for key, value in image.info.items() if key not in lost}
-    return HostPicture(np.array(image.convert("RGB")), alpha, image.mode, info)
+    return HostPicture(np.array(image.convert("RGB")), alpha, image.mode, info, notes)
+
+
+def _turned(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    try:
+        return ImageOps.exif_transpose(image) or image, ()
+    except (SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error):
+        image.info.pop("exif", None)
+        return image, ("its EXIF data is damaged and was left out",)
+
+
+def for_page(picture: Picture) -> Image.Image:
+    """A picture of the core as the page shows it: 8 bit, with its texts and its profile."""
+    pixels = to_dtype(to_float(picture.pixels), np.uint8)
+    if picture.grey and (pixels == pixels[..., :1]).all():
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    image = Image.fromarray(pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(to_dtype(to_float(picture.alpha), np.uint8)))
+    image.info.update(picture.texts)
+    if picture.icc_profile is not None:
+        image.info["icc_profile"] = picture.icc_profile
+    return image
+
+
+def as_grey(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The same brightness without colour: a network that knows colours gives a grey face some."""
+    grey = np.rint(pixels @ _LUMA).astype(pixels.dtype)
+    return np.repeat(grey[..., None], 3, axis=2)

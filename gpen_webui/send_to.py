@@ -11,9 +11,7 @@ TARGETS = ("img2img", "inpaint", "extras")
 
 def send_buttons(gallery: Any) -> None:
     """One button for each tab, where the host has its send-to machinery."""
-    infotext = host.optional("modules.infotext_utils") or host.optional(
-        "modules.generation_parameters_copypaste"
-    )
+    infotext = host.infotexts("create_buttons", "register_paste_params_button", "ParamBinding")
     if infotext is None:
         return
     buttons = infotext.create_buttons(list(TARGETS))

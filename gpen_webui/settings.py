@@ -13,8 +13,8 @@ from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
 from gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
 
 from . import host
-from .defaults import BEST, DEFAULTS, DEVICES
-from .service import list_models
+from .controls import model_choices
+from .defaults import DEFAULTS, DEVICES
 
 _SECTION = ("gpen", "GPEN")
 
@@ -25,7 +25,7 @@ def register() -> None:
         "gpen_model",
         "GPEN model",
         gr.Dropdown,
-        lambda: {"choices": [BEST, *list_models()]},
+        lambda: {"choices": model_choices()},
         info="used where no other is chosen; GPEN's weights are for non-commercial use",
     )
     _add(

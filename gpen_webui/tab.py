@@ -12,6 +12,7 @@ from gpen_core.detection import DETECTOR_NAMES
 from . import tab_work
 from .controls import (
     colour_radio,
+    current,
     faces_box,
     model_dropdown,
     strength_slider,
@@ -36,7 +37,7 @@ def register() -> list[tuple[Any, str, str]]:
                 mode = mode_radio()
                 sources = _source_controls()
                 wishes = {**_wish_controls(), "task": mode}
-                converting_part(task, wishes["model"])
+                converting_part(task, mode, wishes["model"])
             with gr.Column(elem_id="gpen_results"):
                 outputs = _output_controls()
         _connect(task, sources, wishes, outputs)
@@ -104,8 +105,12 @@ def _wish_controls() -> dict[str, Any]:
         colour = colour_radio("Colour match", "gpen_colour")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         detector = gr.Radio(
-            choices=list(DETECTOR_NAMES), value="auto", label="Detector", elem_id="gpen_detector"
+            choices=list(DETECTOR_NAMES),
+            value=current("gpen_detector"),
+            label="Detector",
+            elem_id="gpen_detector",
         )
+        unsaved(detector)
         confidence = gr.Slider(
             minimum=0.0,
             maximum=1.0,
@@ -207,6 +212,7 @@ def _connect(
     connect_modes(
         wishes["task"],
         sources["aligned"],
+        wishes["model"],
         sources["photo"],
         sources["restore"],
         {**sources, **wishes, **outputs},

@@ -7,7 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from .controls import unsaved
+from . import host
+from .controls import model_choices, unsaved
+from .defaults import BEST
 from .task_modes import MODES, PARTS, RESTORE, shown_parts
 
 
@@ -35,20 +37,30 @@ def mask_controls() -> dict[str, Any]:
 
 
 def connect_modes(
-    mode: Any, aligned: Any, photo: Any, button: Any, parts: Mapping[str, Any]
+    mode: Any, aligned: Any, model: Any, photo: Any, button: Any, parts: Mapping[str, Any]
 ) -> None:
     """Lets a choice show what means something with it, and hide the rest.
 
     Args:
         mode: the choice.
         aligned: whether a picture to inpaint is an aligned face.
+        model: gets the models for what is done.
         photo: gets the label for what is dropped there.
         button: gets the name of what it does.
         parts: the components of `PARTS`.
     """
     outputs = [photo, button, *(parts[name] for name in PARTS)]
-    for control in (mode, aligned):
-        control.change(fn=choose_mode, inputs=[mode, aligned], outputs=outputs, queue=False)
+    inputs = [mode, aligned]
+    aligned.change(fn=choose_mode, inputs=inputs, outputs=outputs, queue=False)
+    mode.change(fn=choose_task, inputs=inputs, outputs=[model, *outputs], queue=False)
+
+
+def choose_task(title: str, aligned: bool) -> list[Any]:
+    """The change of the list of models for a choice of task, then those of `choose_mode`."""
+    choices = model_choices(MODES[title].task)
+    chosen = host.setting("gpen_model")
+    value = chosen if MODES[title] is RESTORE and chosen in choices else BEST
+    return [gr.update(choices=choices, value=value), *choose_mode(title, aligned)]
 
 
 def choose_mode(title: str, aligned: bool) -> list[Any]:

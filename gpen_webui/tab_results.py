@@ -1,17 +1,14 @@
-"""What came of a picture in the tab, and saving it as the host saves pictures."""
+"""What came of a picture in the tab."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modules import images, shared
 from PIL import Image
 
 from gpen_core.report import Report
 from gpen_core.tasks import TaskReport
-
-from . import host
 
 
 @dataclass(frozen=True)
@@ -25,28 +22,8 @@ class Done:
     """One line for people."""
 
     crops: Sequence[Image.Image] = ()
+    path: str | None = None
+    """The file it was saved as, if the host tells it."""
 
-
-def save_picture(image: Image.Image, facts: str) -> None:
-    """Saves a picture where the host's settings say.
-
-    Args:
-        image: the picture; what it says about itself is kept.
-        facts: how it was made, for its infotext.
-    """
-    images.save_image(
-        image,
-        **host.accepted(
-            images.save_image,
-            path=shared.opts.outdir_samples or shared.opts.outdir_extras_samples,
-            basename="",
-            extension=shared.opts.samples_format,
-            info=facts,
-            short_filename=True,
-            no_prompt=True,
-            grid=False,
-            pnginfo_section_name="extras",
-            existing_info=dict(image.info),
-            suffix="-gpen",
-        ),
-    )
+    notes: Sequence[str] = ()
+    """What was odd about the file it was made from."""

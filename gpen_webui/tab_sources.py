@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from gpen_core.errors import GpenError, ImageError
 from gpen_core.escaping import escaped_line
-from gpen_core.images import Picture, list_pictures, read_picture, to_dtype, to_float
+from gpen_core.images import Picture, from_image, list_pictures, read_picture
 
-from . import host, pictures
+from . import host
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,9 @@ class Source:
     """A picture to work on and what it is called."""
 
     name: str
-    picture: pictures.HostPicture
+    picture: Picture
+    stem: str | None = None
+    """Its file's name without the ending; None where the page does not tell it."""
 
 
 def read_sources(
@@ -34,27 +35,32 @@ def read_sources(
         ImageError: the photo is empty, or the folder cannot be listed or may not be named.
     """
     if photo is not None:
-        yield Source("photo", pictures.read(photo))
-    paths = [Path(getattr(file, "name", file)) for file in files or []]
+        yield Source("photo", _dropped(photo))
+    named = [(Path(getattr(file, "name", file)), _own_name(file)) for file in files or []]
     if folder and folder.strip():
         if host.hides_folders():
             raise ImageError("this server does not let the page name folders")
-        paths += list_pictures(Path(folder.strip()))
-    for path in paths:
+        named += [(path, path.name) for path in list_pictures(Path(folder.strip()))]
+    for path, name in named:
         try:
             picture = read_picture(path)
         except GpenError as error:
             # Where the page's uploads are kept tells nobody anything.
-            known, name = escaped_line(path), escaped_line(path.name)
-            problems.append(str(error).replace(known, name))
+            known = escaped_line(path)
+            problems.append(str(error).replace(known, escaped_line(name)))
             continue
-        yield Source(path.name, _of_8_bit(picture))
+        yield Source(name, picture, Path(name).stem)
 
 
-def _of_8_bit(picture: Picture) -> pictures.HostPicture:
-    """A picture file as the host keeps pictures."""
-    alpha = None
-    if picture.alpha is not None:
-        alpha = Image.fromarray(to_dtype(to_float(picture.alpha), np.uint8))
-    pixels = to_dtype(to_float(picture.pixels), np.uint8)
-    return pictures.HostPicture(pixels, alpha, "L" if picture.grey else "RGB", {})
+def _dropped(photo: Image.Image) -> Picture:
+    """The photo as it was before the page gave each picture an alpha channel."""
+    picture = from_image(photo, "the photo")
+    if picture.alpha is not None and (picture.alpha == 255).all():
+        return replace(picture, alpha=None)
+    return picture
+
+
+def _own_name(file: Any) -> str:
+    """What an uploaded file is called by its owner; gradio 3 keeps it beside the upload's path."""
+    own = getattr(file, "orig_name", None) or getattr(file, "name", file)
+    return PureWindowsPath(str(own)).name

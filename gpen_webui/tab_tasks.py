@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpen_core.errors import OptionError
-from gpen_core.images import to_float
+from gpen_core.images import Picture, to_float
 from gpen_core.tasks import (
     TaskReport,
     TaskResult,
@@ -22,8 +21,9 @@ from gpen_core.tasks import (
 
 from . import host
 from .entry_options import detection_options, restoration_options
+from .saving import save_picture
 from .service import SERVICE
-from .tab_results import Done, save_picture
+from .tab_results import Done
 from .tab_sources import Source
 from .task_modes import COLORIZE, INPAINT, SYNTHESIZE, Mode
 
@@ -42,17 +42,16 @@ def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
     """
     host.show_progress(f"GPEN: {mode.doing}")
     try:
-        result = _TASKS[mode](np.array(source.picture.shown()), wishes)
+        result = _TASKS[mode](source.picture.pixels, wishes)
     finally:
         host.show_progress(None)
-    if mode is SYNTHESIZE:  # another picture: nothing of the map is kept
-        image = Image.fromarray(result.pixels)
-    else:
-        # A grey photo would be given back grey.
-        image = replace(source.picture, mode="RGB").with_pixels(result.pixels)
+    # Nothing of a map is kept: what is made of it is another picture.
+    picture = Picture(source.picture.pixels) if mode is SYNTHESIZE else source.picture
     report = result.report
-    save_picture(image, f"GPEN model: {report.model}, GPEN task: {report.task}")
-    return Done(source.name, image, report, _summary(mode, report))
+    facts = {"GPEN model": report.model, "GPEN task": report.task}
+    image, path = save_picture(picture.with_pixels(result.pixels), facts, source.stem)
+    summary, notes = _summary(mode, report), source.picture.notes
+    return Done(source.name, image, report, summary, path=path, notes=notes)
 
 
 def read_mask(mask: Image.Image | None) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,18 +15,19 @@ from PIL import Image
 
 from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces import Face
-from gpen_core.images import to_dtype
+from gpen_core.images import Picture, to_dtype, to_float
 from gpen_core.overlay import draw_faces
 from gpen_core.report import besides, number_of_faces
 from gpen_core.upscaling import Enlarged
 
-from . import host, pictures
+from . import host, outcome, pictures
 from .compare import before_after
 from .entry_options import detection_options, restoration_options
 from .log_lines import error_line, failure_line, lines, note_line
 from .report_table import report_table
+from .saving import save_picture
 from .service import SERVICE, show_as_job
-from .tab_results import Done, save_picture
+from .tab_results import Done
 from .tab_sources import Source, read_sources
 from .tab_tasks import run_task
 from .task_modes import INPAINT, MODES, RESTORE, Mode
@@ -114,7 +116,9 @@ def restore(
             except _unusable(mode) as error:
                 problems.append(f"{source.name}: {error}")
                 continue
-            comparison = comparison or before_after(source.picture.shown(), done[0].image)
+            comparison = comparison or before_after(
+                pictures.for_page(source.picture), done[0].image
+            )
     except Cancelled:
         problems.append("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
@@ -123,9 +127,17 @@ def restore(
         return "", [], [], "", lines(error_line, problems or ["drop a photo first"])
     crops = [crop for one in done for crop in one.crops]
     table = report_table([(one.name, one.report) for one in done])
-    log = lines(note_line, [f"{one.name}: {one.summary}" for one in done])
+    log = lines(note_line, [line for one in done for line in _lines_about(one)])
     log += lines(error_line, problems)
     return comparison, [one.image for one in done], crops, table, log
+
+
+def _lines_about(one: Done) -> list[str]:
+    """What was done, where it was saved, as far as pages may know, and what was odd."""
+    saved = ""
+    if one.path is not None:
+        saved = f"; saved as {Path(one.path).name if host.hides_folders() else one.path}"
+    return [f"{one.name}: {text}" for text in (one.summary + saved, *one.notes)]
 
 
 def _work_on(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
@@ -156,28 +168,28 @@ def _restore_one(source: Source, wishes: dict[str, Any]) -> Done:
         background=_enlarged(source.picture, wishes["upscaler"], wishes["scale"]),
         tell=show_as_job,
     )
-    image = source.picture.with_pixels(result.pixels)
+    done = pictures.as_grey(result.pixels) if source.picture.grey else result.pixels
     report = result.report
-    save_picture(
-        image,
-        f"GPEN model: {report.model}, GPEN strength: {report.strength:g}, "
-        f"GPEN faces: {report.restored}",
+    image, path = save_picture(
+        source.picture.with_pixels(done), outcome.facts_of(report, options), source.stem
     )
     crops = [
         Image.fromarray(to_dtype(crop.restored.permute(1, 2, 0).numpy(), np.uint8))
         for crop in result.crops
     ]
-    return Done(source.name, image, report, report.summary(), crops)
+    notes = source.picture.notes
+    return Done(source.name, image, report, report.summary(), crops, path, notes)
 
 
-def _enlarged(picture: pictures.HostPicture, upscaler: str, scale: float) -> Enlarged | None:
+def _enlarged(picture: Picture, upscaler: str, scale: float) -> Enlarged | None:
     """The picture enlarged by one of the host's upscalers; None for "None"."""
     found = [u for u in shared.sd_upscalers if u.name == upscaler]
     if upscaler == "None" or not found or scale == 1:
         return None
-    image = picture.shown()
+    image = Image.fromarray(to_dtype(to_float(picture.pixels), np.uint8))
     larger = found[0].scaler.upscale(image, scale, found[0].data_path)
     size = (round(image.width * scale), round(image.height * scale))
     if larger.size != size:
         larger = larger.resize(size, Image.Resampling.LANCZOS)
-    return Enlarged(np.array(larger.convert("RGB")), upscaler)
+    pixels = to_float(np.array(larger.convert("RGB")))
+    return Enlarged(to_dtype(pixels, picture.pixels.dtype), upscaler)

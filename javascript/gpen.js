@@ -27,7 +27,7 @@ function gpen_submit_restore() {
 }
 
 function gpen_submit_convert() {
-    return gpenSubmit(arguments, 4, false, "gpen_converted");
+    return gpenSubmit(arguments, 5, false, "gpen_converted");
 }
 
 document.addEventListener("input", function (event) {

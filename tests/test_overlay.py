@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from gpen_core.faces import Face
 from gpen_core.overlay import draw_faces
@@ -69,3 +70,27 @@ def test_extreme_shapes_are_drawn(shape):
     drawn = draw_faces(pixels, [face(box=(0.0, 0.0, 8.0, 8.0)), face(index=1)])
     assert drawn.shape == pixels.shape
     assert drawn.any()
+
+
+@pytest.mark.parametrize("scalable", [True, False])
+def test_numbers_can_be_read_on_a_large_photo(monkeypatch, scalable):
+    original = ImageFont.load_default
+
+    def without_size(*size):  # as Pillow before 10.1, and one without FreeType
+        if size and not scalable:
+            raise TypeError("too many arguments")
+        return original(*size) if scalable else original_bitmap()
+
+    def original_bitmap():
+        return ImageFont.load_default_imagefont()
+
+    if not scalable and not hasattr(ImageFont, "load_default_imagefont"):
+        pytest.skip("this Pillow has no such font by itself")
+    monkeypatch.setattr(ImageFont, "load_default", without_size)
+    picture = grey(1500, 6000)
+    for size in (60.0, 600.0):
+        drawn = draw_faces(picture, [face((500.0, 600.0, 500.0 + size, 600.0 + size), index=18)])
+        above = (drawn[:590] == 0).all(axis=2)  # the number's own colour
+        rows, columns = np.nonzero(above)
+        assert np.ptp(rows) >= 40
+        assert np.ptp(columns) >= 40

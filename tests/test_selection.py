@@ -95,3 +95,9 @@ def test_boxes_choose_the_faces_whose_middle_they_hold():
     faces = (face(0, middle=(10, 10)), face(1, middle=(30, 10)), face(2, middle=(50, 90)))
     boxes = [(0, 0, 10, 10), (40, 80, 60, 100)]
     assert numbers(faces_in_boxes(faces, boxes)) == [0, 2]
+
+
+@pytest.mark.parametrize("choice", ["largest:0", " largest : 00 "])
+def test_the_largest_none_is_refused(choice):
+    with pytest.raises(OptionError, match="chooses none"):
+        select_faces((), choice)

@@ -14,6 +14,9 @@ EXIF_HEADER = b"Exif\0\0"
 ORIENTATION = 0x0112
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_COMMENT = 0x9286
+# How a comment may be written, by its first eight bytes.
+_UNICODE, _ASCII = b"UNICODE\0", b"ASCII\0\0\0"
 # Description, make, model, resolution and its unit, software, date, artist, host, copyright.
 _DESCRIPTIVE = (
     *(0x010E, 0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x013B, 0x013C),
@@ -74,6 +77,41 @@ def descriptive_tags(tags: Image.Exif) -> Image.Exif:
         if directory := tags.get_ifd(tag):
             kept[tag] = dict(directory)
     return kept
+
+
+def comment_of(exif: bytes | None) -> str | None:
+    """The user's comment in an EXIF block, where WebUIs keep a picture's parameters."""
+    if exif is None:
+        return None
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        comment = tags.get_ifd(_EXIF_IFD).get(_COMMENT)
+    except (SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error):
+        return None
+    if not isinstance(comment, bytes):
+        return comment if isinstance(comment, str) else None
+    if comment.startswith(_UNICODE):
+        return comment.removeprefix(_UNICODE).decode("utf-16-be", "replace") or None
+    return comment.removeprefix(_ASCII).decode("utf-8", "replace").strip("\0 ") or None
+
+
+def with_comment(exif: bytes | None, comment: str) -> bytes:
+    """An EXIF block with a user's comment, and of `exif` the tags that describe the photo.
+
+    Args:
+        exif: a sound block, such as `read_exif` gives; None for none.
+        comment: what it is to say; written big endian, as WebUIs read it.
+    """
+    tags = Image.Exif()
+    if exif is not None:
+        tags.load(exif)
+    kept = descriptive_tags(tags)
+    kept[_EXIF_IFD] = {
+        **tags.get_ifd(_EXIF_IFD),
+        _COMMENT: _UNICODE + comment.encode("utf-16-be", "replace"),
+    }
+    return EXIF_HEADER + kept.tobytes().removeprefix(EXIF_HEADER)
 
 
 def profile_for(icc_profile: bytes | None, grey: bool) -> bytes | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,12 @@ class Picture:
 
     exif: bytes | None = None
     """EXIF block with the "Exif" header; its orientation says upright."""
+
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The texts of a PNG file by their names, such as "parameters"."""
+
+    notes: tuple[str, ...] = ()
+    """What was odd about the file and how it was read, in half sentences."""
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .metadata import EXIF_HEADER
+from .text_chunks import png_info
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -17,7 +19,11 @@ _FILTER_UP = 2
 
 
 def encode_png16(
-    samples: NDArray[np.uint16], icc_profile: bytes | None, exif: bytes | None, level: int
+    samples: NDArray[np.uint16],
+    icc_profile: bytes | None,
+    exif: bytes | None,
+    level: int,
+    texts: Mapping[str, str] | None = None,
 ) -> bytes:
     """Encodes a picture as PNG.
 
@@ -26,12 +32,14 @@ def encode_png16(
         icc_profile: stored as iCCP.
         exif: stored as eXIf, with or without the "Exif" header.
         level: zlib's, 0..9.
+        texts: stored as tEXt or iTXt.
     """
     height, width, channels = samples.shape
     header = struct.pack(">IIBBBBB", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     chunks = [_chunk(b"IHDR", header)]
     if icc_profile:
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc_profile)))
+    chunks += [_chunk(kind, content) for kind, content, *_ in png_info(texts or {}).chunks]
     if exif:
         chunks.append(_chunk(b"eXIf", exif.removeprefix(EXIF_HEADER)))
     chunks.append(_chunk(b"IDAT", zlib.compress(_filtered_rows(samples).data, level)))

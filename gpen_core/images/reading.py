@@ -22,6 +22,7 @@ from ..errors import GpenError, ImageError
 from ..packages import require
 from .metadata import read_exif, turn_upright
 from .picture import Picture
+from .text_chunks import mend_info, texts_of
 from .tiff_reading import open_planes
 
 MAX_PIXELS = 200_000_000
@@ -110,10 +111,46 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
         )
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         logger.warning("%s has several frames; the first one is used", path)
+    notes = mend_info(image)
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
     samples, grey = _samples(image, file, path) if planes is None else planes.samples()
+    return _picture(image, samples, grey, orientation, exif, (*notes, *mend_info(image)), path)
+
+
+def from_image(image: Image.Image, source: str = "the picture") -> Picture:
+    """A picture of 8 bit, or of one channel of 16 bit, that Pillow has read already.
+
+    Args:
+        image: what its `info` says is kept as `read_picture` keeps it.
+        source: what messages call it.
+
+    Raises:
+        ImageError: it is empty or has pixels of another kind.
+    """
+    if 0 in image.size:
+        raise ImageError(f"{source} is empty")
+    notes = mend_info(image)
+    orientation, exif = read_exif(image, source)
+    if image.mode.startswith("I"):
+        samples, grey = np.asarray(image).clip(0, 65535).astype(np.uint16)[..., np.newaxis], True
+    else:
+        samples, grey = _eight_bit(image, Path(source))
+    return _picture(image, samples, grey, orientation, exif, notes, source)
+
+
+def _picture(
+    image: Image.Image,
+    samples: NDArray[Any],
+    grey: bool,
+    orientation: int,
+    exif: bytes | None,
+    notes: tuple[str, ...],
+    source: str | Path,
+) -> Picture:
+    for note in notes:
+        logger.warning("%s: %s", source, note)
     samples = turn_upright(samples, orientation)
     colour = samples[..., :1].repeat(3, axis=2) if grey else samples[..., :3]
     has_alpha = samples.shape[2] in (2, 4)
@@ -124,6 +161,8 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
         # A CMYK profile says nothing about the RGB values made from it.
         icc_profile=image.info.get("icc_profile") if image.mode != "CMYK" else None,
         exif=exif,
+        texts=texts_of(image),
+        notes=notes,
     )
 
 

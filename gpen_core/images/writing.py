@@ -1,13 +1,13 @@
 """Writes picture files: whole or not at all, and never over an existing one unless asked.
 
-| type | depth   | alpha | profile | EXIF                          | longest side |
-|------|---------|-------|---------|-------------------------------|--------------|
-| PNG  | 8, 16   | yes   | yes     | yes                           |              |
-| TIFF | 8, 16   | yes   | yes     | the tags describing the photo |              |
-| WebP | 8       | yes   | yes     | yes                           | 16383        |
-| AVIF | 8       | yes   | yes     | yes                           | 32768        |
-| JPEG | 8       | no    | yes     | yes, up to 64 kB              | 65500        |
-| BMP  | 8       | no    | no      | no                            |              |
+| type | depth   | alpha | profile | EXIF                          | texts | longest side |
+|------|---------|-------|---------|-------------------------------|-------|--------------|
+| PNG  | 8, 16   | yes   | yes     | yes                           | yes   |              |
+| TIFF | 8, 16   | yes   | yes     | the tags describing the photo | no    |              |
+| WebP | 8       | yes   | yes     | yes                           | no    | 16383        |
+| AVIF | 8       | yes   | yes     | yes                           | no    | 32768        |
+| JPEG | 8       | no    | yes     | yes, up to 64 kB              | no    | 65500        |
+| BMP  | 8       | no    | no      | no                            | no    |              |
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..files import write_bytes
 from .metadata import profile_for
 from .picture import Picture, to_dtype, to_float
 from .png16 import encode_png16
+from .text_chunks import png_info
 from .tiff import encode_tiff
 
 FORMATS = {
@@ -146,13 +147,14 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
     if kind == "TIFF":
         return encode_tiff(samples, profile, exif, _ZLIB_LEVEL)
     if samples.dtype == np.uint16:
-        return encode_png16(samples, profile, exif, _ZLIB_LEVEL)
+        return encode_png16(samples, profile, exif, _ZLIB_LEVEL, picture.texts)
     if kind == "JPEG" and exif and len(exif) > _LARGEST_JPEG_EXIF:
         logger.warning("%s: the EXIF data is too large for JPEG and was left out", path)
         exif = None
     options = _options(kind, quality)
     options |= {"icc_profile": profile} if profile else {}
     options |= {"exif": exif} if exif else {}
+    options |= {"pnginfo": png_info(picture.texts)} if kind == "PNG" else {}
     file = io.BytesIO()
     try:
         Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(

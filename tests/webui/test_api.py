@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 with warnings.catch_warnings():  # newer ones would rather have another package than httpx
     warnings.simplefilter("ignore")
@@ -179,6 +179,24 @@ class TestWork:
         assert (image.mode, image.size) == ("RGBA", (200, 256))
         assert set(image.getchannel("A").tobytes()) == {77}
         assert image.getexif().get(0x0112, 1) == 1
+
+    def test_data_that_is_stored_as_text(self, client, face, as_base64):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        turned = face.transpose(Image.Transpose.ROTATE_90)
+        texts = PngImagePlugin.PngInfo()
+        for name, data in {"exif": exif.tobytes(), "icc_profile": b"no profile"}.items():
+            texts.add_text(name, str(data))
+        body = {"image": as_base64(turned, pnginfo=texts)}
+        answer = client().post("/gpen/v1/restore", json=body)
+        assert answer.status_code == 200
+        notes = answer.json()["report"]["notes"]
+        assert notes[:2] == [
+            "its EXIF data is stored as Python text and was read from that",
+            "its colour profile is stored as Python text and was read from that",
+        ]
+        assert picture_in(answer).getexif().get(0x0112, 1) == 1
+        assert client().post("/gpen/v1/detect", json=body).status_code == 200
 
     def test_queue_and_state(self, client, webui, face, as_base64):
         asked = client()

@@ -1,6 +1,7 @@
 """The script of txt2img and img2img, and what it does beside ADetailer and ReActor."""
 
 import copy
+import dataclasses
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -20,8 +21,8 @@ def script(webui):
 def restored(script, face):
     """Runs the hook for single pictures: restored(p, *args) is the picture after it."""
 
-    def run(p, *args, **facts):
-        pp = SimpleNamespace(image=face, **facts)
+    def run(p, *args, image=face, **facts):
+        pp = SimpleNamespace(image=image, **facts)
         script.postprocess_image(p, pp, *args)
         return pp.image
 
@@ -29,11 +30,12 @@ def restored(script, face):
 
 
 class TestInfotext:
-    def test_round_trip(self, script, job):
+    def test_round_trip(self, script, job, restored):
         controls = script.ui(False)
         p = job()
-        script.process(p, *ON)
+        restored(p, *ON)
         facts = p.extra_generation_params
+        assert facts.pop("GPEN result").startswith("restored 1 of 1 face")
         assert facts == {
             "GPEN strength": 0.5,
             "GPEN model": "GPEN-tiny.pth",
@@ -62,21 +64,65 @@ class TestInfotext:
         assert p.extra_generation_params == {}
 
     @pytest.mark.parametrize("args", [(), (True,), (True, 0.5), (None,) * 6])
-    def test_short_lists_of_the_api(self, script, job, args):
+    def test_short_lists_of_the_api(self, job, restored, args):
         p = job()
-        script.process(p, *args)
+        restored(p, *args)
         assert ("GPEN strength" in p.extra_generation_params) == bool(args and args[0])
 
-    def test_copies_of_a_job_do_not_share_it(self, script, job):
+    def test_copies_of_a_job_do_not_share_it(self, job, restored):
         p = job()
         copied = copy.copy(p)
-        script.process(copied, *ON)
+        restored(copied, *ON)
         assert p.extra_generation_params == {}
+        assert copied.extra_generation_params
+
+    def test_nothing_is_said_before_it_happened(self, script, job):
+        p = job()
+        script.process(p, *ON)
+        assert p.extra_generation_params == {}
+
+    def test_each_picture_has_its_own_outcome(self, job, restored, face, blank):
+        p = job(2, extra_generation_params={"Hires upscale": 2})
+        restored(p, True, index=0)
+        first = p.extra_generation_params
+        assert first["GPEN model"] == "GPEN-tiny.pth", "the file, not the choice"
+        assert first["Hires upscale"] == 2
+        restored(p, True, index=1, image=blank)
+        assert p.extra_generation_params.keys() == {"Hires upscale", "GPEN result"}
+        assert p.extra_generation_params["GPEN result"].startswith("no face found")
+        assert p.comments[0].startswith("GPEN: picture 1: restored 1 of 1 face with GPEN-tiny.pth")
+        assert p.comments[1].startswith("GPEN: picture 2: no face found")
+
+    def test_the_next_job_begins_anew(self, script, job, restored):
+        p = job()
+        restored(p, True)
+        script.process(p)
+        assert p.extra_generation_params == {}
+
+    @pytest.mark.parametrize("how", ["failed", "interrupted"])
+    def test_what_did_not_run_is_not_said_to_have(self, webui, job, restored, how):
+        webui.state.interrupted = how == "interrupted"
+        p = job()
+        restored(p, True, 1.0, "gone.pth" if how == "failed" else None)
+        assert p.extra_generation_params == {"GPEN result": how}
+
+    def test_notes_are_told(self, webui, job, restored, monkeypatch):
+        service = webui.part("service").SERVICE
+        original = service.restore
+
+        def restore(*args, **kwargs):
+            result = original(*args, **kwargs)
+            report = dataclasses.replace(result.report, notes=("less memory was used",))
+            return dataclasses.replace(result, report=report)
+
+        monkeypatch.setattr(service, "restore", restore)
+        p = job()
+        restored(p, True)
+        assert p.comments[0].endswith("; less memory was used")
 
     def test_a_wrong_choice_does_not_stop_the_job(self, script, job, restored, face):
         p = job()
         script.process(p, True, 0.5, None, "none such")
-        assert p.extra_generation_params == {}
         assert restored(p, True, 0.5, None, "none such") is face
         assert "none such" in p.comments[0]
 
@@ -125,7 +171,7 @@ class TestRestoring:
         webui.state.interrupted = True
         p = job()
         assert restored(p, True) is face
-        assert p.comments == []
+        assert p.comments == ["GPEN: interrupted"]
 
     def test_the_queue_is_left_alone(self, webui, job, restored):
         with webui.lock:

@@ -60,7 +60,7 @@ def test_a_webui_without_face_restorers(bare, install_model, face):
     bare.opts.gpen_detector = "embedded"
     pp = bare.scripts_postprocessing.PostprocessedImage(face)
     bare.extras.process(pp, enable=True)
-    assert pp.info["GPEN faces"] == 1
+    assert pp.info["GPEN result"] == "restored 1 of 1 face"
     bare.tell("script_unloaded")
 
 
@@ -112,14 +112,15 @@ class TestAxes:
         assert [option.label for option in options] == ["Seed", "[GPEN] model", "[GPEN] strength"]
         assert options[1].choices() == ["best installed", "GPEN-tiny.pth"]
 
-    def test_a_value_belongs_to_one_job_of_the_plot(self, webui, options, job):
+    def test_a_value_belongs_to_one_job_of_the_plot(self, webui, options, job, face):
         webui.tell("before_ui")
         p, other = job(), job()
         options[1].apply(p, "GPEN-tiny.pth", [])
         options[2].apply(p, 0.25, [0.25, 1])
         webui.scripts.scripts_data.pop()
-        webui.generation.process(p)
-        webui.generation.process(other)
+        pp = SimpleNamespace(image=face)
+        webui.generation.postprocess_image(p, pp)
+        webui.generation.postprocess_image(other, pp)
         assert p.extra_generation_params["GPEN strength"] == 0.25
         assert p.extra_generation_params["GPEN model"] == "GPEN-tiny.pth"
         assert other.extra_generation_params == {}

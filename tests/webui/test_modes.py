@@ -61,7 +61,8 @@ class TestShown:
         updates = call["fn"](title, aligned)
         assert len(updates) == len(call["outputs"])
         assert call["queue"] is False
-        photo, button, *parts = zip(call["outputs"], updates, strict=True)
+        model, photo, button, *parts = zip(call["outputs"], updates, strict=True)
+        assert model[0] is tab["gpen_model"]
         assert photo[0] is tab["gpen_photo"]
         assert button[0] is tab["gpen_restore"]
         shown = {c.kwargs["elem_id"].removeprefix("gpen_") for c, u in parts if u["visible"]}
@@ -73,7 +74,7 @@ class TestShown:
         shown, *names = self.after(tab, "Restore")
         assert names == [tab["gpen_photo"].kwargs["label"], tab["gpen_restore"].value]
         outputs = tab["gpen_mode"].calls["change"]["outputs"]
-        for component in outputs[2:]:
+        for component in outputs[3:]:
             name = component.kwargs["elem_id"].removeprefix("gpen_")
             assert component.kwargs.get("visible", True) is (name in shown)
 
@@ -98,7 +99,9 @@ class TestShown:
         assert self.after(tab, SYNTHESIZE)[1:] == ("Segmentation map", "Make face")
 
     def test_the_aligned_face_has_the_same_choice(self, tab):
-        assert tab["gpen_aligned"].calls["change"] == tab["gpen_mode"].calls["change"]
+        of_mode, of_aligned = (tab[f"gpen_{n}"].calls["change"] for n in ("mode", "aligned"))
+        assert of_aligned["outputs"] == of_mode["outputs"][1:]  # the chosen model stays
+        assert of_aligned["fn"](INPAINT, True) == of_mode["fn"](INPAINT, True)[1:]
 
     def test_selfie(self, tab, install_model):
         call = tab["gpen_selfie"].calls["click"]

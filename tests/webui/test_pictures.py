@@ -97,7 +97,14 @@ class TestExtras:
 
     def test_tells_what_was_done(self, extras, face):
         pp = extras(face, strength=0.5, elsewhere=1)
-        assert pp.info == {"GPEN model": "GPEN-tiny.pth", "GPEN strength": 0.5, "GPEN faces": 1}
+        assert pp.info == {
+            "GPEN strength": 0.5,
+            "GPEN model": "GPEN-tiny.pth",
+            "GPEN template": "gpen",
+            "GPEN colour match": "none",
+            "GPEN faces": "all",
+            "GPEN result": "restored 1 of 1 face",
+        }
         assert pp.nametags == ["gpen"]
         assert pp.image.mode == "RGB"
         assert pp.image.tobytes() != face.tobytes()
@@ -109,7 +116,7 @@ class TestExtras:
     def test_no_faces_chosen(self, extras, face):
         pp = extras(face, faces="7")
         assert pp.image is face
-        assert pp.info["GPEN faces"] == 0
+        assert list(pp.info) == ["GPEN result"], "no model and no strength: GPEN did nothing"
 
     def test_a_host_without_names_and_more_pictures(self, webui, face):
         class Picture:
@@ -127,14 +134,15 @@ class TestExtras:
             monkeypatch.setattr(webui.part("service").SERVICE, "restore", lambda *_, **__: 1 / 0)
         pp = extras(face, **({} if how == "surprise" else {how: "missing"}))
         assert pp.image is face
-        assert "failed" in pp.info["GPEN"]
+        assert pp.info["GPEN result"].startswith("failed: ")
+        assert len(pp.info) == 1
         assert not pp.nametags
 
     def test_interrupt(self, webui, extras, face):
         webui.state.interrupted = True
         pp = extras(face)
         assert pp.image is face
-        assert not pp.info
+        assert pp.info == {"GPEN result": "interrupted"}
 
 
 class TestModes:
@@ -163,7 +171,7 @@ class TestModes:
     def test_colours(self, extras, face, mode, after):
         source = face.convert(mode)
         pp = extras(source)
-        assert pp.info["GPEN faces"] == 1
+        assert pp.info["GPEN result"] == "restored 1 of 1 face"
         assert pp.image.mode == after
         assert pp.image.tobytes() != source.convert(after).tobytes()
 

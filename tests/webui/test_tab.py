@@ -2,8 +2,9 @@
 
 import json
 import re
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,58 @@ class TestControls:
         upscaler = self.by_id(bare)["gpen_upscaler"]
         assert upscaler.value == "None"
         assert upscaler.kwargs["choices"] == ["None", *(n for n in names if n != "None")]
+
+    @pytest.mark.parametrize("place", ["tab", "generation", "extras"])
+    def test_defaults_of_the_settings_are_taken_whenever_the_page_is_loaded(self, bare, place):
+        bare.load()
+        bare.gradio.made.clear()
+        build = {
+            "generation": lambda: bare.generation.ui(False),
+            "extras": lambda: bare.extras.ui(),
+        }
+        build.get(place, lambda: bare.tell("ui_tabs"))()
+        wishes = {"strength": 0.25, "template": "ffhq", "colour match": "lowfreq"}
+        wishes |= {"detector": "yunet"} if place == "tab" else {}
+        bare.opts.gpen_strength, bare.opts.gpen_template = 0.25, "ffhq"
+        bare.opts.gpen_colour, bare.opts.gpen_detector = "lowfreq", "yunet"
+        for name, wish in wishes.items():
+            (control,) = [
+                c
+                for c in bare.gradio.made
+                if c.kwargs.get("label", "").lower().removeprefix("gpen ") == name
+            ]
+            assert control.load() == wish
+            # The host would keep the first value for ever otherwise.
+            assert control.do_not_save_to_config
+
+    def test_models_for_other_tasks_are_offered_for_those_alone(self, bare, install_model):
+        for name in ("GPEN-BFR-512.pth", "GPEN-Colorization-1024.pth", "mine.pth"):
+            install_model(name=name)
+        bare.load()
+        bare.tell("ui_tabs")
+        made = self.by_id(bare)
+        assert set(made["gpen_model"].kwargs["choices"]) == {
+            *("best installed", "GPEN-BFR-512.pth", "mine.pth"),
+        }
+        change = made["gpen_mode"].calls["change"]["fn"]
+        (models, *_) = change("Colorize", False)
+        assert set(models["choices"]) == {
+            *("best installed", "GPEN-Colorization-1024.pth", "mine.pth"),
+        }
+        assert models["value"] == "best installed"
+
+    def test_send_buttons_in_a_host_with_an_empty_module_of_infotexts(self, bare):
+        """As SD.Next has it."""
+        source = bare.infotext_utils
+        other = ModuleType("modules.generation_parameters_copypaste")
+        for name in ("ParamBinding", "create_buttons", "register_paste_params_button"):
+            setattr(other, name, getattr(source, name))
+            delattr(source, name)
+        bare.load()
+        sys.modules[other.__name__] = other
+        ((entry,),) = bare.tell("ui_tabs")
+        assert entry[1] == "GPEN"
+        assert len(source.bindings) == 3
 
     def test_send_buttons(self, tab):
         bindings = tab.infotext_utils.bindings
@@ -159,7 +212,8 @@ class TestRestore:
         assert saved["image"] is picture
         assert saved["path"] == "outputs/extras-images"
         assert saved["suffix"] == "-gpen"
-        assert saved["info"] == "GPEN model: GPEN-tiny.pth, GPEN strength: 1, GPEN faces: 1"
+        assert "GPEN model: GPEN-tiny.pth" in saved["info"]
+        assert "GPEN result: restored 1 of 1 face" in saved["info"]
         assert (webui.state.job_no, webui.state.job) == (1, "")
 
     def test_numbers_mean_the_same_faces_as_the_search(self, restore, work, webui, couple):
@@ -260,7 +314,7 @@ class TestRestore:
         saved = []
 
         def save_image(image, path, basename="", extension="png", info=None, suffix=""):
-            saved.append(suffix)
+            saved.append(suffix)  # and tells nothing
 
         monkeypatch.setattr(webui.images, "save_image", save_image)
         assert len(restore(face)[1]) == 1

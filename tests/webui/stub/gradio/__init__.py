@@ -19,6 +19,9 @@ class _Component:
         unknown = set(kwargs) - allowed
         if unknown:
             raise TypeError(f"{type(self).__name__} got unexpected arguments {unknown}")
+        # A function is asked anew whenever the page is loaded.
+        self.load = value if callable(value) else None
+        value = value() if callable(value) else value
         self.value, self.kwargs, self.calls = value, kwargs, {}
         made.append(self)
 

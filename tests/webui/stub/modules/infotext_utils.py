@@ -5,6 +5,11 @@ import gradio as gr
 bindings = []
 
 
+def quote(text):
+    text = str(text)
+    return f'"{text}"' if "," in text or ":" in text or "\n" in text else text
+
+
 class ParamBinding:
     def __init__(self, paste_button, tabname, source_image_component=None):
         self.paste_button = paste_button

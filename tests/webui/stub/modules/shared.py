@@ -12,6 +12,10 @@ opts = options.Options(
         "outdir_samples": "",
         "outdir_extras_samples": "outputs/extras-images",
         "samples_format": "png",
+        "enable_pnginfo": True,
+        "jpeg_quality": 80,
+        "use_original_name_batch": True,
+        "save_images_add_number": True,
     }
 )
 cmd_opts = SimpleNamespace(

@@ -1,0 +1,149 @@
+"""Texts of PNG files, and data that stands among them as text."""
+
+import io
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, PngImagePlugin
+
+from gpen_core.cli import main
+from gpen_core.errors import ImageError
+from gpen_core.images import Picture, from_image, read_picture, write_picture
+from gpen_core.images.metadata import comment_of, with_comment
+from gpen_core.images.text_chunks import mend_info
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+MAKE, ORIENTATION = 0x010F, 0x0112
+
+
+def block(**tags):
+    exif = Image.Exif()
+    exif[MAKE] = "Camera"
+    exif[ORIENTATION] = 6
+    return exif.tobytes()
+
+
+@pytest.fixture
+def png(tmp_path):
+    """Writes a PNG file with texts: png({"name": "text"}, mode) is its path."""
+
+    def write(texts, mode="RGB"):
+        info = PngImagePlugin.PngInfo()
+        for name, text in texts.items():
+            info.add_text(name, text)
+        Image.new(mode, (30, 20), 90 if mode == "P" else None).save(
+            tmp_path / "photo.png", pnginfo=info
+        )
+        return tmp_path / "photo.png"
+
+    return write
+
+
+def test_data_in_python_words_is_read_with_notes(png, caplog):
+    texts = {"exif": str(block()), "icc_profile": str(PROFILE), "parameters": "Steps: 1"}
+    path = png({**texts, "dpi": "(72, 72)"})
+    with caplog.at_level(logging.WARNING, "gpen"):
+        picture = read_picture(path)
+    assert picture.icc_profile == PROFILE
+    exif = Image.Exif()
+    exif.load(picture.exif)
+    assert (exif[MAKE], exif[ORIENTATION]) == ("Camera", 1)
+    assert picture.pixels.shape[:2] == (30, 20), "turned as the EXIF data says"
+    assert picture.texts == {"parameters": "Steps: 1"}
+    assert picture.notes == (
+        "its EXIF data is stored as Python text and was read from that",
+        "its colour profile is stored as Python text and was read from that",
+    )
+    assert all(note in caplog.text for note in picture.notes)
+
+
+@pytest.mark.parametrize("text", ["b'\\x'", "b'", "profile", "b'\\u1234'", "b'a' + b'b'", "b'a\\"])
+def test_what_is_no_such_text_is_left_out(png, text):
+    picture = read_picture(png({"icc_profile": text, "transparency": text, "exif": "b'a"}))
+    assert (picture.icc_profile, picture.alpha, picture.exif) == (None, None, None)
+    assert [note.endswith("was left out") for note in picture.notes] == [True] * 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+def test_transparency_as_text(png, mode):
+    path = png({"transparency": str(bytes(range(256)))}, mode)
+    picture = read_picture(path)
+    if mode == "P":
+        with Image.open(path) as image:
+            assert np.array_equal(picture.alpha, np.asarray(image))
+    else:
+        assert picture.alpha is None
+
+
+@given(st.binary(max_size=300))
+def test_every_bytes_comes_back(data):
+    image = Image.new("L", (1, 1))
+    image.info["icc_profile"] = str(data)
+    mend_info(image)
+    assert image.info["icc_profile"] == data
+
+
+def test_sound_data_is_left_alone(tmp_path):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png", exif=block(), icc_profile=PROFILE)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.notes == ()
+    assert picture.icc_profile == PROFILE
+
+
+def test_the_command_line_restores_such_a_file(png, tmp_path, capsys):
+    path = png({"exif": str(block()), "icc_profile": str(PROFILE)})
+    assert main(["detect", str(path), "-o", str(tmp_path / "out.png")]) == 0
+    assert "is stored as Python text" in capsys.readouterr().err
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.info["icc_profile"] == PROFILE
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_texts_survive(tmp_path, dtype):
+    pixels = (np.arange(30 * 20 * 3).reshape(20, 30, 3) % 251).astype(dtype)
+    texts = {"parameters": "a person\nSteps: 20", "Title": "Größe 大"}
+    write_picture(tmp_path / "a.png", Picture(pixels, texts=texts))
+    again = read_picture(tmp_path / "a.png")
+    assert again.texts == texts
+    assert np.array_equal(again.pixels, pixels)
+
+
+class TestFromImage:
+    def test_keeps_what_the_image_says(self):
+        image = Image.new("RGBA", (30, 20), (1, 2, 3, 9))
+        image.info = {"exif": block(), "icc_profile": PROFILE, "parameters": "x", "dpi": "72"}
+        picture = from_image(image)
+        assert picture.pixels.shape == (30, 20, 3)
+        assert (picture.alpha == 9).all()
+        assert (picture.icc_profile, picture.texts) == (PROFILE, {"parameters": "x"})
+
+    def test_16_bit(self):
+        image = Image.fromarray(np.full((4, 5), 40000, np.uint16))
+        picture = from_image(image)
+        assert picture.grey
+        assert (picture.pixels == 40000).all()
+
+    def test_empty(self):
+        with pytest.raises(ImageError, match="the photo is empty"):
+            from_image(Image.new("RGB", (0, 5)), "the photo")
+
+
+class TestComment:
+    @pytest.mark.parametrize("text", ["Steps: 20", "Größe 大\nx"])
+    def test_round_trip(self, text):
+        exif = with_comment(block(), text)
+        assert comment_of(exif) == text
+        tags = Image.Exif()
+        tags.load(exif)
+        assert tags[MAKE] == "Camera"
+        assert comment_of(with_comment(exif, "other")) == "other"
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(file, "JPEG", exif=with_comment(None, text))
+        assert comment_of(Image.open(file).info["exif"]) == text
+
+    @pytest.mark.parametrize("exif", [None, b"", b"nothing", block()])
+    def test_none(self, exif):
+        assert comment_of(exif) is None
