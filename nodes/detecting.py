@@ -17,7 +17,15 @@ from ..gpen_core.overlay import draw_faces
 from ..gpen_core.selection import faces_in_boxes, faces_in_mask
 from . import host
 from .boxes import boxes_for
-from .inputs import CATEGORY, confidence, images, mask, maximum_count, minimum_size
+from .inputs import (
+    CATEGORY,
+    confidence,
+    images,
+    known_boxes,
+    mask,
+    maximum_count,
+    minimum_size,
+)
 from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
 from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
@@ -49,9 +57,7 @@ class DetectFaces(io.ComfyNode):
                     tooltip="how the faces of an image are numbered",
                 ),
                 mask("only faces whose middle lies in the mask"),
-                BoxesSocket.Input(
-                    "bboxes", optional=True, tooltip="only faces whose middle lies in one of these"
-                ),
+                known_boxes("only faces whose middle lies in one of these"),
             ],
             outputs=[
                 FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),

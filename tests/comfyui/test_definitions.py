@@ -8,6 +8,9 @@ import pytest
 
 RELEASED = json.loads((Path(__file__).parent / "released_inputs.json").read_text())
 NODES = list(RELEASED)
+# What every frontend draws as a socket, and the simple values that are meant to be widgets.
+SOCKETS = {"IMAGE", "MASK", "GPEN_MODEL", "GPEN_DETECTOR", "GPEN_FACES"}
+WIDGETS = {"COMBO", "FLOAT", "INT", "STRING", "BOOLEAN"}
 
 
 def schema_of(pack, node_id):
@@ -76,3 +79,14 @@ def test_small_numbers_are_not_rounded_by_the_widget(pack, name):
     ]
     assert found
     assert all(entry.round is False for entry in found)
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_no_frontend_turns_a_socket_into_a_widget(pack, node_id):
+    """A widget's value is always sent: what is left open would not be left out.
+
+    Frontends draw widgets for more and more of the host's types, such as BOUNDING_BOX since 1.39.
+    """
+    for entry in schema_of(pack, node_id).inputs:
+        if entry.io_type not in WIDGETS | SOCKETS:
+            assert entry.extra_dict["forceInput"] is True, entry.id
