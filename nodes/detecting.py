@@ -27,6 +27,7 @@ from .inputs import (
     minimum_size,
 )
 from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .searching import also_found_as
 from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
 
@@ -40,6 +41,7 @@ class DetectFaces(io.ComfyNode):
             node_id="GPENDetectFaces",
             display_name="Detect Faces (GPEN)",
             category=CATEGORY,
+            **also_found_as("find faces", "face detection", "face boxes"),
             description=(
                 "Finds faces with their landmarks in each image of a batch and numbers them. A "
                 "mask or boxes restrict the search to faces whose middle lies in them."

@@ -21,6 +21,7 @@ from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .model_tasks import require_task
 from .pictures import copy_of, frame_of, mask_for, put, refuse_nan, within_range
+from .searching import also_found_as
 from .values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
@@ -36,6 +37,7 @@ class CropFaces(io.ComfyNode):
             node_id="GPENCropFaces",
             display_name="Crop Faces (GPEN)",
             category=CATEGORY,
+            **also_found_as("align faces", "extract faces"),
             description=(
                 "Cuts each face out of the images, upright and in the position GPEN expects. All "
                 "faces of a batch come as one batch of crops, in order."
@@ -88,8 +90,9 @@ class RestoreFaces(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="GPENRestoreFaces",
-            display_name="Restore Faces (GPEN)",
+            display_name="Run GPEN on Crops",
             category=CATEGORY,
+            **also_found_as("restore crops", "restore face crops"),
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
                 model(),
@@ -130,6 +133,7 @@ class PasteFacesBack(io.ComfyNode):
             node_id="GPENPasteFacesBack",
             display_name="Paste Faces Back (GPEN)",
             category=CATEGORY,
+            **also_found_as("paste crops", "uncrop faces"),
             description=(
                 "Pastes restored crops back where they were cut out, without a seam. The images "
                 "may be the original ones or the same ones upscaled. Outside the faces every pixel "
@@ -138,7 +142,7 @@ class PasteFacesBack(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
                 FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
-                io.Image.Input("restored", tooltip="from Restore Faces (GPEN)"),
+                io.Image.Input("restored", tooltip="from Run GPEN on Crops"),
                 strength(),
                 feather(),
                 colour_match(),
