@@ -49,7 +49,8 @@ test-comfyui: chromium
 		echo "$(COMFYUI_PYTHON) needs ComfyUI's packages, pytest and playwright." \
 			"Name another one: make test-comfyui COMFYUI_PYTHON=/path/to/python"; exit 1; }
 	COMFYUI_PATH="$(COMFYUI_PATH)" COMFYUI_FRONTEND="$(COMFYUI_FRONTEND)" \
-		GPEN_CHROMIUM="$(CHROMIUM)" $(COMFYUI_PYTHON) -m pytest tests/comfyui_browser $(ARGS)
+		GPEN_CHROMIUM="$(CHROMIUM)" $(COMFYUI_PYTHON) -m pytest \
+		--confcutdir=tests/comfyui_browser tests/comfyui_browser $(ARGS)
 
 lint: setup
 	$(bin)/ruff check .
