@@ -3,6 +3,7 @@
 #   make test        all tests             make test-fast   without the full-size networks
 #   make test-old-torch  what depends on torch, on the versions that older hosts have
 #   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
+#   make test-comfyui COMFYUI_PATH=path/to/ComfyUI    its page in a browser; needs Chromium, fetches nothing
 #   make lint        ruff and types        make bench       time and memory
 #   make setup-locked  the tests' packages by their hashes   make lock  choose and note them anew
 #   make bench-figures GPEN_REFERENCE=path/to/GPEN    measure anew what the documentation shows
@@ -43,7 +44,10 @@ GRADIOS = 3 4
 CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-browser || \
 	command -v google-chrome)}
 
-.PHONY: demo test test-fast test-old-torch test-webui lint bench bench-figures setup \
+# A Python with the packages of ComfyUI, pytest and playwright.
+COMFYUI_PYTHON ?= python3
+
+.PHONY: demo test test-fast test-old-torch test-webui test-comfyui lint bench bench-figures setup \
 	setup-locked lock clean chromium
 
 demo: $(VENV)/.ready-for-demo
@@ -64,6 +68,16 @@ test-webui: chromium $(GRADIOS:%=$(VENV)-gradio%/.ready)
 	@set -e; for gradio in $(GRADIOS); do \
 		GPEN_CHROMIUM="$(CHROMIUM)" $(VENV)-gradio$$gradio/bin/python -m pytest \
 			tests/webui_browser $(ARGS); done
+
+test-comfyui: chromium
+	@test -f "$(COMFYUI_PATH)/main.py" || { \
+		echo "Name a checkout of ComfyUI: make test-comfyui COMFYUI_PATH=/path/to/ComfyUI"; exit 1; }
+	@$(COMFYUI_PYTHON) -c 'import aiohttp, playwright, pytest' || { \
+		echo "$(COMFYUI_PYTHON) needs ComfyUI's packages, pytest and playwright." \
+			"Name another one: make test-comfyui COMFYUI_PYTHON=/path/to/python"; exit 1; }
+	COMFYUI_PATH="$(COMFYUI_PATH)" COMFYUI_FRONTEND="$(COMFYUI_FRONTEND)" \
+		GPEN_CHROMIUM="$(CHROMIUM)" $(COMFYUI_PYTHON) -m pytest \
+		--confcutdir=tests/comfyui_browser tests/comfyui_browser $(ARGS)
 
 lint: setup
 	$(bin)/ruff check .

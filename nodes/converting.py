@@ -12,6 +12,7 @@ from ..gpen_core.errors import CheckpointError
 from . import host
 from .inputs import CATEGORY
 from .model_files import find_model, fingerprint, list_models, missing_model
+from .searching import also_found_as
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 
@@ -26,6 +27,7 @@ class ConvertGpenModel(io.ComfyNode):
             node_id="GPENConvertModel",
             display_name="Convert GPEN Model",
             category=CATEGORY,
+            **also_found_as("safetensors", "onnx export"),
             is_output_node=True,
             description=(
                 "Writes a GPEN model as .safetensors, which loads faster and cannot hold code, or "

@@ -18,8 +18,17 @@ from ..gpen_core.report import OUTSIDE_MASK
 from ..gpen_core.selection import faces_in_boxes, faces_in_mask
 from . import host
 from .boxes import boxes_for
-from .inputs import CATEGORY, confidence, images, mask, maximum_count, minimum_size
+from .inputs import (
+    CATEGORY,
+    confidence,
+    images,
+    known_boxes,
+    mask,
+    maximum_count,
+    minimum_size,
+)
 from .pictures import Frame, check_mask, copy_of, empty_masks, frame_of, mask_for, put, within_range
+from .searching import also_found_as
 from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
 
@@ -33,6 +42,7 @@ class DetectFaces(io.ComfyNode):
             node_id="GPENDetectFaces",
             display_name="Detect Faces (GPEN)",
             category=CATEGORY,
+            **also_found_as("find faces", "face detection", "face boxes"),
             description=(
                 "Finds faces with their landmarks in each image of a batch and numbers them. A "
                 "mask or boxes restrict the search to faces whose middle lies in them."
@@ -50,9 +60,7 @@ class DetectFaces(io.ComfyNode):
                     tooltip="how the faces of an image are numbered",
                 ),
                 mask("only faces whose middle lies in the mask"),
-                BoxesSocket.Input(
-                    "bboxes", optional=True, tooltip="only faces whose middle lies in one of these"
-                ),
+                known_boxes("only faces whose middle lies in one of these"),
             ],
             outputs=[
                 FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),

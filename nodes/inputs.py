@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..gpen_core.changes import DEFAULT_THRESHOLD
 from ..gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES, RestorationOptions
-from .values import DetectorSocket, FacesSocket, ModelSocket
+from .values import BoxesSocket, DetectorSocket, FacesSocket, ModelSocket
 
 CATEGORY = "image/faces"
 
@@ -38,6 +38,16 @@ def known_faces() -> Any:
     """Faces in place of those that would be searched for."""
     return FacesSocket.Input(
         "faces", optional=True, tooltip="faces found or selected before; none are searched"
+    )
+
+
+def known_boxes(tooltip: str) -> Any:
+    """Boxes, if any are connected; which faces they are for, `tooltip` says.
+
+    Frontends from 1.39 on would draw a widget, whose box of 512 pixels would always be sent.
+    """
+    return BoxesSocket.Input(
+        "bboxes", optional=True, tooltip=tooltip, extra_dict={"forceInput": True}
     )
 
 

@@ -13,6 +13,7 @@ from ..gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
 from . import host
 from .inputs import CATEGORY
 from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
+from .searching import also_found_as
 from .values import DetectorSocket, ModelSocket
 
 
@@ -26,6 +27,7 @@ class LoadGpenModel(io.ComfyNode):
             node_id="GPENLoadModel",
             display_name="Load GPEN Model",
             category=CATEGORY,
+            **also_found_as("face restore model", "gpen model loader"),
             description=(
                 "Loads a GPEN face restoration model. The file may have any name; its size is read "
                 "from its content. GPEN's weights are for non-commercial use."
@@ -95,6 +97,7 @@ class LoadFaceDetector(io.ComfyNode):
             node_id="GPENLoadFaceDetector",
             display_name="Load Face Detector (GPEN)",
             category=CATEGORY,
+            **also_found_as("face detection model", "retinaface", "yunet", "mtcnn"),
             description=(
                 "Chooses how faces are found. The embedded detector needs no files; RetinaFace and "
                 "YuNet use files in models/facedetection."

@@ -9,7 +9,7 @@ from ..gpen_core.tasks.loading import admit
 from .values import GpenModel
 
 NODES: Mapping[Task, str] = {
-    "restoration": "Restore Image (GPEN)",
+    "restoration": "Restore Faces (GPEN Face Restoration)",
     "colorization": "Colorize Image (GPEN)",
     "inpainting": "Inpaint Face (GPEN)",
     "segmentation": "Face from Segmentation (GPEN)",

@@ -23,6 +23,7 @@ from .inputs import CATEGORY, images, known_detector, known_faces, model
 from .model_tasks import require_task
 from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
 from .restoring import default_detector
+from .searching import also_found_as
 from .values import Faces, GpenModel
 
 
@@ -36,6 +37,7 @@ class ColorizeImage(io.ComfyNode):
             node_id="GPENColorize",
             display_name="Colorize Image (GPEN)",
             category=CATEGORY,
+            **also_found_as("colorise", "colourize", "old photo"),
             description=(
                 "Colours grey pictures of faces with a GPEN colorization model. Light and detail "
                 "stay the picture's own; only the colour is the network's. Best for aligned "
@@ -75,6 +77,7 @@ class InpaintFace(io.ComfyNode):
             node_id="GPENInpaint",
             display_name="Inpaint Face (GPEN)",
             category=CATEGORY,
+            **also_found_as("face inpainting", "remove scratches"),
             description=(
                 "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the "
                 "mask stays as it is. Faces are found first, unless the images are aligned faces "
@@ -155,6 +158,7 @@ class FaceFromSegmentation(io.ComfyNode):
             node_id="GPENFaceFromSegmentation",
             display_name="Face from Segmentation (GPEN)",
             category=CATEGORY,
+            **also_found_as("segmentation to face", "seg2face"),
             description=(
                 "Makes a face from a segmentation map in the colours of CelebAMask-HQ, with a GPEN "
                 "segmentation-to-face model."

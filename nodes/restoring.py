@@ -32,6 +32,7 @@ from .inputs import (
 )
 from .job import Job
 from .model_files import detection_folders
+from .searching import FACE_RESTORATION, also_found_as
 from .selecting import faces_changed_in
 from .values import Faces, GpenModel
 
@@ -44,8 +45,9 @@ class RestoreImage(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="GPENRestoreImage",
-            display_name="Restore Image (GPEN)",
+            display_name="Restore Faces (GPEN Face Restoration)",
             category=CATEGORY,
+            **also_found_as(*FACE_RESTORATION),
             description=(
                 "Restores the faces of images with GPEN: finds them, restores each at the model's "
                 "size and pastes it back without a seam. Everything else stays as it is. Video "
@@ -124,8 +126,9 @@ class RestoreAfterSwap(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="GPENRestoreAfterSwap",
-            display_name="Restore After Swap (GPEN)",
+            display_name="After Swap Restore (GPEN)",
             category=CATEGORY,
+            **also_found_as("reactor", "face swap", "faceswap", "restore after swap"),
             description=(
                 "For use after ReActor or any other face swap: compares the swapped with the "
                 "original images, restores only the faces that were changed, and leaves all others "

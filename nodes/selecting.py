@@ -17,6 +17,7 @@ from ..gpen_core.selection import faces_in_mask, faces_of_size, largest_faces, s
 from . import host
 from .inputs import CATEGORY, change_from, choice_of_faces, mask
 from .pictures import check_mask, frame_of, mask_for, within_range
+from .searching import also_found_as
 from .values import Faces, FacesSocket
 
 KEEP_ORDER = "as found"
@@ -32,6 +33,7 @@ class SelectFaces(io.ComfyNode):
             node_id="GPENSelectFaces",
             display_name="Select Faces (GPEN)",
             category=CATEGORY,
+            **also_found_as("choose faces", "filter faces"),
             description=(
                 "Keeps the faces that fulfil every condition: number, size, score, place, and "
                 "whether a face swap has changed them. Faces keep their numbers."

@@ -32,6 +32,7 @@ from .pictures import (
     refuse_infinite,
     within_range,
 )
+from .searching import also_found_as
 from .values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
@@ -47,6 +48,7 @@ class CropFaces(io.ComfyNode):
             node_id="GPENCropFaces",
             display_name="Crop Faces (GPEN)",
             category=CATEGORY,
+            **also_found_as("align faces", "extract faces"),
             description=(
                 "Cuts each face out of the images, upright and in the position GPEN expects. All "
                 "faces of a batch come as one batch of crops, in order."
@@ -100,8 +102,9 @@ class RestoreFaces(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="GPENRestoreFaces",
-            display_name="Restore Faces (GPEN)",
+            display_name="Run GPEN on Crops",
             category=CATEGORY,
+            **also_found_as("restore crops", "restore face crops"),
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
                 model(),
@@ -142,6 +145,7 @@ class PasteFacesBack(io.ComfyNode):
             node_id="GPENPasteFacesBack",
             display_name="Paste Faces Back (GPEN)",
             category=CATEGORY,
+            **also_found_as("paste crops", "uncrop faces"),
             description=(
                 "Pastes restored crops back where they were cut out, without a seam. The images "
                 "may be the original ones or the same ones upscaled. Outside the faces every pixel "
@@ -150,7 +154,7 @@ class PasteFacesBack(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
                 FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
-                io.Image.Input("restored", tooltip="from Restore Faces (GPEN)"),
+                io.Image.Input("restored", tooltip="from Run GPEN on Crops"),
                 strength(),
                 feather(),
                 colour_match(),

@@ -1,5 +1,6 @@
 """What the host shows of the nodes, and what saved workflows rely on."""
 
+import dataclasses
 import inspect
 import json
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 RELEASED = json.loads((Path(__file__).parent / "released_inputs.json").read_text())
 NODES = list(RELEASED)
+# What every frontend draws as a socket, and the simple values that are meant to be widgets.
+SOCKETS = {"IMAGE", "MASK", "GPEN_MODEL", "GPEN_DETECTOR", "GPEN_FACES"}
+WIDGETS = {"COMBO", "FLOAT", "INT", "STRING", "BOOLEAN"}
 
 
 def schema_of(pack, node_id):
@@ -76,3 +80,63 @@ def test_small_numbers_are_not_rounded_by_the_widget(pack, name):
     ]
     assert found
     assert all(entry.round is False for entry in found)
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_no_frontend_turns_a_socket_into_a_widget(pack, node_id):
+    """A widget's value is always sent: what is left open would not be left out.
+
+    Frontends draw widgets for more and more of the host's types, such as BOUNDING_BOX since 1.39.
+    """
+    for entry in schema_of(pack, node_id).inputs:
+        if entry.io_type not in WIDGETS | SOCKETS:
+            assert entry.extra_dict["forceInput"] is True, entry.id
+
+
+@pytest.fixture
+def aliases(pack, monkeypatch):
+    """The other names under which a host that knows such finds a node: aliases(node_id)."""
+    io = pack.host.latest.io
+
+    @dataclasses.dataclass
+    class Schema(io.Schema):
+        search_aliases: list[str] = dataclasses.field(default_factory=list)
+
+    monkeypatch.setattr(io, "Schema", Schema)
+    return lambda node_id: schema_of(pack, node_id).search_aliases
+
+
+@pytest.mark.parametrize("words", ["face restore", "restore faces", "gfpgan", "codeformer"])
+def test_who_looks_for_face_restoration_finds_the_main_node_alone(aliases, words):
+    """Where several nodes have an alias, the shortest name would come first."""
+    assert [node_id for node_id in NODES if words in aliases(node_id)] == ["GPENRestoreImage"]
+
+
+def test_who_looks_for_reactor_finds_the_main_node_first(pack, aliases):
+    found = [node_id for node_id in pack.nodes if "reactor" in aliases(node_id)]
+    assert found == ["GPENRestoreImage", "GPENRestoreAfterSwap"]
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_every_node_has_other_names_in_lower_case(aliases, node_id):
+    words = aliases(node_id)
+    assert words
+    assert words == [word.lower() for word in dict.fromkeys(words)]
+
+
+def test_hosts_without_other_names_are_not_given_any(pack, monkeypatch):
+    io = pack.host.latest.io
+
+    @dataclasses.dataclass
+    class Schema:
+        node_id: str
+        display_name: str
+        category: str
+        inputs: list
+        outputs: list
+        description: str
+        is_output_node: bool = False
+
+    monkeypatch.setattr(io, "Schema", Schema)
+    for node in pack.nodes.values():
+        assert node.define_schema().display_name

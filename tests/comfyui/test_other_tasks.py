@@ -157,7 +157,7 @@ def test_a_model_for_another_task_is_refused_with_its_node(pack, load_for, detec
         pack.run("GPENInpaint", image=photo, mask=square_mask(), model=model)
     with pytest.raises(error, match=words):
         pack.run("GPENFaceFromSegmentation", image=photo, model=model)
-    with pytest.raises(error, match=r"use it with Restore Image \(GPEN\)"):
+    with pytest.raises(error, match=r"use it with Restore Faces \(GPEN Face Restoration\)"):
         pack.run("GPENColorize", image=photo, model=load_for("restoration"))
 
 

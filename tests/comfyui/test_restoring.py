@@ -1,4 +1,4 @@
-"""Restore Image, the same in steps, and Restore After Swap."""
+"""Restore Faces, the same in steps, and After Swap Restore."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ import torch
 
 @pytest.fixture
 def restore(pack, detector):
-    """Restore Image: image, mask, crops, report."""
+    """Restore Faces: image, mask, crops, report."""
 
     def run(image, model, **inputs):
         return pack.run("GPENRestoreImage", image=image, model=model, detector=detector, **inputs)

@@ -13,6 +13,24 @@ MODELS |= {"GPEN-Seg2face-512.pth"}
 # What the frontend draws itself; the server knows no such node.
 NOTES = {"Note", "MarkdownNote"}
 LARGEST_THUMBNAIL = 60_000
+# What nodes need below their title in Nodes 2.0 of frontend 1.58.1, where they never are smaller;
+# the classic canvas needs less.
+HEIGHTS = {
+    "GPENLoadModel": 142,
+    "GPENLoadFaceDetector": 86,
+    "GPENDetectFaces": 262,
+    "GPENSelectFaces": 322,
+    "GPENCropFaces": 134,
+    "GPENRestoreFaces": 78,
+    "GPENPasteFacesBack": 202,
+    "GPENInpaint": 194,
+    "GPENColorize": 78,
+    "GPENFaceFromSegmentation": 78,
+    "UpscaleModelLoader": 86,
+    "ImageUpscaleWithModel": 54,
+    "GetVideoComponents": 114,
+    "CreateVideo": 106,
+}
 
 
 def load(path):
@@ -127,6 +145,18 @@ def test_nodes_do_not_overlap(path):
     for index, a in enumerate(boxes):
         for b in boxes[:index]:
             assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+@workflows
+def test_nodes_are_as_high_as_the_newest_frontend_draws_them(path):
+    for node in load(path)["nodes"]:
+        assert node["size"][1] >= HEIGHTS.get(node["type"], 0), node["type"]
+
+
+@workflows
+def test_a_note_says_what_to_load(path):
+    notes = [node for node in load(path)["nodes"] if node["type"] in NOTES]
+    assert any("**Choose" in note["widgets_values"][0] for note in notes)
 
 
 @workflows
