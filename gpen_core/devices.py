@@ -82,7 +82,7 @@ def _has_half(device: torch.device) -> bool:
     """Whether torch convolves float16 there; older ones do not on the CPU."""
     if device.type != "cpu":
         return True
-    value = torch.zeros(1, 1, 1, 1, dtype=torch.float16)
+    value = torch.zeros(1, 1, 1, 1, dtype=torch.float16, device=device)
     try:
         torch.nn.functional.conv2d(value, value)
     except RuntimeError:

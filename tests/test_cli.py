@@ -111,7 +111,7 @@ class TestRestore:
         two = np.hstack([photo, photo]).astype(np.uint16) * 257
         write_picture("two.png", Picture(two))
         status, out, _ = run("restore", "two.png", "-o", "out", "--save-crops", "--faces", "1")
-        assert (status, out.count("restored 1 of 2 faces (not selected)")) == (0, 1)
+        assert (status, out.count("restored 1 of 2 faces (1 not selected)")) == (0, 1)
         assert files("out") == ["two-face1.png", "two.png"]
         assert pixels("out/two-face1.png").dtype == np.uint16
         half = photo.shape[1]
@@ -126,9 +126,9 @@ class TestRestore:
         alpha[0, 0] = 254
         write_picture("clear.png", Picture(photo, alpha))
         worked = []
-        real = picture_work.detect_faces
+        real = picture_work.search_faces
         monkeypatch.setattr(
-            picture_work, "detect_faces", lambda *a, **k: worked.append(0) or real(*a, **k)
+            picture_work, "search_faces", lambda *a, **k: worked.append(0) or real(*a, **k)
         )
         status, _, err = run("restore", "clear.png", "opaque.png", "-o", "out", "--format", "jpg")
         assert (status, len(worked), files("out")) == (1, 1, ["opaque.jpg"])
@@ -164,13 +164,13 @@ class TestRestore:
     def test_a_defect_in_one_picture_does_not_stop_the_others(self, run, monkeypatch):
         for name in ("a.png", "b.png"):
             write_picture(name, Picture(grey()))
-        original = picture_work.detect_faces
+        original = picture_work.search_faces
 
         def defective(*arguments):
-            monkeypatch.setattr(picture_work, "detect_faces", original)
+            monkeypatch.setattr(picture_work, "search_faces", original)
             raise ZeroDivisionError("a defect")
 
-        monkeypatch.setattr(picture_work, "detect_faces", defective)
+        monkeypatch.setattr(picture_work, "search_faces", defective)
         status, _, err = run("restore", "a.png", "b.png", "-o", "out")
         assert (status, files("out")) == (1, ["b.png"])
         assert err.startswith("a.png: failed in a way that is not foreseen")
@@ -183,7 +183,7 @@ class TestRestore:
         def exhausted(*arguments):
             raise MemoryError
 
-        monkeypatch.setattr(picture_work, "detect_faces", exhausted)
+        monkeypatch.setattr(picture_work, "search_faces", exhausted)
         assert run("restore", "a.png", "-o", "out")[2].startswith("a.png: memory ran out\n")
 
     def test_an_interrupt_ends_cleanly(self, run, monkeypatch):
@@ -224,8 +224,8 @@ class TestRestore:
             Path("out/photo.json").write_text("mine")
             return original(*arguments)
 
-        original = picture_work.detect_faces
-        monkeypatch.setattr(picture_work, "detect_faces", late)
+        original = picture_work.search_faces
+        monkeypatch.setattr(picture_work, "search_faces", late)
         status, _, err = run("restore", "photo.png", "-o", "out", "--report")
         assert status == 1
         assert "out/photo.json exists already" in err

@@ -112,7 +112,7 @@ def _their_answers(facexlib, network, pixels):
 def test_detections_are_facexlibs_best_answers(facexlib, detector, weights, picture):
     boxes, landmarks, scores = _their_answers(facexlib, load_network(weights), picture)
     least = float(np.sort(scores)[-200])
-    found = detector.detect(picture, DetectionOptions(confidence=least))
+    found = detect_faces(detector, picture, DetectionOptions(confidence=least))
     assert len(found) > 3
     assert max(face.score for face in found) == pytest.approx(scores.max(), abs=1e-5)
     for face in found:

@@ -159,7 +159,7 @@ def test_the_cpus_copy_is_its_own_too():
 def test_only_a_card_gets_pinned_memory(monkeypatch):
     asked = []
 
-    def empty(shape, dtype, pin_memory=False):
+    def empty(shape, dtype, device, pin_memory=False):
         asked.append(pin_memory)
         return "memory"
 
@@ -175,10 +175,10 @@ def test_only_a_card_gets_pinned_memory(monkeypatch):
 def test_pinned_memory_that_ran_out_is_done_without(monkeypatch, text, falls_back):
     real = torch.empty
 
-    def empty(shape, dtype, pin_memory=False):
+    def empty(shape, dtype, device, pin_memory=False):
         if pin_memory:
             raise RuntimeError(text)
-        return real(shape, dtype=dtype)
+        return real(shape, dtype=dtype, device=device)
 
     monkeypatch.setattr(torch, "empty", empty)
     if falls_back:

@@ -223,9 +223,10 @@ def detect_faces(
     pixels: Pixels,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck = None,
+    notes: list[str] | None = None,
 ) -> tuple[Face, ...]:
     """The faces alone that `search_faces` finds, which see."""
-    return search_faces(detector, pixels, options, cancelled).faces
+    return search_faces(detector, pixels, options, cancelled, notes).faces
 
 
 def stop_if_cancelled(cancelled: CancelCheck) -> None:

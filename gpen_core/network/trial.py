@@ -29,7 +29,9 @@ def fault_on(device: torch.device, dtype: torch.dtype) -> str | None:
     if writes_parts(device):
         return None
     state = random_state(_CONFIG)
-    image = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0)) * 2 - 1
+    generator = torch.Generator("cpu").manual_seed(0)
+    image = torch.rand((1, 3, 64, 64), generator=generator, dtype=torch.float32, device="cpu")
+    image = image * 2 - 1
     with torch.inference_mode(False), torch.no_grad():
         right = GpenNetwork(state, _CONFIG, torch.float32)(image)
         try:
