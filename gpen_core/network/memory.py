@@ -16,7 +16,7 @@ _WHOLE = 4.25
 
 def weight_memory(config: GpenConfig, dtype: torch.dtype) -> int:
     """Bytes of the weights, about: those of the style path are in float32 or better."""
-    element = torch.empty(0, dtype=dtype).element_size()
+    element = torch.empty(0, dtype=dtype, device="cpu").element_size()
     return element * sum(math.prod(shape) for shape in config.shapes().values())
 
 
