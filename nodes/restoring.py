@@ -126,7 +126,7 @@ class RestoreAfterSwap(io.ComfyNode):
         """What the host shows."""
         return io.Schema(
             node_id="GPENRestoreAfterSwap",
-            display_name="After Swap Restore (GPEN)",
+            display_name="Restore Swapped Faces Only (GPEN)",
             category=CATEGORY,
             **also_found_as("reactor", "face swap", "faceswap", "restore after swap"),
             description=(

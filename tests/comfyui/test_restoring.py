@@ -1,4 +1,4 @@
-"""Restore Faces, the same in steps, and After Swap Restore."""
+"""Restore Faces, the same in steps, and Restore Swapped Faces Only."""
 
 import json
 import threading

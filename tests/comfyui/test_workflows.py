@@ -13,19 +13,21 @@ MODELS |= {"GPEN-Seg2face-512.pth"}
 # What the frontend draws itself; the server knows no such node.
 NOTES = {"Note", "MarkdownNote"}
 LARGEST_THUMBNAIL = 60_000
-# What nodes need below their title in Nodes 2.0 of frontend 1.58.1, where they never are smaller;
-# the classic canvas needs less.
+# What nodes need below their title in Nodes 2.0 of frontend 1.58.1, where they never are smaller,
+# those that show each face while they run with that picture; the classic canvas needs less.
 HEIGHTS = {
     "GPENLoadModel": 142,
     "GPENLoadFaceDetector": 86,
-    "GPENDetectFaces": 262,
+    "GPENRestoreImage": 666,
+    "GPENRestoreAfterSwap": 526,
+    "GPENDetectFaces": 250,
     "GPENSelectFaces": 322,
     "GPENCropFaces": 134,
-    "GPENRestoreFaces": 78,
+    "GPENRestoreFaces": 326,
     "GPENPasteFacesBack": 202,
     "GPENInpaint": 194,
     "GPENColorize": 78,
-    "GPENFaceFromSegmentation": 78,
+    "GPENFaceFromSegmentation": 326,
     "UpscaleModelLoader": 86,
     "ImageUpscaleWithModel": 54,
     "GetVideoComponents": 114,
