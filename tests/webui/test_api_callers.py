@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from PIL import Image
 
+from gpen_core.detection import FoundFaces
+
 PATIENCE = 60
 ROUTES = pytest.mark.parametrize("route", ["detect", "restore"])
 
@@ -151,7 +153,7 @@ class TestStrictJson:
     def test_what_json_cannot_say_is_null(self, ask, webui, image, monkeypatch):
         face = SimpleNamespace(to_dict=lambda: {"score": float("nan"), "box": (1.0, float("inf"))})
         service = webui.part("service").SERVICE
-        monkeypatch.setattr(service, "detect", lambda *_: ((face,), "embedded"))
+        monkeypatch.setattr(service, "detect", lambda *_: (FoundFaces((face,)), "embedded"))
         answer = json.loads(ask("detect", {"image": image}).text)
         assert answer["faces"] == [{"score": None, "box": [1.0, None]}]
 
@@ -168,7 +170,7 @@ class TestBase64:
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     def test_with_line_breaks(self, app, image, start, escaped, end, webui, monkeypatch):
         service = webui.part("service").SERVICE
-        monkeypatch.setattr(service, "detect", lambda *_: ((), "embedded"))
+        monkeypatch.setattr(service, "detect", lambda *_: (FoundFaces(()), "embedded"))
         lines = base64.encodebytes(base64.b64decode(image)).decode().replace("\n", end)
         body = json.dumps({"image": start + lines})
         if not escaped:
@@ -266,7 +268,7 @@ class Slow:
             if cancelled():
                 self.stopped += 1
                 raise self.errors("stopped")
-        return (), "embedded"
+        return FoundFaces(()), "embedded"
 
     async def has_begun(self):
         await asyncio.wait_for(asyncio.to_thread(self.began.acquire), PATIENCE)
