@@ -102,7 +102,7 @@ def refused(answer, status, *words):
 
 class TestStrictJson:
     @ROUTES
-    @pytest.mark.parametrize("field", ["confidence", "minimum_size", "maximum_count"])
+    @pytest.mark.parametrize("field", ["confidence", "minimum_size", "maximum_count", "time_limit"])
     @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
     def test_numbers_are_finite(self, ask, image, route, field, value):
         body = f'{{"image": "{image}", "{field}": {value}}}'.encode()
@@ -135,6 +135,18 @@ class TestStrictJson:
     def test_what_cannot_be_taken_is_a_422(self, ask, image, route, more):
         body = b'{"image": "' + image.encode() + b'", ' + more + b"}"
         refused(ask(route, body), 422)
+
+    @ROUTES
+    @pytest.mark.parametrize("opened", [b"[", b'{"a":'])
+    @pytest.mark.parametrize("levels", [51, 400, 90_000])
+    def test_what_is_deep_is_not_even_parsed(self, ask, webui, monkeypatch, route, opened, levels):
+        monkeypatch.setattr(webui.part("api_body"), "json", None)
+        refused(ask(route, b'{"a": ' + levels * opened), 422, "more than")
+
+    @ROUTES
+    def test_few_levels_are_refused_by_their_field(self, ask, image, route):
+        body = b'{"image": "' + image.encode() + b'", "detector": ' + 40 * b"[" + 40 * b"]" + b"}"
+        refused(ask(route, body), 422, "detector must be one value")
 
     @ROUTES
     @pytest.mark.parametrize("body", [b"", b"NaN", b"[]", b"3", b'"a"', b"\xff\xfe", b"{", b"null"])
@@ -260,7 +272,7 @@ class Slow:
 
         monkeypatch.setattr(Image.Image, "load", load)
 
-    def detect(self, pixels, options, detector, cancelled):
+    def detect(self, pixels, options, detector, cancelled, notes):
         self.runs += 1
         self.threads.add(threading.get_ident())
         self.began.release()
@@ -401,6 +413,43 @@ class TestQueue:
                 thread.join(PATIENCE)
         assert "test-worker" not in {thread.name for thread in threading.enumerate()}
         assert asyncio.run(worker.do(lambda: 4)) == 4
+
+
+class TestTimeLimit:
+    @ROUTES
+    def test_too_little_time_is_a_504(self, ask, face, as_base64, install_model, route):
+        install_model()
+        refused(ask(route, {"image": as_base64(face), "time_limit": 1e-9}), 504, "time limit of")
+        assert ask(route, {"image": as_base64(face), "time_limit": 3600}).status == 200
+
+    @ROUTES
+    @pytest.mark.parametrize("seconds", [0, -1, 3600.5])
+    def test_it_has_bounds(self, ask, image, route, seconds):
+        refused(ask(route, {"image": image, "time_limit": seconds}), 422, "time_limit")
+
+    def test_waiting_for_others_does_not_count(self, app, slow, webui, image, monkeypatch):
+        api, begun = webui.part("api"), []
+        original = api.TimeLimit
+
+        def begin(seconds):
+            begun.append((seconds, slow.runs))
+            return original(seconds)
+
+        async def two():
+            callers = [Caller(app, "detect", {"image": image})]
+            tasks = [asyncio.ensure_future(callers[0].ask())]
+            await slow.has_begun()
+            callers.append(Caller(app, "detect", {"image": image, "time_limit": 60}))
+            tasks.append(asyncio.ensure_future(callers[1].ask()))
+            await settled(callers)
+            waiting = list(begun)
+            slow.may_end.set()
+            await asyncio.gather(*tasks)
+            return waiting, [caller.status for caller in callers]
+
+        monkeypatch.setattr(api, "TimeLimit", begin)
+        assert asyncio.run(two()) == ([(None, 0)], [200, 200])
+        assert begun == [(None, 0), (60, 1)]
 
 
 def test_freed_memory_is_given_back_after_each_work(webui, monkeypatch):
