@@ -382,6 +382,29 @@ class TestQueue:
         assert status == 200
         assert (runs, slow.stopped, slow.runs) == (1, 1, 2)
 
+    def test_who_comes_while_all_places_are_left_is_served(
+        self, bounded, slow, webui, image, monkeypatch
+    ):
+        monkeypatch.setattr(webui.part("api_queue"), "_MOMENTS", 10 * PATIENCE)
+        app = bounded(requests=2)
+
+        async def many():
+            leaving = [Caller(app, "detect", {"image": image}) for _ in range(2)]
+            tasks = [asyncio.ensure_future(caller.ask()) for caller in leaving]
+            await slow.has_begun()
+            await settled(leaving)
+            coming = Caller(app, "detect", {"image": image})
+            asked = asyncio.ensure_future(coming.ask())
+            await asyncio.sleep(0.2)
+            for caller in leaving:
+                caller.hang_up()
+            await asyncio.gather(*tasks)
+            slow.may_end.set()
+            await asked
+            return coming.status
+
+        assert asyncio.run(many()) == 200
+
     def test_a_caller_gone_while_sending(self, app, slow, image):
         caller = Caller(app, "detect", {"image": image})
 
