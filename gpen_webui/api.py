@@ -16,9 +16,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 import gpen_core
-from gpen_core.errors import Cancelled, CheckpointError, GpenError
+from gpen_core.errors import Cancelled, CheckpointError, GpenError, TimeLimitError
 from gpen_core.images.picture import to_dtype
 from gpen_core.options import ColourMatch, TemplateName
+from gpen_core.watching import TimeLimit
 
 from . import host, pictures
 from .api_body import MAX_BYTES, HungUp, read_body, schema_of, understand
@@ -106,11 +107,12 @@ def detect(wish: DetectRequest) -> Work:
     """Finds the faces of a picture."""
     with _as_answers():
         options = detection_options(wish.confidence, wish.minimum_size, wish.maximum_count)
-    detector = wish.detector
+    detector, seconds = wish.detector, wish.time_limit
 
     def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
-        with _at_work(sent, stop) as picture:
-            found, name = SERVICE.detect(picture.pixels, options, detector, stop)
+        notes: list[str] = []
+        with _at_work(sent, stop, seconds) as (picture, stop_or_late):
+            found, name = SERVICE.detect(picture.pixels, options, detector, stop_or_late, notes)
         height, width = picture.pixels.shape[:2]
         return {
             "width": width,
@@ -118,6 +120,7 @@ def detect(wish: DetectRequest) -> Work:
             "detector": name,
             "faces": [face.to_dict() for face in found.faces],
             "left_out": [asdict(left) for left in found.left_out],
+            "notes": [*picture.notes, *notes],
         }
 
     return work
@@ -135,9 +138,10 @@ def restore(wish: RestoreRequest) -> Work:
         options = restoration_options(wish.strength, template, colour, wish.faces)
         detection = detection_options(wish.confidence, wish.minimum_size, count)
     model, detector, return_mask = wish.model, wish.detector, wish.return_mask
+    seconds = wish.time_limit
 
     def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
-        with _at_work(sent, stop) as picture:
+        with _at_work(sent, stop, seconds) as (picture, stop_or_late):
             result = SERVICE.restore(
                 picture.pixels,
                 options,
@@ -145,7 +149,7 @@ def restore(wish: RestoreRequest) -> Work:
                 model,
                 detector,
                 tell=show_as_job,
-                cancelled=stop,
+                cancelled=stop_or_late,
             )
         mask = encode(Image.fromarray(to_dtype(result.mask, np.uint8))) if return_mask else None
         image = encode(picture.with_pixels(result.pixels))
@@ -209,12 +213,20 @@ def _answer(work: Work, sent: SentPicture, stop: CancelCheck) -> Response:
 
 
 @contextmanager
-def _at_work(sent: SentPicture, stop: CancelCheck) -> Generator[pictures.HostPicture]:
-    """The picture, decoded only now that nobody else is at work."""
-    with host.queued("gpen"):
+def _at_work(
+    sent: SentPicture, stop: CancelCheck, seconds: float | None
+) -> Generator[tuple[pictures.HostPicture, CancelCheck]]:
+    """The picture, decoded only now that nobody else is at work, and when to stop.
+
+    Args:
+        sent: the picture.
+        stop: true if the caller is gone.
+        seconds: how long the work may take from now on.
+    """
+    with host.queued("gpen"), TimeLimit(seconds).watching(stop) as stop_or_late:
         if stop():
             raise Cancelled("the caller is gone")
-        yield pictures.read(sent.decode(), turn=True)
+        yield pictures.read(sent.decode(), turn=True), stop_or_late
 
 
 @contextmanager
@@ -224,6 +236,8 @@ def _as_answers() -> Generator[None]:
         yield
     except Cancelled as error:
         raise HTTPException(409, "the work was interrupted") from error
+    except TimeLimitError as error:
+        raise HTTPException(504, str(error)) from error
     except CheckpointError as error:
         raise HTTPException(404, _sayable(str(error))) from error
     except GpenError as error:

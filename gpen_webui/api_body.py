@@ -26,6 +26,7 @@ PYDANTIC_1 = VERSION.startswith("1.")
 
 _DISCARDING_SECONDS = 30
 _MAX_VALUES = 500
+_MAX_BRACKETS = 50
 _MAX_WHOLE_NUMBER = 1 << 63
 _NAME_LENGTH = 40
 
@@ -125,10 +126,13 @@ def _object(body: bytearray) -> dict[str, Any]:
     # A small list takes 30 times the memory of its text. Base64 has none of these characters.
     if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_VALUES:
         raise HTTPException(422, f"the request holds more than {_MAX_VALUES} values")
+    # Bounds their depth too: reading them takes a part of the stack for each level.
+    if sum(map(body.count, (b"[", b"{"))) > _MAX_BRACKETS:
+        raise HTTPException(422, f"the request holds more than {_MAX_BRACKETS} lists and objects")
     try:
         # Not strict about line breaks within texts, for base64 pasted into JSON.
         fields = json.loads(body, strict=False, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise HTTPException(422, f"the request is no JSON that can be read: {error}") from error
     if not isinstance(fields, dict):
         raise HTTPException(422, 'the request must be a JSON object such as {"image": "…"}')

@@ -6,6 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+MAX_SECONDS = 3600
+"""What a caller may allow at most."""
+
+_TIME_LIMIT = (
+    "seconds that the work may take once it has begun, without the time spent waiting for others; "
+    "the answer is 504 if they do not suffice"
+)
 _IMAGE = (
     "picture as base64, with line breaks or without, or as data URL (PNG, JPEG, WebP); "
     "no path and no web address"
@@ -22,6 +29,7 @@ class DetectRequest(BaseModel):
     confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
     minimum_size: float = Field(20, ge=0, description="least size in pixels")
     maximum_count: int | None = Field(None, ge=1, description="the largest so many")
+    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS, description=_TIME_LIMIT)
 
 
 class DetectResponse(BaseModel):
@@ -32,6 +40,7 @@ class DetectResponse(BaseModel):
     detector: str
     faces: list[dict[str, Any]] = Field(..., description="index, box, landmarks and score of each")
     left_out: list[dict[str, Any]] = Field([], description="of those not wanted: reason and count")
+    notes: list[str] = Field([], description="what went otherwise than asked")
 
 
 class RestoreRequest(BaseModel):
@@ -53,6 +62,7 @@ class RestoreRequest(BaseModel):
     confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
     minimum_size: float = Field(20, ge=0, description="least size in pixels")
     maximum_count: int | None = Field(None, ge=1, description="the largest so many")
+    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS, description=_TIME_LIMIT)
     return_mask: bool = Field(False, description="also return what was pasted, as a grey PNG")
 
 

@@ -68,6 +68,7 @@ class Service:
         options: DetectionOptions,
         name: str | None = None,
         cancelled: CancelCheck | None = None,
+        notes: list[str] | None = None,
     ) -> tuple[FoundFaces, str]:
         """Finds faces.
 
@@ -76,6 +77,7 @@ class Service:
             options: which faces.
             name: name of a detector; the setting's by default.
             cancelled: asked often, beside the host's own interruption; true stops the work.
+            notes: gets what went otherwise than asked, in words.
 
         Returns:
             The faces and the name of the detector that ran.
@@ -83,7 +85,7 @@ class Service:
         with self._lock:
             detector = self.detector(name)
             stop = _or_interrupted(cancelled)
-            return search_faces(detector, pixels, options, stop), detector.name
+            return search_faces(detector, pixels, options, stop, notes), detector.name
 
     def restore(
         self,

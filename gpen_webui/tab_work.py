@@ -65,14 +65,15 @@ def find(
     try:
         picture = pictures.read(photo)
         options = detection_options(confidence, minimum, maximum)
-        found, name = SERVICE.detect(picture.pixels, options, detector)
+        notes = list(picture.notes)
+        found, name = SERVICE.detect(picture.pixels, options, detector, notes=notes)
     except Cancelled:
         return None, "", note_line("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         return None, "", failure_line(error, "looking for faces")
     overlay = draw_faces(np.asarray(picture.shown()), found.faces)
     text = f"{number_of_faces(len(found.faces))} found by the {name} detector"
-    text += besides(found.left_out)
+    text = "; ".join([text + besides(found.left_out), *notes])
     return Image.fromarray(overlay), _for_clicks(found.faces), note_line(text)
 
 

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from PIL import Image
 
+from gpen_core.detection import FoundFaces
+
 PATIENCE = 60
 ROUTES = pytest.mark.parametrize("route", ["detect", "restore"])
 
@@ -100,7 +102,7 @@ def refused(answer, status, *words):
 
 class TestStrictJson:
     @ROUTES
-    @pytest.mark.parametrize("field", ["confidence", "minimum_size", "maximum_count"])
+    @pytest.mark.parametrize("field", ["confidence", "minimum_size", "maximum_count", "time_limit"])
     @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
     def test_numbers_are_finite(self, ask, image, route, field, value):
         body = f'{{"image": "{image}", "{field}": {value}}}'.encode()
@@ -135,6 +137,18 @@ class TestStrictJson:
         refused(ask(route, body), 422)
 
     @ROUTES
+    @pytest.mark.parametrize("opened", [b"[", b'{"a":'])
+    @pytest.mark.parametrize("levels", [51, 400, 90_000])
+    def test_what_is_deep_is_not_even_parsed(self, ask, webui, monkeypatch, route, opened, levels):
+        monkeypatch.setattr(webui.part("api_body"), "json", None)
+        refused(ask(route, b'{"a": ' + levels * opened), 422, "more than")
+
+    @ROUTES
+    def test_few_levels_are_refused_by_their_field(self, ask, image, route):
+        body = b'{"image": "' + image.encode() + b'", "detector": ' + 40 * b"[" + 40 * b"]" + b"}"
+        refused(ask(route, body), 422, "detector must be one value")
+
+    @ROUTES
     @pytest.mark.parametrize("body", [b"", b"NaN", b"[]", b"3", b'"a"', b"\xff\xfe", b"{", b"null"])
     def test_a_body_that_is_no_object(self, ask, route, body):
         refused(ask(route, body), 422)
@@ -151,7 +165,7 @@ class TestStrictJson:
     def test_what_json_cannot_say_is_null(self, ask, webui, image, monkeypatch):
         face = SimpleNamespace(to_dict=lambda: {"score": float("nan"), "box": (1.0, float("inf"))})
         service = webui.part("service").SERVICE
-        monkeypatch.setattr(service, "detect", lambda *_: ((face,), "embedded"))
+        monkeypatch.setattr(service, "detect", lambda *_: (FoundFaces((face,)), "embedded"))
         answer = json.loads(ask("detect", {"image": image}).text)
         assert answer["faces"] == [{"score": None, "box": [1.0, None]}]
 
@@ -168,7 +182,7 @@ class TestBase64:
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     def test_with_line_breaks(self, app, image, start, escaped, end, webui, monkeypatch):
         service = webui.part("service").SERVICE
-        monkeypatch.setattr(service, "detect", lambda *_: ((), "embedded"))
+        monkeypatch.setattr(service, "detect", lambda *_: (FoundFaces(()), "embedded"))
         lines = base64.encodebytes(base64.b64decode(image)).decode().replace("\n", end)
         body = json.dumps({"image": start + lines})
         if not escaped:
@@ -258,7 +272,7 @@ class Slow:
 
         monkeypatch.setattr(Image.Image, "load", load)
 
-    def detect(self, pixels, options, detector, cancelled):
+    def detect(self, pixels, options, detector, cancelled, notes):
         self.runs += 1
         self.threads.add(threading.get_ident())
         self.began.release()
@@ -266,7 +280,7 @@ class Slow:
             if cancelled():
                 self.stopped += 1
                 raise self.errors("stopped")
-        return (), "embedded"
+        return FoundFaces(()), "embedded"
 
     async def has_begun(self):
         await asyncio.wait_for(asyncio.to_thread(self.began.acquire), PATIENCE)
@@ -368,6 +382,29 @@ class TestQueue:
         assert status == 200
         assert (runs, slow.stopped, slow.runs) == (1, 1, 2)
 
+    def test_who_comes_while_all_places_are_left_is_served(
+        self, bounded, slow, webui, image, monkeypatch
+    ):
+        monkeypatch.setattr(webui.part("api_queue"), "_MOMENTS", 10 * PATIENCE)
+        app = bounded(requests=2)
+
+        async def many():
+            leaving = [Caller(app, "detect", {"image": image}) for _ in range(2)]
+            tasks = [asyncio.ensure_future(caller.ask()) for caller in leaving]
+            await slow.has_begun()
+            await settled(leaving)
+            coming = Caller(app, "detect", {"image": image})
+            asked = asyncio.ensure_future(coming.ask())
+            await asyncio.sleep(0.2)
+            for caller in leaving:
+                caller.hang_up()
+            await asyncio.gather(*tasks)
+            slow.may_end.set()
+            await asked
+            return coming.status
+
+        assert asyncio.run(many()) == 200
+
     def test_a_caller_gone_while_sending(self, app, slow, image):
         caller = Caller(app, "detect", {"image": image})
 
@@ -399,6 +436,43 @@ class TestQueue:
                 thread.join(PATIENCE)
         assert "test-worker" not in {thread.name for thread in threading.enumerate()}
         assert asyncio.run(worker.do(lambda: 4)) == 4
+
+
+class TestTimeLimit:
+    @ROUTES
+    def test_too_little_time_is_a_504(self, ask, face, as_base64, install_model, route):
+        install_model()
+        refused(ask(route, {"image": as_base64(face), "time_limit": 1e-9}), 504, "time limit of")
+        assert ask(route, {"image": as_base64(face), "time_limit": 3600}).status == 200
+
+    @ROUTES
+    @pytest.mark.parametrize("seconds", [0, -1, 3600.5])
+    def test_it_has_bounds(self, ask, image, route, seconds):
+        refused(ask(route, {"image": image, "time_limit": seconds}), 422, "time_limit")
+
+    def test_waiting_for_others_does_not_count(self, app, slow, webui, image, monkeypatch):
+        api, begun = webui.part("api"), []
+        original = api.TimeLimit
+
+        def begin(seconds):
+            begun.append((seconds, slow.runs))
+            return original(seconds)
+
+        async def two():
+            callers = [Caller(app, "detect", {"image": image})]
+            tasks = [asyncio.ensure_future(callers[0].ask())]
+            await slow.has_begun()
+            callers.append(Caller(app, "detect", {"image": image, "time_limit": 60}))
+            tasks.append(asyncio.ensure_future(callers[1].ask()))
+            await settled(callers)
+            waiting = list(begun)
+            slow.may_end.set()
+            await asyncio.gather(*tasks)
+            return waiting, [caller.status for caller in callers]
+
+        monkeypatch.setattr(api, "TimeLimit", begin)
+        assert asyncio.run(two()) == ([(None, 0)], [200, 200])
+        assert begun == [(None, 0), (60, 1)]
 
 
 def test_freed_memory_is_given_back_after_each_work(webui, monkeypatch):

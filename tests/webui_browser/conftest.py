@@ -28,6 +28,8 @@ PIXELS = """async image => {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(""));
 }"""
+CLOSED_STREAM = "AbortError: signal is aborted without reason"
+"""What gradio 4's own page may say when it closes the stream of answers after an event."""
 
 expect.set_options(timeout=PATIENCE)
 
@@ -38,12 +40,16 @@ class Tab:
     def __init__(self, page):
         self.page = page
         self.problems = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("pageerror", lambda error: self._note(str(error)))
         page.on("console", self._listen)
 
     def _listen(self, message):
         if message.type == "error":
-            self.problems.append(message.text)
+            self._note(message.text)
+
+    def _note(self, problem):
+        if not problem.startswith(CLOSED_STREAM):
+            self.problems.append(problem)
 
     def part(self, name, inside=""):
         # The first: gradio 3 gives the frame around a component the same id.

@@ -133,7 +133,11 @@ class TestRestore:
         assert changed[FACE[1] - 20 : FACE[1] + 20, SIDE + 108 : SIDE + 148].mean() > 0.5
 
     def test_saves_it_with_its_facts(self, restored, host):
-        assert host()["saved"][-1] == "GPEN model: GPEN-tiny.pth, GPEN strength: 1, GPEN faces: 1"
+        assert host()["saved"][-1] == (
+            "GPEN strength: 1.0, GPEN model: GPEN-tiny.pth, GPEN template: gpen, "
+            "GPEN colour match: none, GPEN faces: 1, "
+            "GPEN result: restored 1 of 2 faces (1 not selected)"
+        )
 
     def test_shows_the_crops(self, restored):
         expect(restored.part("crops", "img").first).to_be_visible()
