@@ -16,6 +16,7 @@ import argparse
 import base64
 import io
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCES = (str(ROOT), str(ROOT / "tests" / "webui" / "stub"))
 ATTEMPTS = 120
 
 
@@ -48,7 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 def serve(port: int, models: str, middleware: bool) -> None:
     """The server's process: a plain FastAPI app with the stub of a host."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "webui" / "stub")]
     import uvicorn
     from fastapi import FastAPI, Request
     from modules import paths, shared
@@ -107,6 +108,7 @@ class Server:
         command = [sys.executable, __file__, "--serve", str(self.port), str(models)]
         self.process = subprocess.Popen(
             command + ["--middleware"] * middleware,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(SOURCES)},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
         )
         for _ in range(ATTEMPTS):

@@ -471,7 +471,9 @@ class TestFacesThatStayAsTheyAre:
 
     def test_a_parser_that_sees_nothing_restores_nothing(self, photo, face, passthrough):
         class Blind:
-            def mask(self, crop):
+            device = torch.device("cpu")
+
+            def mask(self, crop, device):
                 return crop.new_zeros(crop.shape[1:])
 
         options = RestorationOptions(mask="parse")

@@ -359,7 +359,7 @@ def make_badly(_cancelled):
 
 PLACES = {
     # What is replaced, and when it fails; for all others the picture's green is even.
-    "detect": (picture_work, "detect_faces", lambda _, pixels, *rest: even_green(pixels)),
+    "detect": (picture_work, "search_faces", lambda _, pixels, *rest: even_green(pixels)),
     "plan": (picture_work, "plan_picture", lambda task, *rest: even_green(task.pixels)),
     "cut": (face_work, "extract_crop", lambda pixels, *rest: even_green(pixels)),
     "second cut": (

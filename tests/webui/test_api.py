@@ -196,7 +196,9 @@ class TestWork:
             "its colour profile is stored as Python text and was read from that",
         ]
         assert picture_in(answer).getexif().get(0x0112, 1) == 1
-        assert client().post("/gpen/v1/detect", json=body).status_code == 200
+        found = client().post("/gpen/v1/detect", json=body)
+        assert found.status_code == 200
+        assert found.json()["notes"][:2] == notes[:2]
 
     def test_queue_and_state(self, client, webui, face, as_base64):
         asked = client()

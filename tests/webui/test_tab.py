@@ -175,6 +175,11 @@ class TestFind:
         assert boxes == ""
         assert "0 faces found" in log
 
+    def test_tells_what_was_odd(self, work, face):
+        face.info["exif"] = str(b"Exif\0\0")
+        _, _, log = work.find("task", face, "embedded", 0, 20, 0)
+        assert "1 face found by the embedded detector; its EXIF data is stored as Python" in log
+
     def test_without_a_photo(self, work):
         assert work.find("task", None, "auto", 0, 20, 0)[:2] == (None, "")
 
