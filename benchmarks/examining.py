@@ -29,6 +29,8 @@ from gpen_core.network.config import is_gpen
 REFUSED, READ = "refused", "read"
 
 _MAX_LINE = 2000
+_MAX_PIXELS = 20_000_000
+"""Of pictures: what a caller allows takes its memory; the limit must be seen to hold."""
 _UNFIT = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -106,7 +108,7 @@ def _read_model(path: Path) -> str:
 
 
 def _read_picture(path: Path) -> str:
-    picture = read_picture(path)
+    picture = read_picture(path, max_pixels=_MAX_PIXELS)
     digest = hashlib.sha256(ascii((picture.grey, picture.exif, picture.icc_profile)).encode())
     for samples in (picture.pixels, picture.alpha):
         if samples is not None:
