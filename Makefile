@@ -19,7 +19,7 @@ TORCHVISION = torchvision==0.28.0
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
-# Two files at a time, each with one thread: together they take no more than the one core each.
+# Two test files at a time, each with one thread: together they keep two cores busy.
 side_by_side = OMP_NUM_THREADS=1 $(bin)/python -m pytest --numprocesses 2 --dist loadfile
 project := $(pip) install --quiet --no-deps --editable .
 
