@@ -21,22 +21,6 @@ NAMES = (
     "a" * 5000,
     "DATA.PKL",
 )
-"""Where fields are too narrow for a number, or its sign is lost."""
-
-NAMES = (
-    "",
-    "/",
-    "0/",
-    "0",
-    "..",
-    "../x",
-    "a\0b",
-    "\x1b[2J",
-    "\n",
-    "\ud800",
-    "a" * 5000,
-    "DATA.PKL",
-)
 """Names that mean something to a file system, a terminal or a reader."""
 
 
