@@ -130,7 +130,8 @@ def patient(threaded, monkeypatch):
 
 
 def alive():
-    return [each.name for each in threading.enumerate() if each.name.startswith("gpen-")]
+    roles = ("gpen-prepare", "gpen-paste")
+    return [each.name for each in threading.enumerate() if each.name in roles]
 
 
 def before(error, outcomes):
