@@ -1,4 +1,4 @@
-"""The pack loads as ComfyUI loads it, quickly, and is harmless anywhere else."""
+"""The pack loads as ComfyUI loads it, and is harmless anywhere else."""
 
 import importlib.util
 import json
@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 STUB = Path(__file__).parent / "stub"
@@ -34,27 +32,6 @@ ALONE = (
 sys.path.append(stub)
 ids = load()
 print(json.dumps([ids, sorted({name.partition(".")[0] for name in sys.modules})]))
-"""
-)
-
-# Best of five processes that have what any ComfyUI has already. Processor time, as other programs
-# may be busy; and without the garbage collector's walk through all of torch, whenever it comes.
-TIMING = (
-    LOAD
-    + """
-import gc, os, time
-import numpy, PIL.Image, torch
-sys.path.append(stub)
-import comfy.model_management, comfy.utils, comfy_api.latest, folder_paths
-for _ in range(5):
-    if os.fork() == 0:
-        gc.collect()
-        gc.freeze()
-        start = time.process_time()
-        load()
-        print(time.process_time() - start, flush=True)
-        os._exit(0)
-    os.wait()
 """
 )
 
@@ -108,13 +85,6 @@ def test_loads_in_an_isolated_process_without_optional_packages(pack, tmp_path):
     ids, loaded = json.loads(child(ALONE, pack, tmp_path))
     assert ids == list(pack.nodes)
     assert not HEAVY & set(loaded)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are only copied on POSIX")
-def test_loading_takes_less_than_a_sixth_of_a_second_beyond_torch(pack, tmp_path):
-    times = [float(line) for line in child(TIMING, pack, tmp_path).split()]
-    assert len(times) == 5
-    assert min(times) <= 0.15
 
 
 def test_the_root_file_does_nothing_where_there_is_no_comfyui(tmp_path):
