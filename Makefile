@@ -19,6 +19,8 @@ TORCHVISION = torchvision==0.28.0
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check
+# Two test files at a time, each with one thread: together they keep two cores busy.
+side_by_side = OMP_NUM_THREADS=1 $(bin)/python -m pytest --numprocesses 2 --dist loadfile
 project := $(pip) install --quiet --no-deps --editable .
 
 # What make setup-locked installs is fixed to the byte, but for torch: PyTorch's own index has the
@@ -54,10 +56,10 @@ demo: $(VENV)/.ready-for-demo
 	$(bin)/gpen demo -o demo --overwrite $(ARGS)
 
 test: setup
-	$(bin)/python -m pytest $(ARGS)
+	$(side_by_side) $(ARGS)
 
 test-fast: setup
-	$(bin)/python -m pytest -m "not slow" $(ARGS)
+	$(side_by_side) -m "not slow" $(ARGS)
 
 test-old-torch: $(OLD_TORCHES:%=$(VENV)-torch%/.ready)
 	@set -e; for torch in $(OLD_TORCHES); do \
