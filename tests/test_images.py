@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import struct
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -368,6 +369,19 @@ class TestLimits:
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
         with pytest.raises(ImageError, match=path.name):
             read_picture(path)
+
+    def test_a_stated_length_takes_no_memory(self, tmp_path):
+        pixels = noise(8, 8, 3)
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        data = (tmp_path / "a.png").read_bytes()
+        at = data.index(b"IDAT") - 4
+        (tmp_path / "a.png").write_bytes(data[:at] + b"\xff" * 4 + data[at + 4 :])
+        tracemalloc.start()
+        try:
+            np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, pixels)
+            assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        finally:
+            tracemalloc.stop()
 
     @pytest.mark.parametrize("suffix", [".png", ".tiff"])
     def test_truncated_16_bit(self, tmp_path, suffix):

@@ -24,6 +24,7 @@ from .metadata import read_exif, turn_upright
 from .picture import Picture
 from .text_chunks import mend_info, texts_of
 from .tiff_reading import open_planes
+from .webp import webp_size
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""
@@ -58,7 +59,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
     """
     path = Path(path)
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        with _PictureFile(path) as file, warnings.catch_warnings():
             # The size is checked here; what else Pillow warns of, it repairs by itself.
             warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
@@ -101,14 +102,11 @@ def _named_like_a_picture(path: Path) -> bool:
 
 
 def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
+    if size := webp_size(file):
+        _limit(size, max_pixels, path)  # opening takes memory for all of it
     planes = open_planes(file, path)
     image = _open(file, path) if planes is None else planes.image
-    width, height = image.size if planes is None else planes.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{path} has {width} x {height} pixels, more than the limit of {max_pixels} pixels; "
-            "pass a higher max_pixels to read it all the same"
-        )
+    _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         logger.warning("%s has several frames; the first one is used", path)
     notes = mend_info(image)
@@ -164,6 +162,27 @@ def _picture(
         texts=texts_of(image),
         notes=notes,
     )
+
+
+class _PictureFile(io.BufferedReader):
+    """A file to read, which takes no memory for more bytes than it has, whatever it says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _limit(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{path} has {width} x {height} pixels, more than the limit of {max_pixels} pixels; "
+            "pass a higher max_pixels to read it all the same"
+        )
 
 
 def _open(file: IO[bytes], path: Path) -> Image.Image:
