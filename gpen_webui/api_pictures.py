@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fastapi import HTTPException
 from PIL import Image
 
+from gpen_core.images.webp import webp_size
+
 from .api_body import MAX_BYTES
 
 MAX_PIXELS = 100_000_000
@@ -45,8 +47,7 @@ def receive(text: str) -> SentPicture:
     """
     data = _decoded(text)
     try:
-        with _open(data) as image:
-            width, height = image.size
+        width, height = _size(data)
     except Image.DecompressionBombError as error:
         raise HTTPException(422, f"image has more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:
@@ -61,6 +62,13 @@ def encode(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return base64.b64encode(buffer.getbuffer()).decode("ascii")
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    if size := webp_size(io.BytesIO(data)):
+        return size  # as opening takes memory for all of it
+    with _open(data) as image:
+        return image.size
 
 
 def _open(data: bytes) -> Image.Image:

@@ -251,6 +251,12 @@ def png_of(width, height):
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + chunk).decode()
 
 
+def webp_of(width, height):
+    """The head of a WebP that claims a size."""
+    sides = struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    return base64.b64encode(b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + sides).decode()
+
+
 @pytest.mark.parametrize("route", ["detect", "restore"])
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -274,6 +280,10 @@ class TestRefusals:
     def test_too_many_pixels(self, client, route, size):
         answer = client().post(f"/gpen/v1/{route}", json={"image": png_of(*size)})
         assert "pixels" in refused(answer)
+
+    def test_a_webp_is_measured_before_it_is_opened(self, client, route):
+        answer = client().post(f"/gpen/v1/{route}", json={"image": webp_of(16383, 16383)})
+        assert "16383×16383 pixels" in refused(answer)
 
     def test_too_many_bytes(self, client, webui, route, monkeypatch):
         monkeypatch.setattr(webui.part("api_pictures"), "MAX_BYTES", 3000)
