@@ -1,10 +1,10 @@
 """How long ComfyUI takes to load the node pack, beside what it has loaded already.
 
-    python benchmarks/node_loading.py --rounds 7
+    PYTHONPATH=tests/comfyui/stub python benchmarks/node_loading.py --rounds 7
 
-The host is the stub of the tests. Every round is a process copied from one that has torch, NumPy
-and the host's modules, as any ComfyUI has; what importing torch took there is the baseline.
-Processor time, so that other programs count little. Needs POSIX.
+The host is whatever ComfyUI is on that path. Every round is a process copied from one that has
+torch, NumPy and the host's modules, as any ComfyUI has; what importing torch took there is the
+baseline. Processor time, so that other programs count little. Needs POSIX.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STUB = ROOT / "tests/comfyui/stub"
 HOST = ("folder_paths", "comfy.utils", "comfy.model_management", "comfy_api.latest")
 
 
@@ -77,7 +76,6 @@ def main() -> None:
     """Prints the seconds and their share of what importing torch takes."""
     arguments = build_parser().parse_args()
     torch_seconds = import_seconds("numpy", "PIL.Image", "torch")
-    sys.path.append(str(STUB))
     import_seconds(*HOST)
     seconds = statistics.median(copied_run() for _ in range(arguments.rounds))
     print(f"torch: {torch_seconds:.3f} s")

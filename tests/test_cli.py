@@ -298,8 +298,9 @@ def in_threads(monkeypatch):
     """As on a graphics card, where reading, restoring and writing overlap."""
     monkeypatch.setattr(stream, "overlaps", lambda device: True)
     monkeypatch.setattr(restore, "overlaps", lambda device: True)
+    before = set(threading.enumerate())
     yield
-    assert not [each for each in threading.enumerate() if each.name.startswith("gpen-")]
+    assert not set(threading.enumerate()) - before
 
 
 class TestOverlapping:

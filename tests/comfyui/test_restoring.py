@@ -151,6 +151,7 @@ def test_frames_on_their_way_at_once_give_the_same_pixels(
     expected = run()
     monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: True)
     monkeypatch.setattr(type(model.restorer), "at_once", 3)
+    before = set(threading.enumerate())
     result = run()
     for ours, theirs in zip(result[:-1], expected[:-1], strict=True):
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-4)
@@ -158,7 +159,7 @@ def test_frames_on_their_way_at_once_give_the_same_pixels(
         [len(picture["faces"]) for picture in json.loads(done[-1])] for done in (result, expected)
     ]
     assert reports[0] == reports[1] == [2, 0, 2, 2]
-    assert not [each for each in threading.enumerate() if each.name.startswith("gpen-")]
+    assert not set(threading.enumerate()) - before
 
 
 def test_without_a_face_a_small_black_picture_stands_for_the_crops(
