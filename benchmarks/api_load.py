@@ -75,7 +75,7 @@ def write_model(models: Path) -> None:
     import torch
 
     from gpen_core.network.config import GpenConfig
-    from gpen_core.network.known_answers import random_state
+    from gpen_core.network.synthetic_weights import random_state
 
     folder = models / "GPEN"
     folder.mkdir(parents=True)

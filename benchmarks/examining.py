@@ -23,7 +23,7 @@ import torch
 from gpen_core import load_restorer, read_picture
 from gpen_core.checkpoints import FileKind, kind_of_file, read_weights
 from gpen_core.errors import GpenError
-from gpen_core.models.contents import read_contents
+from gpen_core.model_files.contents import read_contents
 from gpen_core.network.config import is_gpen
 
 REFUSED, READ = "refused", "read"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gpen_core.bench.cases import CONFIGURATIONS, Method, NetworkCase
 from gpen_core.errors import BenchmarkError
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 _HERE = Path(__file__).resolve().parent
 _CACHE = _HERE / ".cache"

@@ -15,8 +15,8 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
 from gpen_core.network.layers import TOGETHER_UP_TO, Down, Scaling, StyledConv
+from gpen_core.network.synthetic_weights import random_state
 
 Form = Callable[[], Tensor]
 

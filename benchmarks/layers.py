@@ -20,9 +20,9 @@ from layer_forms import Question, Stage, questions
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.machine import this_machine
 from gpen_core.bench.probes import time_calls
-from gpen_core.devices import choose_device, dtype_for
 from gpen_core.errors import BenchmarkError, GpenError
 from gpen_core.network.plan import lean, whole_frame
+from gpen_core.runtime.devices import choose_device, dtype_for
 
 _TURN_SECONDS = 0.1
 _EXACT, _ROUNDED = 1e-5, 5e-3

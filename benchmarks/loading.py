@@ -21,8 +21,8 @@ from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.ratios import Spread, spread
 from gpen_core.checkpoints import read_state_dict
 from gpen_core.conversion.convert import convert
-from gpen_core.network.known_answers import random_state
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import random_state
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 FORMATS = (".pth", ".safetensors")
 READING, LOADING = "reading", "loading"

@@ -11,7 +11,7 @@ from gpen_core.bench.cases import NetworkCase
 from gpen_core.bench.ratios import figures
 from gpen_core.bench.records import Row, read_record
 from gpen_core.errors import GpenError
-from gpen_core.packages import require
+from gpen_core.runtime.optional_packages import require
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benchmarks/results/cpu.json"

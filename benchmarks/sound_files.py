@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import passthrough_state, random_state
+from gpen_core.network.synthetic_weights import passthrough_state, random_state
 
 CONTAINERS = ("zip", "legacy", "safetensors", "onnx", "pictures")
 

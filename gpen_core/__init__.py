@@ -32,16 +32,16 @@ if TYPE_CHECKING:
         OptionError,
         TimeLimitError,
     )
-    from .faces import Face
-    from .folders import ModelFolders, model_folders
+    from .faces.face import Face
     from .images import Picture, read_picture, write_picture
-    from .options import RestorationOptions
-    from .picture_plan import PictureTask
-    from .pipeline import restore_aligned, restore_picture
-    from .report import FaceReport, Report
-    from .restorer import Restorer, load_restorer
-    from .results import Outcome, Progress, RestoredPicture
-    from .stream import restore_pictures
+    from .model_files.folders import ModelFolders, model_folders
+    from .restoration.options import RestorationOptions
+    from .restoration.pipeline import restore_aligned, restore_picture
+    from .restoration.plan import PictureTask
+    from .restoration.report import FaceReport, Report
+    from .restoration.results import Outcome, Progress, RestoredPicture
+    from .restoration.stream import restore_pictures
+    from .restorers.load import Restorer, load_restorer
     from .tasks import (
         TaskResult,
         colorize_picture,
@@ -109,7 +109,6 @@ _HOMES = {
         "Cancelled",
         "CheckpointError",
         "DetectionError",
-        "FileError",
         "DownloadError",
         "FileError",
         "GpenError",
@@ -118,16 +117,16 @@ _HOMES = {
         "OptionError",
         "TimeLimitError",
     ),
-    "faces": ("Face",),
-    "folders": ("ModelFolders", "model_folders"),
+    "faces.face": ("Face",),
+    "model_files.folders": ("ModelFolders", "model_folders"),
     "images": ("Picture", "read_picture", "write_picture"),
-    "options": ("RestorationOptions",),
-    "picture_plan": ("PictureTask",),
-    "pipeline": ("restore_aligned", "restore_picture"),
-    "report": ("FaceReport", "Report"),
-    "restorer": ("Restorer", "load_restorer"),
-    "results": ("Outcome", "Progress", "RestoredPicture"),
-    "stream": ("restore_pictures",),
+    "restoration.options": ("RestorationOptions",),
+    "restoration.plan": ("PictureTask",),
+    "restoration.pipeline": ("restore_aligned", "restore_picture"),
+    "restoration.report": ("FaceReport", "Report"),
+    "restorers.load": ("Restorer", "load_restorer"),
+    "restoration.results": ("Outcome", "Progress", "RestoredPicture"),
+    "restoration.stream": ("restore_pictures",),
     "tasks": (
         "TaskResult",
         "colorize_picture",

@@ -17,9 +17,10 @@ from pydantic import BaseModel
 
 import gpen_core
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, TimeLimitError
+from gpen_core.geometry.templates import TemplateName
 from gpen_core.images.picture import to_dtype
-from gpen_core.options import ColourMatch, TemplateName
-from gpen_core.watching import TimeLimit
+from gpen_core.restoration.options import ColourMatch
+from gpen_core.runtime.cancellation import TimeLimit
 
 from . import host, pictures
 from .api_body import MAX_BYTES, HungUp, read_body, schema_of, understand

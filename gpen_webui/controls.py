@@ -11,8 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from gpen_core.models.catalogue import Task
-from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
+from gpen_core.geometry.templates import TEMPLATES
+from gpen_core.model_files.catalogue import Task
+from gpen_core.restoration.options import COLOUR_MATCHES, HELP
 
 from . import host
 from .defaults import BEST

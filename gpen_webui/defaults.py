@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpen_core.devices import PRECISIONS
-from gpen_core.options import COLOUR_MATCHES, TEMPLATES
-from gpen_core.ways import ACCELERATIONS
+from gpen_core.geometry.templates import TEMPLATES
+from gpen_core.restoration.options import COLOUR_MATCHES
+from gpen_core.restorers.execution import ACCELERATIONS
+from gpen_core.runtime.devices import PRECISIONS
 
 BEST = "best installed"
 """The choice of model that stands for the best one there is."""

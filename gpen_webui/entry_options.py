@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gpen_core.detection import DetectionOptions
-from gpen_core.options import ColourMatch, RestorationOptions, TemplateName
+from gpen_core.geometry.templates import TemplateName
+from gpen_core.restoration.options import ColourMatch, RestorationOptions
 
 from . import host
 

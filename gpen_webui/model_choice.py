@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpen_core.errors import CheckpointError
-from gpen_core.models import best_model
-from gpen_core.models.catalogue import Task
-from gpen_core.models.naming import claim_of
-from gpen_core.models.task_of import TITLES
+from gpen_core.model_files import best_model
+from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.filenames import claim_of
+from gpen_core.model_files.task import TITLES
 
 _SELFIE_SIZE = 2048
 
 
 def best_for(task: Task, paths: Sequence[Path]) -> Path:
-    """The largest model for a task; see `gpen_core.models.best_model`.
+    """The largest model for a task; see `gpen_core.model_files.best_model`.
 
     Args:
         task: what for.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpen_core.options import RestorationOptions
-from gpen_core.report import Report
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.report import Report
 
 RESULT = "GPEN result"
 MODEL, STRENGTH, TEMPLATE = "GPEN model", "GPEN strength", "GPEN template"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpen_core.report import FaceReport, Report, in_words
+from gpen_core.faces.left_out import in_words
+from gpen_core.restoration.report import FaceReport, Report
 from gpen_core.tasks import TaskReport
 
 from .log_lines import shown

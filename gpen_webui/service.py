@@ -24,14 +24,14 @@ from gpen_core.detection import (
 )
 from gpen_core.errors import CheckpointError
 from gpen_core.images.picture import to_dtype
-from gpen_core.models.catalogue import Task
-from gpen_core.options import RestorationOptions
-from gpen_core.pipeline import restore_picture
-from gpen_core.restorer import Restorer
-from gpen_core.results import Progress, RestoredPicture
+from gpen_core.model_files.catalogue import Task
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.pipeline import restore_picture
+from gpen_core.restoration.results import Progress, RestoredPicture
+from gpen_core.restorers.load import Restorer
+from gpen_core.runtime.cancellation import CancelCheck
 from gpen_core.tasks import load_for_task
 from gpen_core.upscaling import Enlarged
-from gpen_core.watching import CancelCheck
 
 from . import host
 from .defaults import BEST
@@ -98,7 +98,7 @@ class Service:
         tell: Callable[[Progress], None] | None = None,
         cancelled: CancelCheck | None = None,
     ) -> RestoredPicture:
-        """Restores the faces of a picture (see `gpen_core.pipeline.restore_picture`).
+        """Restores the faces of a picture (see `gpen_core.restoration.pipeline.restore_picture`).
 
         Args:
             pixels: RGB (H, W, 3); uint8 or uint16.

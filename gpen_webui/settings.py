@@ -8,9 +8,10 @@ import gradio as gr
 from modules import shared
 
 from gpen_core.detection import DETECTOR_NAMES
-from gpen_core.devices import PRECISIONS
-from gpen_core.options import COLOUR_MATCHES, HELP, TEMPLATES
-from gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
+from gpen_core.geometry.templates import TEMPLATES
+from gpen_core.restoration.options import COLOUR_MATCHES, HELP
+from gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
+from gpen_core.runtime.devices import PRECISIONS
 
 from . import host
 from .controls import model_choices

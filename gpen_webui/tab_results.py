@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from gpen_core.report import Report
+from gpen_core.restoration.report import Report
 from gpen_core.tasks import TaskReport
 
 

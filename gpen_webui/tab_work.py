@@ -14,10 +14,10 @@ from modules import shared
 from PIL import Image
 
 from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
+from gpen_core.faces.left_out import besides, number_of_faces
+from gpen_core.faces.overlay import draw_faces
 from gpen_core.images import Picture, to_dtype, to_float
-from gpen_core.overlay import draw_faces
-from gpen_core.report import besides, number_of_faces
 from gpen_core.upscaling import Enlarged
 
 from . import host, outcome, pictures

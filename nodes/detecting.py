@@ -10,12 +10,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection import DetectionOptions, Detector, FoundFaces, search_faces
-from ..gpen_core.faces import ORDERS, Face
+from ..gpen_core.faces.face import ORDERS, Face
+from ..gpen_core.faces.overlay import draw_faces
+from ..gpen_core.faces.selection import faces_in_boxes, faces_in_mask
+from ..gpen_core.images.mask_checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
-from ..gpen_core.marked import FACES_PURPOSE
-from ..gpen_core.overlay import draw_faces
-from ..gpen_core.report import OUTSIDE_MASK
-from ..gpen_core.selection import faces_in_boxes, faces_in_mask
+from ..gpen_core.restoration.report import OUTSIDE_MASK
 from . import host
 from .boxes import boxes_for
 from .inputs import (

@@ -7,9 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..gpen_core.detection import DETECTOR_NAMES, load_detector
-from ..gpen_core.devices import PRECISIONS
 from ..gpen_core.errors import CheckpointError
-from ..gpen_core.ways import ACCELERATION_HELP, ACCELERATIONS
+from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
+from ..gpen_core.runtime.devices import PRECISIONS
 from . import host
 from .inputs import CATEGORY
 from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection import Detector
-from ..gpen_core.marked import HOLE_PURPOSE, require_marked
-from ..gpen_core.options import RestorationOptions
+from ..gpen_core.images.mask_checks import HOLE_PURPOSE, require_marked
+from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.tasks import (
     colorize_picture,
     inpaint_aligned,

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection import DetectionOptions, Detector, load_detector
-from ..gpen_core.options import RestorationOptions
+from ..gpen_core.restoration.options import RestorationOptions
 from . import host
 from .crops import CropBatch
 from .detecting import detection_options, find_faces

@@ -7,13 +7,13 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.changes import changed_faces
 from ..gpen_core.detection import FoundFaces
 from ..gpen_core.errors import OptionError
-from ..gpen_core.faces import ORDERS, sort_faces
-from ..gpen_core.marked import FACES_PURPOSE
-from ..gpen_core.report import NOT_SELECTED, OUTSIDE_MASK
-from ..gpen_core.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
+from ..gpen_core.faces.face import ORDERS, sort_faces
+from ..gpen_core.faces.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
+from ..gpen_core.images.mask_checks import FACES_PURPOSE
+from ..gpen_core.restoration.change_detection import changed_faces
+from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from . import host
 from .inputs import CATEGORY, change_from, choice_of_faces, mask
 from .pictures import check_mask, frame_of, mask_for, within_range

@@ -9,15 +9,15 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.compositing.colour import match_low_frequencies
-from ..gpen_core.compositing.paste import Canvas
+from ..gpen_core.compositing.canvas import Canvas
+from ..gpen_core.compositing.colour_match import match_low_frequencies
 from ..gpen_core.errors import OptionError
-from ..gpen_core.face_work import cut_out
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
-from ..gpen_core.marked import LIMIT_PURPOSE
-from ..gpen_core.options import RestorationOptions
+from ..gpen_core.images.mask_checks import LIMIT_PURPOSE
+from ..gpen_core.restoration.face_job import cut_out
+from ..gpen_core.restoration.options import RestorationOptions
 from . import host
 from .crops import CropBatch, image_to_crop, is_placeholder
 from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.torch_version import TorchVersion
 
-from gpen_core import transfers
+from gpen_core.runtime import cuda_transfers
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,7 +57,7 @@ class Card:
     def __init__(self, monkeypatch):
         self.waits, self.pinned, self.stream = 0, True, object()
         self.copies = []
-        monkeypatch.setattr(transfers, "_host_memory", self._host_memory)
+        monkeypatch.setattr(cuda_transfers, "_host_memory", self._host_memory)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.stream)
         monkeypatch.setattr(torch.cuda, "Event", self._event)
 

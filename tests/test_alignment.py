@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_core.errors import DetectionError, OptionError
-from gpen_core.faces import Face, landmarks_from_array
+from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry.alignment import Alignment, align
 from gpen_core.geometry.regions import Region, region_around
 from gpen_core.geometry.resizing import Enlargement

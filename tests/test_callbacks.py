@@ -10,26 +10,26 @@ import torch
 from onnx import numpy_helper
 from torch.torch_version import TorchVersion
 
-from gpen_core import ways
-from gpen_core.callbacks import Callbacks
 from gpen_core.conversion.convert import convert
 from gpen_core.detection import DetectionOptions, detect_faces, load_detector
 from gpen_core.errors import Cancelled
-from gpen_core.models.hashing import sha256_of
+from gpen_core.model_files.hashing import sha256_of
 from gpen_core.network.compiling import compiled
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.known_answers import passthrough_state
 from gpen_core.network.plan import lean
-from gpen_core.onnx_models.onnx_restorer import OnnxRestorer
-from gpen_core.picture_plan import PictureTask
-from gpen_core.pipeline import restore_picture
-from gpen_core.stream import restore_pictures
+from gpen_core.network.synthetic_weights import passthrough_state
+from gpen_core.restoration.pipeline import restore_picture
+from gpen_core.restoration.plan import PictureTask
+from gpen_core.restoration.stream import restore_pictures
+from gpen_core.restorers import execution
+from gpen_core.restorers.execution import Way
+from gpen_core.restorers.onnx_restorer import OnnxRestorer
+from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.runtime.callbacks import Callbacks
 from gpen_core.tasks import colorize_picture, inpaint_picture
-from gpen_core.torch_restorer import TorchRestorer
 from gpen_core.upscaling import Upscaler
-from gpen_core.ways import Way
 
 CPU = torch.device("cpu")
 TINY = GpenConfig(64, 1, 0.125)
@@ -101,7 +101,7 @@ def restorer(*extra):
 def accelerated(request, monkeypatch):
     if request.param == "compile" and TorchVersion(torch.__version__) < "2.4":
         pytest.skip("the network does not compile there")
-    monkeypatch.setattr(ways, "has_graphs", lambda device: request.param == "graph")
+    monkeypatch.setattr(execution, "has_graphs", lambda device: request.param == "graph")
     way = {
         "whole": Way(CPU, torch.float32, None),
         "strips": Way(CPU, torch.float32, lean(TINY)),
@@ -164,7 +164,7 @@ def onnx_model(tmp_path):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_run_of_onnxruntime_is_stopped(onnx_model, monkeypatch, n, error):
     """Its run lasts as long as nobody stops it; the next one is as good as ever."""
-    monkeypatch.setattr("gpen_core.onnx_models.onnx_restorer._POLL_SECONDS", 0.002)
+    monkeypatch.setattr("gpen_core.restorers.onnx_restorer._POLL_SECONDS", 0.002)
     real, onnx_model._session = onnx_model._session, Session()
     providers, notes = list(onnx_model._providers), list(onnx_model.notes)
     callback = Nth(n, error)
@@ -219,7 +219,7 @@ def test_a_search_for_faces(detector, photo):
 @pytest.mark.parametrize("threads", [False, True])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_stream_of_pictures(detector, photo, monkeypatch, threads, error):
-    monkeypatch.setattr("gpen_core.stream.overlaps", lambda device: threads)
+    monkeypatch.setattr("gpen_core.restoration.stream.overlaps", lambda device: threads)
     faces = detect_faces(detector, photo)
     made = restorer(Way(CPU, torch.float32, lean(TINY)))
     before, way = threading.active_count(), made.way

@@ -3,9 +3,9 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.changes import changed_faces, face_changes
 from gpen_core.errors import OptionError
-from gpen_core.faces import Face, number_faces
+from gpen_core.faces.face import Face, number_faces
+from gpen_core.restoration.change_detection import changed_faces, face_changes
 
 LANDMARKS = ((203.7, 100.3), (246.1, 102.8), (224.4, 128.2), (201.2, 139.0), (244.3, 140.8))
 FACE = Face((176.1, 62.0, 264.1, 169.9), LANDMARKS, 1.0)

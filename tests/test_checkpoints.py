@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from gpen_core.checkpoints import check_finite, read_state_dict
 from gpen_core.errors import CheckpointError
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import random_state
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 
 def weights() -> dict[str, torch.Tensor]:

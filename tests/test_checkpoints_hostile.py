@@ -24,7 +24,7 @@ from gpen_core.checkpoints.refusal import Refusal
 from gpen_core.checkpoints.safetensors_file import read_metadata
 from gpen_core.errors import CheckpointError
 from gpen_core.network.config import GpenConfig, read_config
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 FLOATS = b"ctorch\nFloatStorage\n"
 REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from gpen_core import restore_picture
-from gpen_core.choosing import Candidate, ModelChoice, choose_models
 from gpen_core.cli import main
 from gpen_core.conversion.convert import convert
 from gpen_core.errors import CheckpointError
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import PUBLISHED, passthrough_state
-from gpen_core.restorer import load_restorer
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import PUBLISHED, passthrough_state
+from gpen_core.restorers.adaptive import Candidate, ModelChoice, choose_models
+from gpen_core.restorers.load import load_restorer
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 CPU = torch.device("cpu")
 SIZES = (64, 128, 256)

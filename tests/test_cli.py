@@ -14,16 +14,18 @@ import skimage.data
 import torch
 from PIL import Image
 
-from gpen_core import __version__, picture_work, stream
+from gpen_core import __version__
 from gpen_core.cli import batch, main, restore, self_test, setting_up
 from gpen_core.cli.console import Console
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.setting_up import installed_model
 from gpen_core.errors import ImageError
-from gpen_core.folders import ModelFolders, user_folder
 from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.model_files.folders import ModelFolders, user_folder
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import detail_state, passthrough_state
+from gpen_core.network.synthetic_weights import detail_state, passthrough_state
+from gpen_core.restoration import job as picture_work
+from gpen_core.restoration import stream
 
 CONFIG = GpenConfig(64, 1, 0.125)
 

@@ -13,7 +13,7 @@ import torch
 from gpen_core.cli import main
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import passthrough_state
+from gpen_core.network.synthetic_weights import passthrough_state
 
 CONFIG = GpenConfig(256, 1, 0.125)
 

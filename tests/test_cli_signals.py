@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

@@ -6,7 +6,7 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.compositing.colour import match_low_frequencies
+from gpen_core.compositing.colour_match import match_low_frequencies
 from gpen_core.geometry.warping import blur
 
 

@@ -11,15 +11,15 @@ import torch
 
 from gpen_core import load_restorer
 from gpen_core.checkpoints import read_state_dict
+from gpen_core.checkpoints.onnx.graph import read_graph
 from gpen_core.cli import main
 from gpen_core.conversion import convert as module
 from gpen_core.conversion.convert import convert
 from gpen_core.conversion.formats import OPSETS
 from gpen_core.errors import CheckpointError, FileError, GpenError, OptionError
-from gpen_core.models import read_contents
+from gpen_core.model_files import read_contents
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
-from gpen_core.onnx_models.graph import read_graph
+from gpen_core.network.synthetic_weights import random_state
 
 TINY = GpenConfig(64, 1, 0.125)
 

@@ -23,17 +23,17 @@ from gpen_core import (
 from gpen_core.bench.measure_network import picture
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.self_test import run_tests
-from gpen_core.compositing.parsing import load_parser
+from gpen_core.compositing.face_parsing import load_parser
 from gpen_core.conversion.to_onnx import difference_from_torch, write_onnx
 from gpen_core.detection import DetectionOptions
-from gpen_core.detection.retinaface import RetinaFaceDetector
-from gpen_core.detection.retinaface_boxes import anchors
+from gpen_core.detection.retinaface.anchors import anchors
+from gpen_core.detection.retinaface.detector import RetinaFaceDetector
 from gpen_core.detection.tiles import tile_pixels, whole_picture
 from gpen_core.images import read_picture
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import detail_state, random_state
-from gpen_core.options import RestorationOptions
-from gpen_core.pipeline import restore_aligned
+from gpen_core.network.synthetic_weights import detail_state, random_state
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.pipeline import restore_aligned
 from gpen_core.upscaling import load_upscaler, resample
 
 ROOT = Path(__file__).parents[1]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_core.detection.boxes import merge_duplicates, overlap, suppress
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
 
 
 def _face(left, top, side, score=0.9, shift=0.0):

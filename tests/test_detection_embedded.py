@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 
 from gpen_core.detection import DetectionOptions, detect_faces
 from gpen_core.detection.detector import search_notes
-from gpen_core.detection.embedded import EmbeddedDetector
-from gpen_core.detection.mtcnn_network import WEIGHTS, ProposalNet, load_mtcnn
-from gpen_core.detection.pyramid import build_pyramid
+from gpen_core.detection.mtcnn.detector import EmbeddedDetector
+from gpen_core.detection.mtcnn.network import WEIGHTS, ProposalNet, load_mtcnn
+from gpen_core.detection.mtcnn.pyramid import build_pyramid
 from gpen_core.errors import Cancelled
 
 WEIGHTS_SHA256 = "68e40b207e66a2ae55aa91a6aebec0406487d773b031def067ac7c1641e80d32"
@@ -204,7 +204,7 @@ def test_the_cancel_callback_is_asked_often_and_stops_the_search(detector, astro
 
 
 def test_strips_of_the_first_network_are_exact(detector, monkeypatch):
-    from gpen_core.detection import mtcnn_cascade
+    from gpen_core.detection.mtcnn import cascade as mtcnn_cascade
 
     pixels = skimage.data.astronaut()
     whole = detect_faces(detector, pixels)
@@ -236,7 +236,7 @@ def test_samples_of_the_pyramid_lie_where_they_are_asked_for():
 
 
 def test_pictures_beyond_the_limit_are_reduced_and_mapped_back(detector, astronaut, monkeypatch):
-    from gpen_core.detection import pyramid
+    from gpen_core.detection.mtcnn import pyramid
 
     double = np.asarray(Image.fromarray(astronaut).resize((1024, 1023), Image.Resampling.LANCZOS))
     monkeypatch.setattr(pyramid, "MAX_PIXELS", 1023 * 1024 // 3)
@@ -246,7 +246,7 @@ def test_pictures_beyond_the_limit_are_reduced_and_mapped_back(detector, astrona
 
 
 def test_the_search_of_large_pictures_is_bounded_and_says_so(detector, astronaut, monkeypatch):
-    from gpen_core.detection import embedded
+    from gpen_core.detection.mtcnn import detector as embedded
 
     seen = []
     hook = detector._network.pnet.register_forward_pre_hook(
@@ -274,7 +274,7 @@ def test_pictures_of_25_megapixels_are_searched_for_all_faces_that_are_wanted(de
 
 @pytest.mark.parametrize("limit", ["MOST_WINDOWS", "MOST_FACES"])
 def test_the_number_of_faces_looked_at_is_bounded(detector, astronaut, monkeypatch, limit):
-    from gpen_core.detection import mtcnn_cascade
+    from gpen_core.detection.mtcnn import cascade as mtcnn_cascade
 
     crowd = np.tile(astronaut[40:200, 140:300], (2, 3, 1))
     options = DetectionOptions(minimum_size=60)

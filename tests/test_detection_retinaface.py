@@ -12,8 +12,8 @@ from torch import nn
 
 from gpen_core.detection import DetectionOptions, detect_faces, load_detector
 from gpen_core.detection.detector import search_notes
-from gpen_core.detection.retinaface import RetinaFaceDetector, load_network
-from gpen_core.detection.retinaface_boxes import anchors, decode_boxes, decode_landmarks
+from gpen_core.detection.retinaface.anchors import anchors, decode_boxes, decode_landmarks
+from gpen_core.detection.retinaface.detector import RetinaFaceDetector, load_network
 from gpen_core.errors import Cancelled, CheckpointError, MissingPackageError
 
 CPU = torch.device("cpu")
@@ -167,7 +167,7 @@ def spotter(detector, monkeypatch):
 
 
 def test_large_pictures_are_searched_in_tiles_of_bounded_size(detector, spotter, monkeypatch):
-    from gpen_core.detection import retinaface
+    from gpen_core.detection.retinaface import detector as retinaface
 
     monkeypatch.setattr(retinaface, "SEARCH_PIXELS", {"cpu": 20_000_000})
     pixels = np.zeros((2500, 4100, 3), np.uint8)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gpen_core.detection import DetectionOptions, detect_faces, search_faces
-from gpen_core.detection.turned import reduction, search_turned
+from gpen_core.detection.rotated import reduction, search_turned
 from gpen_core.errors import ImageError, OptionError
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
 
 PICTURE = np.zeros((200, 300, 3), np.uint8)
 

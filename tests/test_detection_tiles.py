@@ -13,7 +13,7 @@ from gpen_core.detection.tiles import (
     tile_pixels,
     whole_picture,
 )
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
 
 
 def _at(left, top, right, bottom):

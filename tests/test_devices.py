@@ -6,9 +6,10 @@ import threading
 import pytest
 import torch
 
-from gpen_core import devices
 from gpen_core.cli import doctor
-from gpen_core.devices import (
+from gpen_core.errors import OptionError
+from gpen_core.runtime import devices
+from gpen_core.runtime.devices import (
     choose_device,
     dtype_for,
     half_dtype,
@@ -17,7 +18,6 @@ from gpen_core.devices import (
     seen_from_here,
     without_autocast,
 )
-from gpen_core.errors import OptionError
 
 
 @pytest.mark.parametrize(

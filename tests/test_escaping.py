@@ -20,14 +20,14 @@ import gpen_core
 from gpen_core.checkpoints import read_state_dict
 from gpen_core.cli import main
 from gpen_core.cli.console import Console
+from gpen_core.downloads.fetch import fetch, plan_fetch
+from gpen_core.downloads.retry import Patience
 from gpen_core.errors import CheckpointError, DownloadError, GpenError, MissingPackageError
 from gpen_core.escaping import EscapingFilter, escaped
-from gpen_core.models import load_catalogue
-from gpen_core.models.fetching import fetch, plan_fetch
-from gpen_core.models.patience import Patience
-from gpen_core.models.scanning import examine
+from gpen_core.model_files import load_catalogue
+from gpen_core.model_files.scan import examine
 from gpen_core.network.config import GpenConfig, read_config
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\r\nfake\u2028line\u202egpj.\ud800"
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\r\nfake\u2028line\u202egpj.\ud800"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gpen_core import locks
 from gpen_core.errors import FileError
-from gpen_core.files import make_folder, whole_file, write_bytes, write_text
+from gpen_core.runtime import file_locks
+from gpen_core.runtime.atomic_files import make_folder, whole_file, write_bytes, write_text
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows renames no open file")
@@ -67,7 +67,8 @@ def test_an_interrupt_leaves_no_part(tmp_path, monkeypatch):
 @posix
 def test_what_a_killed_writer_left_is_written_over_and_gone(tmp_path):
     program = (
-        "import os, signal, sys; from pathlib import Path; from gpen_core.files import whole_file\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from gpen_core.runtime.atomic_files import whole_file\n"
         "with whole_file(Path(sys.argv[1]), False) as part:\n"
         "    part.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
@@ -132,7 +133,7 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
     def take(_handle):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-    monkeypatch.setattr(locks, "take_lock", take)
+    monkeypatch.setattr(file_locks, "take_lock", take)
     write_bytes(tmp_path / "a.txt", b"x", overwrite=False)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"x"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpen_core.errors import CheckpointError
-from gpen_core.folders import ModelFolders, model_folders, resolve_model, user_folder
+from gpen_core.model_files.folders import ModelFolders, model_folders, resolve_model, user_folder
 
 
 def put(folder: Path, *names: str) -> Path:

@@ -6,20 +6,22 @@ import skimage.data
 import torch
 from torch import nn
 
-from gpen_core import full_card
-from gpen_core.compositing import parsing
-from gpen_core.compositing.parsing import FaceParser
-from gpen_core.detection import detect_faces, embedded, load_detector, retinaface
-from gpen_core.detection.retinaface import RetinaFaceDetector
-from gpen_core.face_work import FaceWork
-from gpen_core.full_card import on_cpu_if_need_be
+from gpen_core.compositing import face_parsing
+from gpen_core.compositing.face_parsing import FaceParser
+from gpen_core.detection import detect_faces, load_detector
+from gpen_core.detection.mtcnn import detector as embedded
+from gpen_core.detection.retinaface import detector as retinaface
+from gpen_core.detection.retinaface.detector import RetinaFaceDetector
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import passthrough_state
-from gpen_core.options import RestorationOptions
-from gpen_core.pipeline import restore_picture
+from gpen_core.network.synthetic_weights import passthrough_state
+from gpen_core.restoration.face_job import FaceWork
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.pipeline import restore_picture
+from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.runtime import cpu_fallback
+from gpen_core.runtime.cpu_fallback import on_cpu_if_need_be
 from gpen_core.tasks import inpaint
-from gpen_core.torch_restorer import TorchRestorer
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
 TINY = GpenConfig(64, 1, 0.125)
@@ -28,7 +30,7 @@ TINY = GpenConfig(64, 1, 0.125)
 @pytest.fixture(autouse=True)
 def released(monkeypatch):
     devices = []
-    monkeypatch.setattr(full_card, "release_memory", devices.append)
+    monkeypatch.setattr(cpu_fallback, "release_memory", devices.append)
     return devices
 
 
@@ -178,7 +180,7 @@ def test_only_the_parse_mask_is_parsed(photo):
     parser = FaceParser(Halves(), CPU)
     work = FaceWork(photo, photo, RestorationOptions(), parser, canvas=None)
     assert work._parsed(0, torch.rand(3, 64, 64)) is None
-    assert parsing._SIDE == 512
+    assert face_parsing._SIDE == 512
 
 
 @pytest.mark.parametrize("step", ["extract_crop", "paste"])
@@ -202,7 +204,7 @@ def test_inpainting_cuts_out_and_pastes_on_the_cpu(monkeypatch, photo, step):
         return on_cpu_if_need_be(doing, attempt, CARD, notes)
 
     monkeypatch.setattr(inpaint, "on_cpu_if_need_be", as_if_on_card)
-    monkeypatch.setattr("gpen_core.face_work.on_cpu_if_need_be", as_if_on_card)
+    monkeypatch.setattr("gpen_core.restoration.face_job.on_cpu_if_need_be", as_if_on_card)
     result = inpaint.inpaint_picture(photo, mask, restorer, faces=faces)
     assert np.array_equal(result.pixels, expected.pixels)
     assert len(set(result.report.notes) - set(expected.report.notes)) == 1

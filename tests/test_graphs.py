@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gpen_core.devices import CAPTURING
 from gpen_core.network import graphs
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import CudaCapture, Graphs
-from gpen_core.network.known_answers import random_state
 from gpen_core.network.plan import StripPlan
+from gpen_core.network.synthetic_weights import random_state
+from gpen_core.runtime.devices import CAPTURING
 
 TINY = GpenConfig(64, 1, 0.125)
 

@@ -11,8 +11,8 @@ import torch
 
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import random_state
 from gpen_core.network.rescaling import Exponents, exponents_for
+from gpen_core.network.synthetic_weights import random_state
 
 CONFIG = GpenConfig(128, 1, 0.125)
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gpen_core.handover import HandOver
+from gpen_core.runtime.stage_queue import HandOver
 
 
 def any_fit(batch, piece):

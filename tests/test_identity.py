@@ -8,8 +8,8 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.compositing.paste import Canvas
-from gpen_core.faces import Face, landmarks_from_array
+from gpen_core.compositing.canvas import Canvas
+from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment, align
 from gpen_core.geometry.resizing import Enlargement

@@ -16,14 +16,14 @@ from gpen_core.network import generator
 from gpen_core.network.config import GpenConfig, read_config
 from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import (
+from gpen_core.network.memory import working_memory
+from gpen_core.network.plan import StripPlan, lean, whole_frame
+from gpen_core.network.synthetic_weights import (
     PUBLISHED,
     detail_state,
     passthrough_state,
     random_state,
 )
-from gpen_core.network.memory import working_memory
-from gpen_core.network.plan import StripPlan, lean, whole_frame
 
 DATA = Path(__file__).parent / "data"
 TINY = GpenConfig(64, 1, 0.125)

@@ -10,17 +10,17 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from gpen_core import load_restorer
+from gpen_core.checkpoints.onnx import admission
+from gpen_core.checkpoints.onnx.admission import admit, check_detection, check_restoration
+from gpen_core.checkpoints.onnx.extent import RULES, Extent, measure
+from gpen_core.checkpoints.onnx.graph import MOST_NODES, read_graph
+from gpen_core.checkpoints.onnx.interface import read_interface
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.detection.yunet import YuNetDetector
 from gpen_core.errors import CheckpointError, DetectionError, GpenError
-from gpen_core.models.contents import read_contents
+from gpen_core.model_files.contents import read_contents
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import PUBLISHED, random_state
-from gpen_core.onnx_models import admission
-from gpen_core.onnx_models.admission import admit, check_detection, check_restoration
-from gpen_core.onnx_models.extent import RULES, Extent, measure
-from gpen_core.onnx_models.graph import MOST_NODES, read_graph
-from gpen_core.onnx_models.interface import read_interface
+from gpen_core.network.synthetic_weights import PUBLISHED, random_state
 
 SIZE = 64
 TINY = GpenConfig(SIZE, 1, 0.125)

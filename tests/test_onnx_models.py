@@ -15,6 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpen_core import load_restorer, restore_picture
+from gpen_core.checkpoints.onnx.graph import read_graph
+from gpen_core.checkpoints.onnx.interface import describe_graph, read_interface
+from gpen_core.checkpoints.onnx.wire import WireError, fields, numbers
 from gpen_core.cli import doctor, main
 from gpen_core.cli.sample import sample_photo
 from gpen_core.conversion.onnx_graph import build_model
@@ -25,18 +28,15 @@ from gpen_core.errors import (
     MissingPackageError,
     OptionError,
 )
-from gpen_core.faces import Face
+from gpen_core.faces.face import Face
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import passthrough_state, random_state
-from gpen_core.onnx_models import onnx_restorer
-from gpen_core.onnx_models.graph import read_graph
-from gpen_core.onnx_models.interface import describe_graph, read_interface
-from gpen_core.onnx_models.onnx_restorer import OnnxRestorer
-from gpen_core.onnx_models.providers import CPU, NAMES, choose_providers, explain_cpu
-from gpen_core.onnx_models.starting import provider_that_starts
-from gpen_core.onnx_models.wire import WireError, fields, numbers
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import passthrough_state, random_state
+from gpen_core.restorers import onnx_restorer
+from gpen_core.restorers.onnx_providers import CPU, NAMES, choose_providers, explain_cpu
+from gpen_core.restorers.onnx_restorer import OnnxRestorer
+from gpen_core.restorers.onnx_threads import provider_that_starts
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
 CUDA = "CUDAExecutionProvider"
@@ -315,7 +315,7 @@ class TestProviders:
         self, monkeypatch, device, available, packages, cuda, says
     ):
         monkeypatch.setattr(torch.version, "cuda", cuda)
-        monkeypatch.setattr("gpen_core.devices._is_there", lambda device: True)
+        monkeypatch.setattr("gpen_core.runtime.devices._is_there", lambda device: True)
         sentence = explain_cpu(device, available, packages)
         assert says in sentence
         assert "\n" not in sentence
@@ -332,7 +332,9 @@ class TestProviders:
     def test_nothing_to_explain_where_no_card_is(self, monkeypatch):
         # Torch's usual build for Linux is that for CUDA, also where there is no card.
         monkeypatch.setattr(torch.version, "cuda", "13.0")
-        monkeypatch.setattr("gpen_core.devices._is_there", lambda device: device.type == "cpu")
+        monkeypatch.setattr(
+            "gpen_core.runtime.devices._is_there", lambda device: device.type == "cpu"
+        )
         assert explain_cpu("auto", [CPU], {"onnxruntime": "1"}) is None
         assert explain_cpu("auto", [CUDA, CPU], {"onnxruntime-gpu": "1"}) is None
         assert explain_cpu("cpu", [CUDA, CPU], {"onnxruntime-gpu": "1"}) is None
@@ -528,7 +530,7 @@ class TestExamination:
         monkeypatch.setattr(torch.version, "cuda", "13.0")
         monkeypatch.setattr(doctor, "run_tests", lambda device: [])
         card = torch.device("cuda")
-        monkeypatch.setattr("gpen_core.onnx_models.providers.choose_device", lambda name: card)
+        monkeypatch.setattr("gpen_core.restorers.onnx_providers.choose_device", lambda name: card)
         assert main(["doctor"]) == 0
         said = capsys.readouterr().out
         assert f"onnxruntime runs on {CPU} (onnxruntime ran on the CPU: {CUDA} could not" in said

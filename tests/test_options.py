@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from gpen_core.errors import OptionError
-from gpen_core.options import HELP, RestorationOptions
+from gpen_core.restoration.options import HELP, RestorationOptions
 
 
 def test_defaults_are_the_documented_ones():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from gpen_core.faces import Face
-from gpen_core.overlay import draw_faces
+from gpen_core.faces.face import Face
+from gpen_core.faces.overlay import draw_faces
 
 POINTS = ((50.0, 60.0), (80.0, 60.0), (65.0, 80.0), (55.0, 95.0), (75.0, 95.0))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gpen_core.errors import MissingPackageError
-from gpen_core.packages import require
+from gpen_core.runtime.optional_packages import require
 
 
 def test_a_missing_package_is_named_with_the_way_to_install_it():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_core.compositing.parsing import FaceParser, load_parser
+from gpen_core.compositing.face_parsing import FaceParser, load_parser
 from gpen_core.errors import CheckpointError, MissingPackageError
 
 CPU = torch.device("cpu")
@@ -174,7 +174,7 @@ def test_missing_facexlib_says_what_needs_it(monkeypatch, tmp_path):
 
 def test_mask_keeps_a_hat_in_a_paste():
     # Through the canvas: the upper half is hat, and stays the picture's own.
-    from gpen_core.compositing.paste import Canvas
+    from gpen_core.compositing.canvas import Canvas
     from gpen_core.geometry.alignment import Alignment
 
     picture = np.full((300, 300, 3), 50, np.uint8)

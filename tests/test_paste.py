@@ -9,18 +9,19 @@ import skimage.data
 import torch
 from scipy import ndimage
 
-from gpen_core.compositing import paste, writing
+from gpen_core.compositing import canvas as paste
+from gpen_core.compositing import region_writer as writing
+from gpen_core.compositing.canvas import Canvas
 from gpen_core.compositing.masks import area_mask, crop_coordinates, is_nowhere, is_whole
-from gpen_core.compositing.paste import Canvas
-from gpen_core.compositing.pieces import TILE
+from gpen_core.compositing.paste_regions import TILE
 from gpen_core.errors import ImageError, OptionError
-from gpen_core.geometry import pixels as pixels_module
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region
 from gpen_core.geometry.sampling import extract_crop
 from gpen_core.geometry.similarity import apply
-from gpen_core.transfers import Downloads
+from gpen_core.images import device_pixels as pixels_module
+from gpen_core.runtime.cuda_transfers import Downloads
 
 
 def placed(scale, degrees, centre, size):
@@ -513,7 +514,7 @@ def test_a_mask_of_a_part_is_pasted_to_the_bit_as_one_of_all(monkeypatch):
     )
     expected = pasted(photo(), alignments, crops)
     monkeypatch.setattr(paste, "is_nowhere", lambda *_: False)
-    monkeypatch.setattr("gpen_core.compositing.patches.is_whole", lambda *_: False)
+    monkeypatch.setattr("gpen_core.compositing.blending.is_whole", lambda *_: False)
     found = pasted(photo(), alignments, crops)
     assert found.mask.tobytes() == expected.mask.tobytes()
     assert np.array_equal(found.pixels, expected.pixels)

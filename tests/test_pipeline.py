@@ -8,19 +8,21 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core import face_work, full_card, watching
 from gpen_core.detection import DetectionOptions, FoundFaces, load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
-from gpen_core.faces import Face, number_faces
+from gpen_core.faces.face import Face, number_faces
 from gpen_core.geometry.alignment import align
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import detail_state, passthrough_state
-from gpen_core.options import RestorationOptions
-from gpen_core.picture_plan import PictureTask
-from gpen_core.pipeline import restore_aligned, restore_picture
-from gpen_core.stream import restore_pictures
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import detail_state, passthrough_state
+from gpen_core.restoration import face_job
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.pipeline import restore_aligned, restore_picture
+from gpen_core.restoration.plan import PictureTask
+from gpen_core.restoration.stream import restore_pictures
+from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.runtime import cancellation as watching
+from gpen_core.runtime import cpu_fallback as full_card
 from gpen_core.upscaling import Enlarged
 
 CONFIG = GpenConfig(256, 1, 0.125)
@@ -419,7 +421,7 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
 ):
     options = RestorationOptions(colour="lowfreq")
     expected = restore_picture(photo, passthrough, options=options, faces=[face]).pixels
-    original, tried = getattr(face_work, step), []
+    original, tried = getattr(face_job, step), []
 
     def failing(*args):
         tried.append(True)
@@ -427,11 +429,11 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return original(*args)
 
-    monkeypatch.setattr(face_work, step, failing)
-    work = face_work.on_cpu_if_need_be
+    monkeypatch.setattr(face_job, step, failing)
+    work = face_job.on_cpu_if_need_be
     # As if the step had been on a graphics card, which there is none of here.
     monkeypatch.setattr(
-        face_work,
+        face_job,
         "on_cpu_if_need_be",
         lambda doing, do, _, notes: work(
             doing, lambda device: do(torch.device("cpu")), torch.device("xpu"), notes

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gpen_core.errors import ImageError
-from gpen_core.geometry import pixels as module
-from gpen_core.geometry.pixels import as_pixels, to_levels, values_on
+from gpen_core.images import device_pixels as module
+from gpen_core.images.device_pixels import as_pixels, to_levels, values_on
 from gpen_core.images.picture import to_dtype, to_float
 
 CPU = torch.device("cpu")

@@ -11,12 +11,12 @@ import torch
 from scipy import ndimage
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gpen_core.geometry import pixels as pixels_module
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.sampling import _block_means, extract_crop, sample
 from gpen_core.geometry.similarity import apply
 from gpen_core.geometry.warping import blur, warp, warp_in_torch
+from gpen_core.images import device_pixels as pixels_module
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpen_core.errors import OptionError
-from gpen_core.faces import Face
-from gpen_core.selection import (
+from gpen_core.faces.face import Face
+from gpen_core.faces.selection import (
     faces_in_boxes,
     faces_in_mask,
     faces_of_size,

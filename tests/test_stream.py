@@ -12,20 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core import face_work, full_card, picture_work, stream
 from gpen_core.detection import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
-from gpen_core.faces import Face, number_faces
-from gpen_core.handover import HandOver
+from gpen_core.faces.face import Face, number_faces
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import detail_state
-from gpen_core.options import RestorationOptions
-from gpen_core.picture_plan import PictureTask
-from gpen_core.pipeline import restore_picture
-from gpen_core.results import Outcome
-from gpen_core.stream import restore_pictures
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import detail_state
+from gpen_core.restoration import face_job as face_work
+from gpen_core.restoration import job as picture_work
+from gpen_core.restoration import stream
+from gpen_core.restoration.options import RestorationOptions
+from gpen_core.restoration.pipeline import restore_picture
+from gpen_core.restoration.plan import PictureTask
+from gpen_core.restoration.results import Outcome
+from gpen_core.restoration.stream import restore_pictures
+from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.runtime import cpu_fallback
+from gpen_core.runtime.stage_queue import HandOver
 
 SIZE = 64
 POINTS = ((18.0, 20.0), (34.0, 20.0), (26.0, 29.0), (19.0, 38.0), (33.0, 38.0))
@@ -453,7 +456,7 @@ class TestFailures:
             return work(doing, attempt, torch.device("xpu"), notes)
 
         monkeypatch.setattr(face_work, "on_cpu_if_need_be", elsewhere)
-        monkeypatch.setattr(full_card, "release_memory", lambda device: None)
+        monkeypatch.setattr(cpu_fallback, "release_memory", lambda device: None)
         outcomes = list(restore_pictures(tasks(2, 1), Fake(2), Finder()))
         for outcome, one in zip(outcomes, expected, strict=True):
             same(outcome.result(), one)

@@ -10,10 +10,10 @@ import torch
 
 from gpen_core import load_restorer
 from gpen_core.errors import Cancelled, ImageError, OptionError
-from gpen_core.faces import Face, landmarks_from_array
+from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry.templates import template
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import passthrough_state, random_state
+from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.tasks import colorize_picture, inpaint_aligned, inpaint_picture, synthesize_face
 from gpen_core.tasks.colorize import with_luma
 from gpen_core.tasks.hole import inner_weight

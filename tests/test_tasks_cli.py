@@ -14,11 +14,11 @@ from gpen_core.cli.parser import build_parser
 from gpen_core.cli.setting_up import installed_model, load_preset_restorer, restoration_options
 from gpen_core.conversion.convert import convert
 from gpen_core.errors import CheckpointError, OptionError
-from gpen_core.folders import ModelFolders
 from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.model_files.folders import ModelFolders
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import passthrough_state, random_state
-from gpen_core.options import PRESETS, RestorationOptions
+from gpen_core.network.synthetic_weights import passthrough_state, random_state
+from gpen_core.restoration.options import PRESETS, RestorationOptions
 
 TINY = GpenConfig(64, 1, 0.125)
 

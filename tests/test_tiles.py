@@ -8,8 +8,9 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.compositing import paste, pieces
-from gpen_core.compositing.paste import Canvas
+from gpen_core.compositing import canvas as paste
+from gpen_core.compositing import paste_regions as pieces
+from gpen_core.compositing.canvas import Canvas
 from gpen_core.geometry import sampling, warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region, grid_tiles

@@ -7,23 +7,23 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.torch_version import TorchVersion
 
-from gpen_core import torch_restorer as module
-from gpen_core import ways
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.compiling import compiled
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.known_answers import (
+from gpen_core.network.memory import working_memory
+from gpen_core.network.plan import lean
+from gpen_core.network.synthetic_weights import (
     PUBLISHED,
     detail_state,
     passthrough_state,
     random_state,
 )
-from gpen_core.network.memory import working_memory
-from gpen_core.network.plan import lean
-from gpen_core.torch_restorer import TorchRestorer
-from gpen_core.ways import Way
+from gpen_core.restorers import execution
+from gpen_core.restorers import torch_restorer as module
+from gpen_core.restorers.execution import Way
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
 CPU = torch.device("cpu")
@@ -37,9 +37,9 @@ def build(dtype, state=None):
     return GpenNetwork(state or passthrough_state(TINY), TINY, dtype)
 
 
-def restorer_with(ways, build=build):
+def restorer_with(execution, build=build):
     made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
-    made._ways = iter(ways)
+    made._ways = iter(execution)
     made._way = next(made._ways)
     return made
 
@@ -164,31 +164,33 @@ def test_a_float32_result_that_is_not_finite_is_an_error():
 def test_ways_need_less_and_less():
     graphics = torch.device("mps")
     large = GpenConfig(512, 1, 0.125)
-    found = list(ways.ways_for(large, graphics, torch.float32, "auto"))
+    found = list(execution.ways_for(large, graphics, torch.float32, "auto"))
     assert [(w.device.type, w.dtype) for w in found] == [
         ("mps", torch.float32),
         ("mps", torch.float16),
         ("cpu", torch.float32),
     ]
     assert all(w.plan is not None and w.at_once == 1 for w in found)
-    explicit = list(ways.ways_for(large, graphics, torch.float16, "auto"))
+    explicit = list(execution.ways_for(large, graphics, torch.float16, "auto"))
     assert [w.dtype for w in explicit] == [torch.float16, torch.float32, torch.float32]
-    assert [w.plan for w in ways.ways_for(large, CPU, torch.float32, "auto")] == [lean(large)]
+    assert [w.plan for w in execution.ways_for(large, CPU, torch.float32, "auto")] == [lean(large)]
 
 
 def test_small_models_run_whole_first():
-    found = list(ways.ways_for(TINY, CPU, torch.float32, "auto"))
+    found = list(execution.ways_for(TINY, CPU, torch.float32, "auto"))
     assert [w.plan for w in found] == [None, lean(TINY)]
 
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
-    monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
-    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
-    monkeypatch.setattr(ways, "free_memory", lambda device: 8 << 30)
+    monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(execution, "free_memory", lambda device: 8 << 30)
     card = torch.device("cuda", 0)
 
     def first(acceleration):
-        found = list(ways.ways_for(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration))
+        found = list(
+            execution.ways_for(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration)
+        )
         assert [w.plan is None for w in found] == sorted(w.plan is None for w in found)[::-1]
         return [(w.acceleration, w.at_once) for w in found if w.plan is None]
 
@@ -201,10 +203,12 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
 @pytest.mark.parametrize(("free", "graph"), [(4.1, False), (6.0, True)])
 def test_a_graph_needs_memory_for_all_that_is_on_its_way(monkeypatch, free, graph):
     """Of the largest model: weights, the graph, its input and output, and up to 18 crops."""
-    monkeypatch.setattr(ways, "has_ample_memory", lambda device: device.type == "cuda")
-    monkeypatch.setattr(ways, "has_graphs", lambda device: device.type == "cuda")
-    monkeypatch.setattr(ways, "free_memory", lambda device: round(free * 2**30))
-    first = next(ways.ways_for(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto"))
+    monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
+    monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
+    monkeypatch.setattr(execution, "free_memory", lambda device: round(free * 2**30))
+    first = next(
+        execution.ways_for(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto")
+    )
     assert (first.plan, first.at_once) == (None, 4)
     assert (first.acceleration == "CUDA graph") == graph
 
@@ -297,7 +301,7 @@ def test_too_many_faces_at_once_become_fewer():
 
 def captured(monkeypatch, capture, *after):
     """A restorer that repeats its runs, on the CPU."""
-    monkeypatch.setattr(ways, "has_graphs", lambda device: True)
+    monkeypatch.setattr(execution, "has_graphs", lambda device: True)
     made = restorer_with([Way(CPU, torch.float32, None, "CUDA graph"), *after])
     made.network.graphs = Graphs(capture)
     return made
@@ -458,8 +462,8 @@ def test_threads_take_turns_and_share_one_step_down():
             return super().forward(image, plan, cancelled)
 
     strips = lean(TINY)
-    ways = [Way(CPU, torch.float16, strips), Way(CPU, torch.float32, strips)]
-    made = restorer_with(ways, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
+    execution = [Way(CPU, torch.float16, strips), Way(CPU, torch.float32, strips)]
+    made = restorer_with(execution, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
     picture = crop()
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: made.restore(picture), range(8)))

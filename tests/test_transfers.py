@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core import transfers
-from gpen_core.transfers import finish_stream, own_stream, use_here
+from gpen_core.runtime import cuda_transfers
+from gpen_core.runtime.cuda_transfers import finish_stream, own_stream, use_here
 
 
 class Cuda:
@@ -44,11 +44,11 @@ class Cuda:
 def cuda(monkeypatch):
     stand_in = Cuda()
     monkeypatch.setattr(torch.cuda, "Stream", stand_in.make)
-    transfers._stream_for.cache_clear()
+    cuda_transfers._stream_for.cache_clear()
     monkeypatch.setattr(torch.cuda, "stream", stand_in.stream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stand_in.current)
     yield stand_in
-    transfers._stream_for.cache_clear()
+    cuda_transfers._stream_for.cache_clear()
 
 
 def test_a_thread_waits_for_its_own_stream_alone(cuda):
@@ -98,7 +98,7 @@ CUDA = torch.device("cuda")
 
 
 def test_downloads_are_waited_for_together_and_keep_their_sources(card):
-    downloads = transfers.Downloads(CUDA)
+    downloads = cuda_transfers.Downloads(CUDA)
     results = [downloads.begin(torch.full((4,), float(k))) for k in range(3)]
     assert [float(r[0]) for r in results] == [99, 99, 99]
     downloads.wait()
@@ -109,14 +109,14 @@ def test_downloads_are_waited_for_together_and_keep_their_sources(card):
 
 def test_a_thread_waits_for_its_own_stream_also_without_downloads(card):
     card.stream = "a worker's"
-    transfers.Downloads(CUDA).wait()
+    cuda_transfers.Downloads(CUDA).wait()
     assert card.waits == 1
 
 
 @pytest.mark.parametrize("kind", ["cpu", "mps"])
 def test_other_devices_need_no_event(monkeypatch, kind):
     monkeypatch.setattr(torch.cuda, "Event", None)
-    downloads, source = transfers.Downloads(torch.device(kind)), torch.rand(3)
+    downloads, source = cuda_transfers.Downloads(torch.device(kind)), torch.rand(3)
     assert torch.equal(downloads.begin(source), source)
     downloads.wait()
 
@@ -138,12 +138,12 @@ class Pinned:
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
 def test_uploads_go_through_pinned_memory_that_is_theirs(monkeypatch, dtype):
     monkeypatch.setattr(
-        transfers, "_host_memory", lambda shape, dtype, device: Pinned(shape, dtype)
+        cuda_transfers, "_host_memory", lambda shape, dtype, device: Pinned(shape, dtype)
     )
     whole = np.arange(60).reshape(5, 4, 3).astype(dtype)
     values = whole[::-1, 1:3]
     expected = values.copy()
-    sent = transfers.upload(values, CUDA)
+    sent = cuda_transfers.upload(values, CUDA)
     whole[:] = 0
     assert str(sent.memory.dtype) == f"torch.{dtype}"
     assert np.array_equal(sent.numpy(), expected)
@@ -152,7 +152,7 @@ def test_uploads_go_through_pinned_memory_that_is_theirs(monkeypatch, dtype):
 def test_the_cpus_copy_is_its_own_too():
     values = np.ones((2, 3), np.uint8)
     values.flags.writeable = False
-    transfers.upload(values, torch.device("cpu")).zero_()
+    cuda_transfers.upload(values, torch.device("cpu")).zero_()
     assert values.all()
 
 
@@ -164,8 +164,8 @@ def test_only_a_card_gets_pinned_memory(monkeypatch):
         return "memory"
 
     monkeypatch.setattr(torch, "empty", empty)
-    assert transfers._host_memory((1,), torch.uint8, CUDA) == "memory"
-    assert transfers._host_memory((1,), torch.uint8, torch.device("cpu")) == "memory"
+    assert cuda_transfers._host_memory((1,), torch.uint8, CUDA) == "memory"
+    assert cuda_transfers._host_memory((1,), torch.uint8, torch.device("cpu")) == "memory"
     assert asked == [True, False]
 
 
@@ -182,7 +182,7 @@ def test_pinned_memory_that_ran_out_is_done_without(monkeypatch, text, falls_bac
 
     monkeypatch.setattr(torch, "empty", empty)
     if falls_back:
-        assert transfers._host_memory((2, 3), torch.uint8, CUDA).shape == (2, 3)
+        assert cuda_transfers._host_memory((2, 3), torch.uint8, CUDA).shape == (2, 3)
     else:
         with pytest.raises(RuntimeError, match=text):
-            transfers._host_memory((2, 3), torch.uint8, CUDA)
+            cuda_transfers._host_memory((2, 3), torch.uint8, CUDA)

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gpen_core import torch_restorer
 from gpen_core.network import layers, trial
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.known_answers import passthrough_state, random_state
 from gpen_core.network.plan import lean
-from gpen_core.torch_restorer import TorchRestorer
+from gpen_core.network.synthetic_weights import passthrough_state, random_state
+from gpen_core.restorers import torch_restorer
+from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
 CPU = torch.device("cpu")

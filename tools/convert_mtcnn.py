@@ -1,4 +1,4 @@
-"""Writes `gpen_core/detection/mtcnn.safetensors` from the wheel of facenet-pytorch 2.6.0.
+"""Writes `gpen_core/detection/mtcnn/mtcnn.safetensors` from the wheel of facenet-pytorch 2.6.0.
 
 The wheel is only opened as an archive, never installed or imported:
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-OUTPUT = Path(__file__).parents[1] / "gpen_core" / "detection" / "mtcnn.safetensors"
+OUTPUT = Path(__file__).parents[1] / "gpen_core" / "detection" / "mtcnn" / "mtcnn.safetensors"
 SOURCES = {
     "pnet": "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
     "rnet": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..devices import Precision
 from ..network.config import GpenConfig
-from ..network.known_answers import PUBLISHED
+from ..network.synthetic_weights import PUBLISHED
+from ..runtime.devices import Precision
 
 Part = Literal["network", "pipeline", "paste"]
 PARTS: tuple[Part, ...] = ("network", "pipeline", "paste")

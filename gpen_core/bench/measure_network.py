@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..devices import choose_device, dtype_for
 from ..network.compiling import compiled
 from ..network.generator import GpenNetwork
 from ..network.graphs import Graphs, Run
-from ..network.known_answers import noise, random_state
 from ..network.plan import lean
+from ..network.synthetic_weights import noise, random_state
+from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, NetworkCase
 from .cases import Run as Figures
 from .probes import PeakMemory, time_calls

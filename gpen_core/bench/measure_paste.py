@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compositing.canvas import Canvas
 from ..compositing.masks import area_mask, crop_coordinates
-from ..compositing.paste import Canvas
 from ..geometry.alignment import Alignment, align
 from ..geometry.regions import Region
 from ..geometry.sampling import extract_crop, sample
-from ..options import RestorationOptions
+from ..restoration.options import RestorationOptions
 from .cases import PasteCase, Run
 from .probes import time_calls
 from .scenes import scene

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..detection import DetectionOptions, Detector, load_detector
-from ..devices import choose_device, dtype_for
 from ..errors import BenchmarkError
 from ..network.generator import GpenNetwork
-from ..network.known_answers import random_state
-from ..picture_plan import PictureTask
-from ..restorer import Restorer
-from ..stream import restore_pictures
-from ..torch_restorer import TorchRestorer
+from ..network.synthetic_weights import random_state
+from ..restoration.plan import PictureTask
+from ..restoration.stream import restore_pictures
+from ..restorers.load import Restorer
+from ..restorers.torch_restorer import TorchRestorer
+from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, PipelineCase, Run
 from .probes import PeakMemory, time_calls
 from .scenes import scene

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..devices import finish_work
+from ..runtime.devices import finish_work
 
 _MIB = 1 << 20
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..errors import BenchmarkError
-from ..files import write_text
+from ..runtime.atomic_files import write_text
 from .cases import CASES, Case, Run
 from .machine import Machine
 

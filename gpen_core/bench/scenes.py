@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces import Face, landmarks_from_array
+from ..faces.face import Face, landmarks_from_array
 from ..geometry.similarity import Points
 from ..geometry.templates import template
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..devices import Precision, has_graphs
+from ..runtime.devices import Precision, has_graphs
 from .allocator import allocators
 from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
 

@@ -9,8 +9,8 @@ from typing import BinaryIO, TypeVar, cast
 
 import torch
 
-from ..devices import is_out_of_memory
 from ..errors import CheckpointError
+from ..runtime.devices import is_out_of_memory
 from .file_kind import HEAD_BYTES, FileKind, file_kind
 from .legacy_layout import bare_pickle, check_legacy
 from .refusal import Refusal

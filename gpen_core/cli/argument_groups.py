@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ..bench.cases import CONFIGURATIONS, PARTS
 from ..detection import DETECTOR_NAMES, DetectionOptions
-from ..devices import PRECISIONS
-from ..faces import ORDERS
-from ..options import COLOUR_MATCHES, HELP, MASKS, PRESETS, TEMPLATES, RestorationOptions
-from ..ways import ACCELERATION_HELP, ACCELERATIONS
+from ..faces.face import ORDERS
+from ..geometry.templates import TEMPLATES
+from ..restoration.options import COLOUR_MATCHES, HELP, MASKS, PRESETS, RestorationOptions
+from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS
+from ..runtime.devices import PRECISIONS
 
 # A parser or a group of its arguments; argparse has no public name for what they share.
 _Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]

@@ -14,8 +14,8 @@ from ..bench.records import Record, read_record, write_record
 from ..bench.suite import Wanted, contests
 from ..bench.summary import difference_table, tables
 from ..bench.table import plain
-from ..devices import choose_device
 from ..errors import ImageError
+from ..runtime.devices import choose_device
 from .console import Console
 
 _ROUNDS, _QUICK_ROUNDS = 3, 1

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..detection import load_detector
-from ..devices import choose_device
 from ..errors import ImageError
-from ..files import make_folder, write_text
+from ..faces.overlay import draw_faces
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
-from ..overlay import draw_faces
-from ..pipeline import restore_picture
-from ..restorer import Restorer, load_restorer
-from ..results import Progress, RestoredCrop, RestoredPicture
+from ..restoration.pipeline import restore_picture
+from ..restoration.results import Progress, RestoredCrop, RestoredPicture
+from ..restorers.load import Restorer, load_restorer
+from ..runtime.atomic_files import make_folder, write_text
+from ..runtime.devices import choose_device
 from .console import Console
 from .sample import sample_photo, write_stand_in
 from .setting_up import folders_of, installed_model, load_named_restorer

@@ -9,12 +9,12 @@ from dataclasses import asdict
 import numpy as np
 
 from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
-from ..devices import choose_device
-from ..files import make_folder, write_text
+from ..faces.left_out import besides, number_of_faces
+from ..faces.overlay import draw_faces
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
-from ..overlay import draw_faces
-from ..report import besides, number_of_faces
-from ..watching import TimeLimit
+from ..runtime.atomic_files import make_folder, write_text
+from ..runtime.cancellation import TimeLimit
+from ..runtime.devices import choose_device
 from .batch import Show, work_through
 from .console import Console
 from .setting_up import detection_options, load_named_detector

@@ -12,14 +12,14 @@ import torch
 
 from .. import __version__
 from ..detection import load_detector
-from ..devices import card_memory, choose_device, uses_tf32
 from ..errors import GpenError
 from ..escaping import escaped_line
-from ..folders import ModelFolders, Role
-from ..onnx_models.providers import CPU, choose_providers, explain_cpu, installed_packages
-from ..onnx_models.starting import provider_that_starts
-from ..packages import is_installed, require
-from ..restorer import load_restorer
+from ..model_files.folders import ModelFolders, Role
+from ..restorers.load import load_restorer
+from ..restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
+from ..restorers.onnx_threads import provider_that_starts
+from ..runtime.devices import card_memory, choose_device, uses_tf32
+from ..runtime.optional_packages import is_installed, require
 from .console import Console
 from .self_test import run_tests
 from .setting_up import folders_of, installed_model

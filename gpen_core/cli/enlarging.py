@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from ..folders import resolve_model
+from ..model_files.folders import resolve_model
+from ..runtime.cancellation import CancelCheck
 from ..upscaling import Enlarged, load_upscaler, resample
 from ..upscaling.enlarged import check_factor
-from ..watching import CancelCheck
 from .batch import Show
 from .setting_up import folders_of
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..detection import DetectionOptions
 from ..errors import OptionError
+from ..faces.selection import select_faces
 from ..images import Picture, check_writable, read_picture, to_float
-from ..options import RestorationOptions
-from ..selection import select_faces
+from ..restoration.options import RestorationOptions
 from ..tasks import TaskResult, inpaint_aligned, inpaint_picture
 from .batch import Show, work_through
 from .console import Console

@@ -8,7 +8,7 @@ from ..conversion.convert import convert
 from ..conversion.formats import DEFAULT_OPSET
 from ..errors import OptionError
 from ..escaping import escaped_line
-from ..folders import resolve_model
+from ..model_files.folders import resolve_model
 from .console import Console
 from .setting_up import folders_of
 

@@ -7,11 +7,11 @@ import os
 import sys
 
 from ..checkpoints.refusal import megabytes
+from ..downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
+from ..downloads.retry import Watch
 from ..errors import DownloadError, OptionError
 from ..escaping import escaped_line
-from ..models import Verdict, load_catalogue
-from ..models.fetching import MIRROR, Plan, existing, fetch, plan_fetch
-from ..models.patience import Watch
+from ..model_files import Verdict, load_catalogue
 from .console import Console
 from .setting_up import folders_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..models import Model, ModelFile, load_catalogue
-from ..models.catalogue import to_dict
+from ..model_files import Model, ModelFile, load_catalogue
+from ..model_files.catalogue import to_dict
 from .console import Console
 from .table import table
 

@@ -10,8 +10,8 @@ from typing import get_args
 
 from ..errors import CheckpointError
 from ..escaping import escaped_line
-from ..folders import ModelFolders, Role
-from ..models import ScannedFile, load_catalogue, model_files, scan
+from ..model_files import ScannedFile, load_catalogue, model_files, scan
+from ..model_files.folders import ModelFolders, Role
 from .console import Console
 from .setting_up import folders_of
 from .table import table

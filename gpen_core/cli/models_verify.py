@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..escaping import escaped_line
-from ..folders import ModelFolders
-from ..models import Catalogue, Verdict, Verification, load_catalogue, model_files, verify_file
-from ..models.naming import claimed_model
+from ..model_files import Catalogue, Verdict, Verification, load_catalogue, model_files, verify_file
+from ..model_files.filenames import claimed_model
+from ..model_files.folders import ModelFolders
 from .console import Console
 from .models_scan import searched_everywhere
 from .setting_up import folders_of

@@ -12,21 +12,21 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..detection import DetectionOptions, Detector
-from ..devices import overlaps
 from ..errors import OptionError
-from ..files import make_folder, write_text
 from ..images import Picture, check_writable, read_picture, to_dtype, write_picture
 from ..images.writing import FORMATS
-from ..options import RestorationOptions
-from ..picture_plan import PictureTask
-from ..picture_work import MakeTask
-from ..pipeline import restore_aligned
-from ..report import Report
-from ..restorer import Restorer
-from ..results import Outcome, Progress
-from ..stream import restore_pictures
+from ..restoration.job import MakeTask
+from ..restoration.options import RestorationOptions
+from ..restoration.pipeline import restore_aligned
+from ..restoration.plan import PictureTask
+from ..restoration.report import Report
+from ..restoration.results import Outcome, Progress
+from ..restoration.stream import restore_pictures
+from ..restorers.load import Restorer
+from ..runtime.atomic_files import make_folder, write_text
+from ..runtime.cancellation import CancelCheck, TimeLimit
+from ..runtime.devices import overlaps
 from ..upscaling.enlarged import enlarged_size
-from ..watching import CancelCheck, TimeLimit
 from .batch import Attempt, Show, attempt_all, beside, work_through
 from .console import Console
 from .enlarging import Enlarge, enlarging

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ImageError
-from ..network.known_answers import PUBLISHED, detail_state
+from ..network.synthetic_weights import PUBLISHED, detail_state
 
 STAND_IN = "detail-checkpoint-2048.pth"
 

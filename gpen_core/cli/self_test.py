@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..devices import uses_tf32, without_tf32
 from ..errors import GpenError
-from ..faces import Face, landmarks_from_array
+from ..faces.face import Face, landmarks_from_array
 from ..geometry.templates import template
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
-from ..network.known_answers import noise, passthrough_state
 from ..network.plan import lean
-from ..pipeline import restore_picture
-from ..results import RestoredPicture
-from ..torch_restorer import TorchRestorer
+from ..network.synthetic_weights import noise, passthrough_state
+from ..restoration.pipeline import restore_picture
+from ..restoration.results import RestoredPicture
+from ..restorers.torch_restorer import TorchRestorer
+from ..runtime.devices import uses_tf32, without_tf32
 
 _CONFIG = GpenConfig(256, 1, 0.125)
 _ALLOWED_ERROR = 1e-5

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import torch
 
-from ..choosing import ModelChoice, choose_models
-from ..compositing.parsing import FILE_NAMES, FaceParser
-from ..compositing.parsing import load_parser as load_parsenet
+from ..compositing.face_parsing import FILE_NAMES, FaceParser
+from ..compositing.face_parsing import load_parser as load_parsenet
 from ..detection import DetectionOptions, Detector, load_detector
 from ..errors import CheckpointError
-from ..folders import ModelFolders, model_folders, resolve_model
-from ..models import best_model
-from ..models.catalogue import Task
-from ..models.naming import claim_of
-from ..options import PRESETS, RestorationOptions
-from ..packages import is_installed
-from ..restorer import Restorer
-from ..selection import select_faces
+from ..faces.selection import select_faces
+from ..model_files import best_model
+from ..model_files.catalogue import Task
+from ..model_files.filenames import claim_of
+from ..model_files.folders import ModelFolders, model_folders, resolve_model
+from ..restoration.options import PRESETS, RestorationOptions
+from ..restorers.adaptive import ModelChoice, choose_models
+from ..restorers.load import Restorer
+from ..runtime.optional_packages import is_installed
 from ..tasks import load_for_task
 
 COMMANDS: Mapping[Task, str] = {

@@ -11,13 +11,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from ..files import make_folder, write_text
-from ..folders import ModelFolders, resolve_model
 from ..images import Picture, check_writable, read_picture, write_picture
-from ..models import best_model
-from ..models.catalogue import Task, load_catalogue
-from ..models.task_of import TITLES
-from ..restorer import Restorer
+from ..model_files import best_model
+from ..model_files.catalogue import Task, load_catalogue
+from ..model_files.folders import ModelFolders, resolve_model
+from ..model_files.task import TITLES
+from ..restorers.load import Restorer
+from ..runtime.atomic_files import make_folder, write_text
 from ..tasks import TaskResult
 from .batch import Show, work_through
 from .console import Console

@@ -21,7 +21,7 @@ from ..geometry.alignment import Alignment
 from ..geometry.regions import Region
 from ..geometry.sampling import average_blocks, sample_region
 from ..geometry.similarity import Matrix
-from ..transfers import upload
+from ..runtime.cuda_transfers import upload
 from .masks import area_mask, crop_coordinates, is_whole
 
 _SHARPNESS = 40.0

@@ -19,14 +19,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..devices import warp_device
 from ..errors import ImageError, OptionError
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region
+from ..runtime.devices import warp_device
+from .blending import Layer, Patch, alone, layer_of, mixed, patch_of
 from .masks import covered_region, is_nowhere
-from .patches import Layer, Patch, alone, layer_of, mixed, patch_of
-from .pieces import TILE, Piece, in_parts, pieces_of, touching
-from .writing import Writer
+from .paste_regions import TILE, Piece, in_parts, pieces_of, touching
+from .region_writer import Writer
 
 Pixels = NDArray[Any]
 

@@ -15,10 +15,10 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from ..checkpoints import read_state_dict
-from ..devices import without_autocast
 from ..errors import CheckpointError
 from ..geometry.warping import blur
-from ..packages import require
+from ..runtime.devices import without_autocast
+from ..runtime.optional_packages import require
 
 FILE_NAMES = ("parsing_parsenet.pth", "ParseNet-latest.pth")
 

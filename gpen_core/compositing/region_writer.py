@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ImageError
-from ..geometry.pixels import as_pixels, to_levels, values_on
 from ..geometry.regions import Region
-from ..transfers import Downloads
+from ..images.device_pixels import as_pixels, to_levels, values_on
+from ..runtime.cuda_transfers import Downloads
 
 
 class _Pending(NamedTuple):

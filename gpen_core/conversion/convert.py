@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..callbacks import Callbacks
 from ..checkpoints import read_state_dict
 from ..errors import Cancelled, GpenError, OptionError
-from ..files import whole_file
-from ..models.catalogue import load_catalogue
-from ..models.hashing import sha256_of
-from ..models.naming import claim_of
+from ..model_files.catalogue import load_catalogue
+from ..model_files.filenames import claim_of
+from ..model_files.hashing import sha256_of
 from ..network.config import GpenConfig, read_config
+from ..runtime.atomic_files import whole_file
+from ..runtime.callbacks import Callbacks
 from .formats import DEFAULT_OPSET, FORMATS
 from .to_onnx import difference_from_torch, write_onnx
 from .to_safetensors import write_safetensors

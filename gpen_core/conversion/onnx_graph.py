@@ -19,7 +19,7 @@ from torch import Tensor
 from ..network.config import GpenConfig
 from ..network.layers import Scaling
 from ..network.rescaling import Exponents, exponents_for
-from ..packages import require
+from ..runtime.optional_packages import require
 
 State = Mapping[str, Tensor]
 Array = NDArray[Any]

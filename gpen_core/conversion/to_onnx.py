@@ -13,8 +13,8 @@ from ..errors import OptionError
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
 from ..network.plan import lean
-from ..onnx_models.onnx_restorer import OnnxRestorer
-from ..packages import require
+from ..restorers.onnx_restorer import OnnxRestorer
+from ..runtime.optional_packages import require
 from .formats import OPSETS
 from .onnx_graph import build_model
 

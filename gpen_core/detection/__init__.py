@@ -1,6 +1,5 @@
 """Finding faces: one interface, three detectors, and the rules common to them."""
 
-from .choose import DETECTOR_NAMES, DetectorName, load_detector
 from .detector import (
     DetectionOptions,
     Detector,
@@ -9,6 +8,7 @@ from .detector import (
     detect_faces,
     search_faces,
 )
+from .registry import DETECTOR_NAMES, DetectorName, load_detector
 
 __all__ = [
     "DETECTOR_NAMES",

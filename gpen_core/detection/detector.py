@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..callbacks import Callbacks
 from ..errors import Cancelled, ImageError, OptionError
-from ..faces import ORDERS, Face, Order, number_faces
-from ..full_card import on_cpu_if_need_be
-from ..report import LeftOut, left_out_for
+from ..faces.face import ORDERS, Face, Order, number_faces
+from ..faces.left_out import LeftOut, left_out_for
+from ..runtime.callbacks import Callbacks
+from ..runtime.cpu_fallback import on_cpu_if_need_be
 from .boxes import faces_not_among, merge_duplicates
-from .turned import reduction, search_turned
+from .rotated import reduction, search_turned
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 CancelCheck = Callable[[], bool] | None

@@ -19,9 +19,9 @@ from torch import Tensor
 from ..geometry.similarity import estimate_similarity
 from ..geometry.templates import template
 from .detector import CancelCheck
-from .mtcnn_cascade import Candidates, in_batches
-from .mtcnn_network import OutputNet
-from .pyramid import Pyramid
+from .mtcnn.cascade import Candidates, in_batches
+from .mtcnn.network import OutputNet
+from .mtcnn.pyramid import Pyramid
 
 FRAME = 512
 """Side of the aligned frame, in which the numbers below are given."""

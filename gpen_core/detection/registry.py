@@ -11,8 +11,8 @@ import torch
 
 from ..errors import CheckpointError, MissingPackageError, OptionError
 from .detector import Detector
-from .embedded import EmbeddedDetector
-from .retinaface import RetinaFaceDetector
+from .mtcnn.detector import EmbeddedDetector
+from .retinaface.detector import RetinaFaceDetector
 from .weight_files import RETINAFACE_FILES, YUNET_FILE, find_retinaface, find_yunet, missing
 from .yunet import YuNetDetector
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces import Face, landmarks_from_array
+from ..faces.face import Face, landmarks_from_array
 
 LONG_SIDE = 1600
 """A larger picture is reduced for this search: it is a last resort and made three times."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..faces import Face, landmarks_from_array
+from ..faces.face import Face, landmarks_from_array
 
 _FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 _EDGE = 2.0

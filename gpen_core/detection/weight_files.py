@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DetectionError
-from ..folders import in_words
+from ..model_files.folders import in_words
 
 RETINAFACE_FILES = ("detection_Resnet50_Final.pth", "RetinaFace-R50.pth")
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checkpoints.onnx.admission import check_detection
 from ..errors import CheckpointError, DetectionError
-from ..faces import Face, landmarks_from_array
-from ..onnx_models.admission import check_detection
-from ..packages import require
+from ..faces.face import Face, landmarks_from_array
+from ..runtime.optional_packages import require
 from .boxes import merge_duplicates, overlap
 from .detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels

@@ -14,10 +14,10 @@ from ..checkpoints.file_kind import HEAD_BYTES, file_kind
 from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError
 from ..escaping import escaped
-from .addresses import ContentError, PassingError, SourceError, StaleError, open_address
-from .contents import MAX_BYTES
+from ..model_files.contents import MAX_BYTES
+from .http import ContentError, PassingError, SourceError, StaleError, open_address
 from .partial_file import Origin, PartialFile
-from .patience import Patience, Watch, duration, pause
+from .retry import Patience, Watch, duration, pause
 
 _log = logging.getLogger("gpen")
 

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ..callbacks import Callbacks
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
 from ..errors import CheckpointError, DownloadError
 from ..escaping import escaped_line
-from ..files import write_text
-from .addresses import ContentError, SourceError, check_address
-from .catalogue import Catalogue, KnownFile
-from .contents import READERS, Reader, read_contents
-from .downloading import Wanted, download
-from .hashing import sha256_of
-from .locking import only_one
+from ..model_files.catalogue import Catalogue, KnownFile
+from ..model_files.contents import READERS, Reader, read_contents
+from ..model_files.hashing import sha256_of
+from ..model_files.verify import Verification, verify_file
+from ..runtime.atomic_files import write_text
+from ..runtime.callbacks import Callbacks
+from .download import Wanted, download
+from .http import ContentError, SourceError, check_address
+from .lock import only_one
 from .partial_file import PartialFile
-from .patience import Patience, Watch
-from .verifying import Verification, verify_file
+from .retry import Patience, Watch
 
 MIRROR = "GPEN_MIRROR"
 """Environment variable with the address of a folder that holds the files by their names."""

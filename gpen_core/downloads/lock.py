@@ -12,8 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .. import locks
 from ..errors import DownloadError
+from ..runtime import file_locks
 
 _log = logging.getLogger("gpen")
 
@@ -46,16 +46,16 @@ def _held(lock: Path, work: str) -> int:
                 "--into."
             ) from error
         try:
-            locks.take_lock(handle)
+            file_locks.take_lock(handle)
         except OSError as error:
-            if locks.is_taken(error):
+            if file_locks.is_taken(error):
                 os.close(handle)
                 raise DownloadError(
                     f"another {work} into {lock.parent} is under way. Wait for its end, or end it "
                     "and run the command again."
                 ) from error
             _log.warning("%s cannot be locked (%s): start no second %s", lock, error.strerror, work)
-        if locks.is_still_named(handle, lock):
+        if file_locks.is_still_named(handle, lock):
             return handle
         # Whoever held it removed it meanwhile: what was locked is no longer the file of that name.
         os.close(handle)

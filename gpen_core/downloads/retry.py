@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import Cancelled
-from .hashing import Advance
+from ..model_files.hashing import Advance
 
 _LOOK_EVERY = 0.2
 """Seconds of a pause between two looks at whether it was cancelled."""

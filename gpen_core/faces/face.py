@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import OptionError
+from ..errors import OptionError
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from .faces import Face
+from .face import Face
 
 _BITMAP_SIZE = 9  # to which digits of Pillow's bitmap font are as high as others', in pixels
 _COLOURS = ((0, 230, 118), (255, 193, 7), (41, 182, 246), (255, 112, 67), (186, 104, 200))

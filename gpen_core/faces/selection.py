@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .errors import OptionError
-from .faces import Box, Face
+from ..errors import OptionError
+from .face import Box, Face
 
 _NUMBERS = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
 _LARGEST = re.compile(r"^\s*largest\s*(?::\s*(\d+)\s*)?$")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DetectionError
-from ..faces import Face
-from ..options import TemplateName
+from ..faces.face import Face
 from .resizing import Enlargement
 from .similarity import (
     Matrix,
@@ -19,7 +18,7 @@ from .similarity import (
     invert,
     scale_of,
 )
-from .templates import template
+from .templates import TemplateName, template
 
 _LEAST_FIT = 0.4
 

@@ -18,9 +18,9 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..devices import warp_device, without_autocast
+from ..images.device_pixels import in_numpy, values_on
+from ..runtime.devices import warp_device, without_autocast
 from .alignment import Alignment
-from .pixels import in_numpy, values_on
 from .regions import Region, grid_tiles, outline, region_around
 from .similarity import Matrix, apply, scale_of
 from .warping import blur, reach_of_blur, warp

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..options import TEMPLATES, TemplateName
+
+TemplateName = Literal["gpen", "ffhq"]
+TEMPLATES: tuple[TemplateName, ...] = ("gpen", "ffhq")
 
 # The ArcFace template of 96×112 pixels, from which GPEN derives its own.
 _ARCFACE = (

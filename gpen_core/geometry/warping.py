@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import MissingPackageError
-from ..packages import require
+from ..runtime.optional_packages import require
 from .similarity import Matrix
 
 _log = logging.getLogger("gpen")

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from ..images.picture import to_dtype, to_float
-from ..transfers import upload
+from ..runtime.cuda_transfers import upload
+from .picture import to_dtype, to_float
 
 _TOP = {"uint8": 255.0, "uint16": 65535.0}
 

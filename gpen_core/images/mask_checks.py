@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .errors import OptionError
+from ..errors import OptionError
 
 LIMIT_PURPOSE = "where faces may be restored, or give none"
 FACES_PURPOSE = "where faces count, or give none"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from ..errors import GpenError, ImageError
-from ..packages import require
+from ..runtime.optional_packages import require
 from .metadata import read_exif, turn_upright
 from .picture import Picture
 from .text_chunks import mend_info, texts_of

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError, OptionError
-from ..files import write_bytes
+from ..runtime.atomic_files import write_bytes
 from .metadata import profile_for
 from .picture import Picture, to_dtype, to_float
 from .png16 import encode_png16

@@ -1,11 +1,11 @@
 """Model files: what they are, whether they are what they claim to be, and getting them."""
 
-from .best import best_model
 from .catalogue import Catalogue, Licence, Model, ModelFile, load_catalogue
 from .contents import READERS, Contents, read_contents
-from .scanning import ScannedFile, model_files, scan
-from .task_of import FileTask, task_of
-from .verifying import Verdict, Verification, verify_file
+from .default_model import best_model
+from .scan import ScannedFile, model_files, scan
+from .task import FileTask, task_of
+from .verify import Verdict, Verification, verify_file
 
 __all__ = [
     "READERS",

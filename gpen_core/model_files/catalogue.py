@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from ..checkpoints import Network
 from ..errors import OptionError
-from ..folders import Role
+from .folders import Role
 
 Task = Literal["restoration", "colorization", "inpainting", "segmentation", "detection", "parsing"]
 FileFormat = Literal["torch", "onnx"]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ..checkpoints import Network, describe, read_weights
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
+from ..checkpoints.onnx.admission import check_restoration
+from ..checkpoints.onnx.graph import read_graph
+from ..checkpoints.onnx.interface import describe_graph, read_interface
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
 from ..escaping import escaped
 from ..network.config import is_gpen, read_config
-from ..onnx_models.admission import check_restoration
-from ..onnx_models.graph import read_graph
-from ..onnx_models.interface import describe_graph, read_interface
 from .catalogue import FileFormat, title
 
 GPEN = Network.GPEN

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..packages import is_installed
+from ..runtime.optional_packages import is_installed
 from .catalogue import Task
 from .contents import GPEN, read_contents
-from .naming import claim_of
-from .task_of import task_of
+from .filenames import claim_of
+from .task import task_of
 
 _ANY_SIZE = 1 << 16
 """Larger than any model: what a name without a size lets a file be."""

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from ..checkpoints import Network
 from ..escaping import escaped
-from ..network.known_answers import PUBLISHED
+from ..network.synthetic_weights import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents
 

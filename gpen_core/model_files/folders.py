@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import CheckpointError
+from ..errors import CheckpointError
 
 Role = Literal["restoration", "detection", "parsing", "upscaling"]
 PathLike = str | os.PathLike[str]

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..callbacks import Callbacks
 from ..errors import Cancelled, CheckpointError
+from ..runtime.callbacks import Callbacks
 
 Advance = Callable[[int, int], None]
 """Told how many bytes are done, and of how many."""

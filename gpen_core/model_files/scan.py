@@ -11,11 +11,11 @@ from typing import Any
 from ..checkpoints.file_kind import FileKind
 from ..errors import CheckpointError
 from ..escaping import escaped_line
-from ..folders import SUFFIXES, files_in
 from .catalogue import Catalogue, KnownFile, Task
 from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
+from .filenames import claim_of, disagreements
+from .folders import SUFFIXES, files_in
 from .hashing import Advance, sha256_of
-from .naming import claim_of, disagreements
 
 
 @dataclass(frozen=True)

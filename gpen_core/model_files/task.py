@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import cast, get_args
 
 from ..checkpoints import FileKind, kind_of_file
+from ..checkpoints.onnx.graph import read_graph
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
-from ..onnx_models.graph import read_graph
 from .catalogue import Catalogue, KnownFile, Task, load_catalogue
+from .filenames import claim_of
 from .hashing import sha256_of
-from .naming import claim_of
 
 TITLES: Mapping[Task, str] = {
     "restoration": "face restoration",

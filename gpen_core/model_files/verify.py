@@ -11,9 +11,9 @@ from typing import Any
 from ..checkpoints.file_kind import FileKind
 from .catalogue import Catalogue, Model
 from .contents import READERS, Reader
+from .filenames import claimed_model
 from .hashing import Advance
-from .naming import claimed_model
-from .scanning import ScannedFile, examine
+from .scan import ScannedFile, examine
 
 
 class Verdict(Enum):

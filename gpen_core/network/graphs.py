@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..devices import CAPTURING, obtainable_memory
+from ..runtime.devices import CAPTURING, obtainable_memory
 
 Run = Callable[[Tensor], Tensor]
 Capture = Callable[[Run, Tensor], Run]

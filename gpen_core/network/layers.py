@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from ..devices import writes_parts
+from ..runtime.devices import writes_parts
 
 State = Mapping[str, Tensor]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from ..devices import writes_parts
+from ..runtime.devices import writes_parts
 from .config import GpenConfig
 from .generator import GpenNetwork
-from .known_answers import random_state
 from .plan import lean
+from .synthetic_weights import random_state
 
 _CONFIG = GpenConfig(64, 1, 0.125)
 _ALLOWED = 0.05

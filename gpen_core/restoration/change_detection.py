@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .detection.detector import check_picture
-from .faces import Face
-from .geometry.alignment import align
-from .geometry.resizing import enlargement
-from .geometry.sampling import extract_crop
+from ..detection.detector import check_picture
+from ..faces.face import Face
+from ..geometry.alignment import align
+from ..geometry.resizing import enlargement
+from ..geometry.sampling import extract_crop
 
 _SIDE = 128
 _INNER = slice(_SIDE // 4, _SIDE * 7 // 8)

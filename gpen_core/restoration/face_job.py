@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .compositing.colour import match_low_frequencies
-from .compositing.parsing import FaceParser
-from .compositing.paste import Canvas
-from .full_card import on_cpu_if_need_be
-from .geometry.alignment import Alignment
-from .geometry.sampling import extract_crop
+from ..compositing.canvas import Canvas
+from ..compositing.colour_match import match_low_frequencies
+from ..compositing.face_parsing import FaceParser
+from ..geometry.alignment import Alignment
+from ..geometry.sampling import extract_crop
+from ..runtime.cpu_fallback import on_cpu_if_need_be
+from ..runtime.cuda_transfers import finish_stream
 from .options import RestorationOptions
 from .report import NOTHING_PARSED, NOTHING_TAKEN
-from .transfers import finish_stream
 
 
 @dataclass

@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .detection import FoundFaces, search_faces
-from .detection.detector import check_picture
-from .errors import Cancelled, OptionError, TimeLimitError
-from .picture_plan import Means, PictureTask, Plan, plan_picture, report_on
+from ..detection import FoundFaces, search_faces
+from ..detection.detector import check_picture
+from ..errors import Cancelled, OptionError, TimeLimitError
+from ..restorers.load import Restorer
+from ..runtime.cancellation import CancelCheck, Clock, TimeLimit, since
+from ..runtime.cuda_transfers import finish_stream
+from .plan import Means, PictureTask, Plan, plan_picture, report_on
 from .report import FaceReport
-from .restorer import Restorer
 from .results import Outcome, Progress, RestoredCrop, RestoredPicture
-from .transfers import finish_stream
-from .watching import CancelCheck, Clock, TimeLimit, since
 
 _log = logging.getLogger("gpen")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import OptionError
+from ..errors import OptionError
+from ..geometry.templates import TEMPLATES, TemplateName
 
-TemplateName = Literal["gpen", "ffhq"]
 MaskName = Literal["area", "parse"]
 ColourMatch = Literal["none", "lowfreq"]
 
-TEMPLATES: tuple[TemplateName, ...] = ("gpen", "ffhq")
 MASKS: tuple[MaskName, ...] = ("area", "parse")
 COLOUR_MATCHES: tuple[ColourMatch, ...] = ("none", "lowfreq")
 

@@ -9,22 +9,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .choosing import ModelChoice
-from .compositing.parsing import FaceParser
-from .detection import DetectionOptions, Detector, FoundFaces
-from .detection.detector import check_picture
-from .errors import OptionError
-from .faces import Face
-from .geometry.sampling import resize_crop
-from .images.picture import to_dtype, to_float
-from .marked import LIMIT_PURPOSE, require_marked
+from ..compositing.face_parsing import FaceParser
+from ..detection import DetectionOptions, Detector, FoundFaces
+from ..detection.detector import check_picture
+from ..errors import OptionError
+from ..faces.face import Face
+from ..geometry.sampling import resize_crop
+from ..images.mask_checks import LIMIT_PURPOSE, require_marked
+from ..images.picture import to_dtype, to_float
+from ..restorers.adaptive import ModelChoice
+from ..restorers.load import Restorer
+from ..runtime.cancellation import CancelCheck
+from ..upscaling.enlarged import Enlarged
 from .options import RestorationOptions
-from .picture_plan import PictureTask
-from .restorer import Restorer
+from .plan import PictureTask
 from .results import Progress, RestoredPicture
 from .stream import restore_pictures
-from .upscaling.enlarged import Enlarged
-from .watching import CancelCheck
 
 
 def restore_picture(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .compositing.masks import covered_region
-from .errors import DetectionError, OptionError
-from .faces import Face
-from .geometry.alignment import Alignment, align
+from ..compositing.masks import covered_region
+from ..errors import DetectionError, OptionError
+from ..faces.face import Face
+from ..faces.selection import select_faces
+from ..geometry.alignment import Alignment, align
 from .options import RestorationOptions
 from .report import NOT_SELECTED, FaceReport
-from .selection import select_faces
 
 _LEAST_SIDE = 8.0
 """Side in pixels of the least part of a picture that is restored: a face of four pixels."""

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .choosing import ModelChoice
-from .compositing.masks import shows
-from .compositing.parsing import FaceParser
-from .compositing.paste import Canvas
-from .detection import DetectionOptions, Detector, FoundFaces
-from .face_work import FaceWork
-from .faces import Face
-from .geometry.alignment import Alignment
-from .geometry.resizing import Enlargement, enlargement
+from ..compositing.canvas import Canvas
+from ..compositing.face_parsing import FaceParser
+from ..compositing.masks import shows
+from ..detection import DetectionOptions, Detector, FoundFaces
+from ..faces.face import Face
+from ..geometry.alignment import Alignment
+from ..geometry.resizing import Enlargement, enlargement
+from ..restorers.adaptive import ModelChoice
+from ..restorers.load import Restorer
+from ..upscaling.enlarged import Enlarged
+from .face_job import FaceWork
 from .options import RestorationOptions
-from .placing import align_faces
+from .placement import align_faces
 from .report import OUTSIDE_MASK, FaceReport, Report
-from .restorer import Restorer
-from .upscaling.enlarged import Enlarged
 
 
 @dataclass(frozen=True, eq=False)

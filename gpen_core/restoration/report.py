@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .faces import Face
+from ..faces.face import Face
+from ..faces.left_out import LeftOut, in_words, left_out_for, number_of_faces
 
 NOT_SELECTED = "not selected"
 OUTSIDE_MASK = "outside the mask"
@@ -19,38 +19,6 @@ _AFTER_A_COUNT = frozenset(
     {NOT_SELECTED, OUTSIDE_MASK, NOT_UNDER_MASK, NOTHING_PARSED, NOTHING_TAKEN}
 )
 """Reasons of single faces that are no sentences of their own."""
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """How many faces were found and left out for one reason, before any was looked at closer."""
-
-    count: int
-    reason: str
-    """To be read after the count: "smaller than 20 pixels"."""
-
-    def __str__(self) -> str:
-        return f"{self.count} {self.reason}"
-
-
-def left_out_for(reasons: Iterable[str]) -> tuple[LeftOut, ...]:
-    """The reasons, one for each face left out, with how often each is there; none twice."""
-    return tuple(LeftOut(count, reason) for reason, count in Counter(reasons).items())
-
-
-def number_of_faces(count: int) -> str:
-    """ "1 face", "2 faces"."""
-    return f"{count} face{'s'[: count != 1]}"
-
-
-def besides(left_out: Sequence[LeftOut]) -> str:
-    """For the end of a sentence: "; left out: 2 smaller than 20 pixels", or nothing."""
-    return f"; left out: {in_words(left_out)}" if left_out else ""
-
-
-def in_words(left_out: Iterable[LeftOut]) -> str:
-    """ "2 smaller than 20 pixels, 1 scored below 0.9"."""
-    return ", ".join(map(str, left_out))
 
 
 @dataclass(frozen=True)

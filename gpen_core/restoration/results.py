@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .faces import Face
-from .geometry.alignment import Alignment
+from ..faces.face import Face
+from ..geometry.alignment import Alignment
 from .report import Report
 
 Stage = Literal["detecting faces", "restoring faces", "done"]

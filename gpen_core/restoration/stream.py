@@ -13,20 +13,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 import torch
 
-from .callbacks import Callbacks
-from .choosing import ModelChoice
-from .compositing.parsing import FaceParser
-from .detection import DetectionOptions, Detector
-from .devices import overlaps, seen_from_here
-from .errors import OptionError
-from .handover import HandOver
+from ..compositing.face_parsing import FaceParser
+from ..detection import DetectionOptions, Detector
+from ..errors import OptionError
+from ..restorers.adaptive import ModelChoice
+from ..restorers.load import Restorer
+from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck, TimeLimit, Wish
+from ..runtime.cuda_transfers import finish_stream, own_stream, use_here
+from ..runtime.devices import overlaps, seen_from_here
+from ..runtime.stage_queue import HandOver
+from .job import MakeTask, PictureWork, Piece, restore_together
 from .options import RestorationOptions
-from .picture_plan import Means, PictureTask
-from .picture_work import MakeTask, PictureWork, Piece, restore_together
-from .restorer import Restorer
+from .plan import Means, PictureTask
 from .results import Outcome, Progress
-from .transfers import finish_stream, own_stream, use_here
-from .watching import CancelCheck, TimeLimit, Wish
 
 Told = tuple[int, Progress]
 """The position of a picture, and how far it is."""

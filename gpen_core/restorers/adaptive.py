@@ -9,18 +9,18 @@ from pathlib import Path
 
 import torch
 
-from .devices import Precision, choose_device, dtype_for, free_memory
-from .errors import CheckpointError
-from .models import read_contents
-from .models.contents import GPEN
-from .models.naming import claim_of
-from .models.task_of import task_of
-from .network.known_answers import PUBLISHED
-from .network.memory import working_memory
-from .network.plan import lean
-from .onnx_models.onnx_restorer import memory_of
-from .restorer import Restorer, load_restorer
-from .ways import Acceleration
+from ..errors import CheckpointError
+from ..model_files import read_contents
+from ..model_files.contents import GPEN
+from ..model_files.filenames import claim_of
+from ..model_files.task import task_of
+from ..network.memory import working_memory
+from ..network.plan import lean
+from ..network.synthetic_weights import PUBLISHED
+from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
+from .execution import Acceleration
+from .load import Restorer, load_restorer
+from .onnx_restorer import memory_of
 
 _log = logging.getLogger("gpen")
 

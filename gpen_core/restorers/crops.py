@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import OptionError
+from ..errors import OptionError
 
 
 def check_crop(crop: Tensor, size: int, model: str) -> None:

@@ -8,7 +8,11 @@ from typing import Literal
 
 import torch
 
-from .devices import (
+from ..errors import OptionError
+from ..network.config import GpenConfig
+from ..network.memory import weight_memory, working_memory
+from ..network.plan import StripPlan, lean
+from ..runtime.devices import (
     free_memory,
     half_dtype,
     has_ample_memory,
@@ -16,10 +20,6 @@ from .devices import (
     overlaps,
     precision_name,
 )
-from .errors import OptionError
-from .network.config import GpenConfig
-from .network.memory import weight_memory, working_memory
-from .network.plan import StripPlan, lean
 
 Acceleration = Literal["auto", "none", "compile"]
 ACCELERATIONS: tuple[Acceleration, ...] = ("auto", "none", "compile")

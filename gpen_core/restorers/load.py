@@ -9,11 +9,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .checkpoints import FileKind, kind_of_file
-from .devices import Precision
-from .onnx_models.onnx_restorer import OnnxRestorer
+from ..checkpoints import FileKind, kind_of_file
+from ..runtime.devices import Precision
+from .execution import Acceleration, check_acceleration
+from .onnx_restorer import OnnxRestorer
 from .torch_restorer import TorchRestorer
-from .ways import Acceleration, check_acceleration
 
 
 class Restorer(Protocol):

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..devices import choose_device
 from ..errors import OptionError
+from ..runtime.devices import choose_device
 
 CPU = "CPUExecutionProvider"
 

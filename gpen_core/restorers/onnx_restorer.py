@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..callbacks import Callbacks
-from ..crops import check_crop
-from ..devices import Precision, is_out_of_memory
+from ..checkpoints.onnx.admission import AdmittedModel, admit
 from ..errors import Cancelled, CheckpointError, GpenError
-from ..packages import require
-from .admission import AdmittedModel, admit
-from .providers import (
+from ..runtime.callbacks import Callbacks
+from ..runtime.devices import Precision, is_out_of_memory
+from ..runtime.optional_packages import require
+from .crops import check_crop
+from .onnx_providers import (
     CPU,
     NAMES,
     OPENVINO_ON_CPU,
@@ -30,7 +30,7 @@ from .providers import (
     explain_cpu,
     installed_packages,
 )
-from .session import open_session
+from .onnx_session import open_session
 
 _log = logging.getLogger("gpen")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .providers import Provider
+from .onnx_providers import Provider
 
 
 def open_session(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .providers import Provider
-from .session import open_session
+from .onnx_providers import Provider
+from .onnx_session import open_session
 
 # y = x for one number; onnxruntime loads a provider with any graph.
 _SMALLEST = (

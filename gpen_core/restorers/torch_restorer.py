@@ -10,10 +10,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .callbacks import Callbacks
-from .checkpoints import read_state_dict
-from .crops import as_images, check_crop
-from .devices import (
+from ..checkpoints import read_state_dict
+from ..errors import CheckpointError, GpenError
+from ..network.compiling import compiled
+from ..network.config import GpenConfig, read_config
+from ..network.generator import GpenNetwork
+from ..network.strips import stop_if
+from ..network.trial import fault_on
+from ..runtime.callbacks import Callbacks
+from ..runtime.devices import (
     Precision,
     choose_device,
     dtype_for,
@@ -23,13 +28,8 @@ from .devices import (
     release_memory,
     without_autocast,
 )
-from .errors import CheckpointError, GpenError
-from .network.compiling import compiled
-from .network.config import GpenConfig, read_config
-from .network.generator import GpenNetwork
-from .network.strips import stop_if
-from .network.trial import fault_on
-from .ways import Acceleration, Way, check_acceleration, ways_for
+from .crops import as_images, check_crop
+from .execution import Acceleration, Way, check_acceleration, ways_for
 
 _log = logging.getLogger("gpen")
 

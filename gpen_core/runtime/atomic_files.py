@@ -11,8 +11,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import locks
-from .errors import FileError
+from ..errors import FileError
+from . import file_locks
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def _part_of(path: Path) -> Generator[Path]:
         yield part
     finally:
         # After it was moved another writer may have made that name anew.
-        if handle is None or locks.is_still_named(handle, part):
+        if handle is None or file_locks.is_still_named(handle, part):
             part.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
@@ -72,15 +72,15 @@ def _hold(part: Path) -> int | None:
     except OSError:
         return None
     try:
-        locks.take_lock(handle)
+        file_locks.take_lock(handle)
         found = os.fstat(handle)
         own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-        if own and locks.is_still_named(handle, part):
+        if own and file_locks.is_still_named(handle, part):
             return handle
     except OSError as error:
         # Another writer of the same target has it; or the file system knows no locks, and then
         # nobody writes to a file of this name.
-        if not locks.is_taken(error):
+        if not file_locks.is_taken(error):
             part.unlink(missing_ok=True)
     os.close(handle)
     return None

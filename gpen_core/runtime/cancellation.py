@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from .errors import Cancelled, OptionError, TimeLimitError
+from ..errors import Cancelled, OptionError, TimeLimitError
 
 CancelCheck = Callable[[], bool]
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch.torch_version import TorchVersion
 
-from .errors import OptionError
+from ..errors import OptionError
 
 _log = logging.getLogger("gpen")
 

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 from types import ModuleType
 
-from .errors import MissingPackageError
+from ..errors import MissingPackageError
 
 _INSTALL = {
     "cv2": "pip install opencv-python",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..detection.detector import check_picture
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
-from ..restorer import Restorer
+from ..restorers.load import Restorer
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square
 

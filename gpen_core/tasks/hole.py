@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..marked import HOLE_PURPOSE, require_marked
+from ..images.mask_checks import HOLE_PURPOSE, require_marked
 
 DEFAULT_FEATHER = 2
 """Pixels; hides the seam, and is less than what a mask drawn by hand reaches beyond the damage."""

@@ -14,21 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..compositing.paste import Canvas
 from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import ImageError, OptionError
-from ..face_work import cut_out
-from ..faces import Face
-from ..full_card import on_cpu_if_need_be
+from ..faces.face import Face
+from ..faces.left_out import besides
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
-from ..options import RestorationOptions
-from ..placing import align_faces
-from ..report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport, besides
-from ..restorer import Restorer
-from ..watching import CancelCheck
+from ..restoration.face_job import cut_out
+from ..restoration.options import RestorationOptions
+from ..restoration.placement import align_faces
+from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
+from ..restorers.load import Restorer
+from ..runtime.cancellation import CancelCheck
+from ..runtime.cpu_fallback import on_cpu_if_need_be
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square

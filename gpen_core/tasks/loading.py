@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from ..devices import Precision
-from ..models.catalogue import Catalogue, Task
-from ..models.naming import claim_of
-from ..models.task_of import FileTask, task_of
-from ..restorer import Restorer, load_restorer
-from ..ways import Acceleration
+from ..model_files.catalogue import Catalogue, Task
+from ..model_files.filenames import claim_of
+from ..model_files.task import FileTask, task_of
+from ..restorers.execution import Acceleration
+from ..restorers.load import Restorer, load_restorer
+from ..runtime.devices import Precision
 
 _log = logging.getLogger("gpen")
 

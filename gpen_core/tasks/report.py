@@ -9,9 +9,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..models.catalogue import Task
-from ..report import FaceReport, LeftOut
-from ..restorer import Restorer
+from ..faces.left_out import LeftOut
+from ..model_files.catalogue import Task
+from ..restoration.report import FaceReport
+from ..restorers.load import Restorer
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..detection.detector import check_picture
 from ..errors import OptionError
 from ..images.picture import to_dtype, to_float
-from ..restorer import Restorer
+from ..restorers.load import Restorer
 from .report import TaskResult, result_of
 
 _MOST_COLOURS = 256

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..devices import warp_device
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region, grid_tiles
 from ..geometry.sampling import prefilter, warp_region
+from ..runtime.devices import warp_device
 
 _TILE = 1024
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..checkpoints import Network, describe, read_state_dict
-from ..devices import Precision, choose_device, dtype_for
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
-from ..packages import require
+from ..runtime.devices import Precision, choose_device, dtype_for
+from ..runtime.optional_packages import require
 from .plain import plain_defaults
 from .upscaler import Upscaler
 

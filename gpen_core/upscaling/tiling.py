@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..devices import free_memory, precision_name
+from ..runtime.devices import free_memory, precision_name
 from .tiles import SMALLEST
 
 _LARGEST = 1024

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..callbacks import Callbacks
-from ..devices import is_out_of_memory, release_memory, without_autocast
 from ..errors import Cancelled, GpenError
 from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
+from ..runtime.callbacks import Callbacks
+from ..runtime.devices import is_out_of_memory, release_memory, without_autocast
 from .enlarged import Enlarged, check_pixels, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
-from .ways import Way, tile_for
+from .tiling import Way, tile_for
 
 _log = logging.getLogger("gpen")
 

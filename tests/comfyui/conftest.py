@@ -150,7 +150,7 @@ def checkpoints(pack, tmp_path_factory):
     """Makes checkpoints: checkpoints(kind, size) is a file; kinds are those of known_answers."""
     folder, made = tmp_path_factory.mktemp("checkpoints"), {}
     config = pack.part("gpen_core.network.config").GpenConfig
-    answers = pack.part("gpen_core.network.known_answers")
+    answers = pack.part("gpen_core.network.synthetic_weights")
 
     def make(kind, size):
         if (kind, size) not in made:

@@ -9,7 +9,7 @@ import torch
 @pytest.fixture
 def source(pack, folders):
     config = pack.part("gpen_core.network.config").GpenConfig(64, 1, 0.125)
-    state = pack.part("gpen_core.network.known_answers").random_state(config)
+    state = pack.part("gpen_core.network.synthetic_weights").random_state(config)
     path = Path(folders.models_dir) / "facerestore_models" / "GPEN any.pth"
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(state, path)

@@ -204,4 +204,4 @@ def test_pack_in_the_registry_is_what_comfyui_needs():
     assert {name.partition("/")[0] for name in left} <= folders | files
     assert [name for name in folders | files if not (ROOT / name).exists()] == []
     assert [line for line in ignored() if line.strip("/") in folders | files] == []
-    assert "gpen_core/detection/mtcnn.safetensors" in left
+    assert "gpen_core/detection/mtcnn/mtcnn.safetensors" in left

@@ -166,7 +166,7 @@ def test_an_unknown_order_is_refused(pack, detect, couple):
 @pytest.fixture
 def five(pack):
     """Faces of one picture of 100×600 pixels; sizes 20, 40 ... 100, scores 0.9, 0.8 ... 0.5."""
-    module = pack.part("gpen_core.faces")
+    module = pack.part("gpen_core.faces.face")
 
     def face(index):
         x, size = 100.0 * index + 50, 20.0 * (index + 1)

@@ -167,7 +167,9 @@ def test_cancel_stops_in_the_middle_with_the_host_s_exception(
     pack, run_all, monkeypatch, node_id, asked, threads, progress
 ):
     """The user presses Cancel just before the node asks for the `asked`th time."""
-    monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: threads)
+    monkeypatch.setattr(
+        pack.part("gpen_core.restoration.stream"), "overlaps", lambda device: threads
+    )
     job, management = run_all(node_id), pack.host.model_management
     original, times = management.processing_interrupted, []
 
@@ -201,7 +203,9 @@ def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(
     pack, run_all, monkeypatch, threads, progress
 ):
     """The host itself asks for Cancel whenever a bar advances."""
-    monkeypatch.setattr(pack.part("gpen_core.stream"), "overlaps", lambda device: threads)
+    monkeypatch.setattr(
+        pack.part("gpen_core.restoration.stream"), "overlaps", lambda device: threads
+    )
     management, job = pack.host.model_management, run_all("GPENRestoreImage")
 
     def hook(value, total, preview=None, node_id=None):
@@ -250,7 +254,7 @@ class TestOnnx:
     def model(self, pack, folders, asked):
         onnx = pytest.importorskip("onnx", reason="builds the file")
         pytest.importorskip("onnxruntime", reason="runs the file")
-        answers = pack.part("gpen_core.network.known_answers")
+        answers = pack.part("gpen_core.network.synthetic_weights")
         config = pack.part("gpen_core.network.config").GpenConfig(256, 1, 0.125)
         build = pack.part("gpen_core.conversion.onnx_graph").build_model
         path = Path(folders.models_dir) / "facerestore_models" / "passthrough.onnx"

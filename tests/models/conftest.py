@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gpen_core.models.catalogue import parse_catalogue
-from gpen_core.models.patience import Patience
+from gpen_core.downloads.retry import Patience
+from gpen_core.model_files.catalogue import parse_catalogue
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 TINY = GpenConfig(64, 1, 0.125, 16, 2)
 THIN_512 = GpenConfig(512, 2, 1 / 32, 16, 2)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gpen_core.models import best, best_model
+from gpen_core.model_files import best_model
+from gpen_core.model_files import default_model as best
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import random_state
+from gpen_core.network.synthetic_weights import random_state
 
 SIZES = (64, 128, 256)
 

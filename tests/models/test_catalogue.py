@@ -7,10 +7,10 @@ from pathlib import Path, PurePath
 import pytest
 
 from gpen_core.checkpoints import describe
-from gpen_core.models import load_catalogue
-from gpen_core.models.contents import GPEN
-from gpen_core.models.naming import claim_of, claimed_model
-from gpen_core.network.known_answers import PUBLISHED
+from gpen_core.model_files import load_catalogue
+from gpen_core.model_files.contents import GPEN
+from gpen_core.model_files.filenames import claim_of, claimed_model
+from gpen_core.network.synthetic_weights import PUBLISHED
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = load_catalogue()
@@ -90,7 +90,9 @@ def test_the_file_with_an_address_is_picked():
 def test_the_catalogue_is_shipped():
     tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert "catalogue.json" in project["tool"]["setuptools"]["package-data"]["gpen_core.models"]
+    assert (
+        "catalogue.json" in project["tool"]["setuptools"]["package-data"]["gpen_core.model_files"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import torch
 
 from gpen_core.checkpoints import Network
 from gpen_core.checkpoints.file_kind import FileKind
+from gpen_core.downloads import download as downloading
+from gpen_core.downloads.fetch import existing, fetch, plan_fetch
+from gpen_core.downloads.http import SafeRedirects, SourceError
+from gpen_core.downloads.retry import Watch
 from gpen_core.errors import Cancelled, DownloadError, OptionError
-from gpen_core.models import downloading
-from gpen_core.models.addresses import SafeRedirects, SourceError
-from gpen_core.models.contents import Contents
-from gpen_core.models.fetching import existing, fetch, plan_fetch
-from gpen_core.models.patience import Watch
-from gpen_core.models.verifying import Verdict
+from gpen_core.model_files.contents import Contents
+from gpen_core.model_files.verify import Verdict
 
 
 @pytest.fixture

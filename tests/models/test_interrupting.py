@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gpen_core import locks
+from gpen_core.downloads.fetch import fetch, plan_fetch
+from gpen_core.downloads.lock import only_one
+from gpen_core.downloads.retry import Watch
 from gpen_core.errors import Cancelled, DownloadError
-from gpen_core.models.fetching import fetch, plan_fetch
-from gpen_core.models.locking import only_one
-from gpen_core.models.patience import Watch
+from gpen_core.runtime import file_locks
 
 ROOT = Path(__file__).parents[2]
 NAME = "GPEN-Seg2face-512"
@@ -151,14 +151,14 @@ def test_one_after_the_other_hold_it_and_nothing_is_left(tmp_path):
 
 @posix
 def test_a_lock_file_that_was_just_removed_is_not_taken_for_the_new_one(tmp_path, monkeypatch):
-    lock, take, removed = tmp_path / "a.lock", locks.take_lock, []
+    lock, take, removed = tmp_path / "a.lock", file_locks.take_lock, []
 
     def late(handle):
         if not removed:  # whoever held it ends between our opening and our locking
             removed.append(lock.unlink())
         take(handle)
 
-    monkeypatch.setattr(locks, "take_lock", late)
+    monkeypatch.setattr(file_locks, "take_lock", late)
     with (
         only_one(lock, "test"),
         pytest.raises(DownloadError, match="another test"),
@@ -181,7 +181,7 @@ def test_a_file_system_without_locks_is_told_and_no_obstacle(tmp_path, monkeypat
     def take(_handle):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(locks, "take_lock", take)
+    monkeypatch.setattr(file_locks, "take_lock", take)
     with only_one(tmp_path / "a.lock", "test"):
         pass
     assert "a.lock cannot be locked (Operation not supported)" in caplog.text

@@ -16,7 +16,7 @@ def alone(tmp_path, monkeypatch):
     """A folder to work in, and no model of this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr("gpen_core.folders._facexlib_folder", list)
+    monkeypatch.setattr("gpen_core.model_files.folders._facexlib_folder", list)
     for name in ("GPEN_MODELS", "GPEN_MIRROR"):
         monkeypatch.delenv(name, raising=False)
 

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from gpen_core.checkpoints import Network
 from gpen_core.checkpoints.file_kind import FileKind
 from gpen_core.errors import Cancelled, CheckpointError
-from gpen_core.models import (
+from gpen_core.model_files import (
     READERS,
     Contents,
     Verdict,
@@ -22,7 +22,7 @@ from gpen_core.models import (
     scan,
     verify_file,
 )
-from gpen_core.models.hashing import sha256_of
+from gpen_core.model_files.hashing import sha256_of
 
 # Producer, an empty graph, and a long description.
 ONNX = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)

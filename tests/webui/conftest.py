@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from skimage import data
 
-from gpen_core.network import known_answers
+from gpen_core.network import synthetic_weights
 from gpen_core.network.config import GpenConfig
 
 ROOT = Path(__file__).parents[2]
@@ -135,7 +135,7 @@ def checkpoints(tmp_path_factory):
         if (kind, size) not in made:
             made[kind, size] = folder / f"{kind}{size}.pth"
             torch.save(
-                getattr(known_answers, f"{kind}_state")(GpenConfig(size, 1, 0.125)),
+                getattr(synthetic_weights, f"{kind}_state")(GpenConfig(size, 1, 0.125)),
                 made[kind, size],
             )
         return made[kind, size]

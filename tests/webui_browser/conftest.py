@@ -15,7 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 from skimage import data
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.known_answers import detail_state, random_state
+from gpen_core.network.synthetic_weights import detail_state, random_state
 
 PATIENCE = 30_000  # milliseconds
 SWITCHES = (

@@ -26,7 +26,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ...errors import CheckpointError
 from .extent import Extent, measure
 from .graph import OnnxGraph, read_graph
 from .interface import Interface, read_interface

@@ -6,8 +6,8 @@ import mmap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..checkpoints.refusal import AGAIN
-from ..errors import CheckpointError
+from ...errors import CheckpointError
+from ..refusal import AGAIN
 from .message import Message
 from .nodes import Node, read_node
 from .tensors import TensorFacts, in_another_file, read_tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from ..checkpoints import Network
-from ..errors import CheckpointError
+from ...errors import CheckpointError
+from .. import Network
 from .graph import OnnxGraph
 from .tensors import FLOAT, FLOAT16, TensorFacts
 

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .boxes import suppress
-from .detector import CancelCheck, stop_if_cancelled
-from .mtcnn_network import Mtcnn, OutputNet, ProposalNet, RefinementNet
+from ..boxes import suppress
+from ..detector import CancelCheck, stop_if_cancelled
+from .network import Mtcnn, OutputNet, ProposalNet, RefinementNet
 from .pyramid import Pyramid
 
 OCTAVE = 0.709

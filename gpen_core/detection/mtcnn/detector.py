@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..devices import without_autocast
-from ..faces import Face, landmarks_from_array
-from .aligned_pass import refine_aligned
-from .detector import CancelCheck, DetectionOptions, Pixels
-from .mtcnn_cascade import Candidates, run_cascade
-from .mtcnn_network import load_mtcnn
+from ...faces.face import Face, landmarks_from_array
+from ...runtime.devices import without_autocast
+from ..detector import CancelCheck, DetectionOptions, Pixels
+from ..landmark_refinement import refine_aligned
+from .cascade import Candidates, run_cascade
+from .network import load_mtcnn
 from .pyramid import build_pyramid
 
 SMALLEST = 12.0

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import read_state_dict
-from ..devices import without_autocast
-from ..errors import CheckpointError
-from ..faces import Face, landmarks_from_array
-from ..packages import require
-from .boxes import suppress
-from .detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
-from .retinaface_boxes import anchors, decode_boxes, decode_landmarks
-from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
+from ...checkpoints import read_state_dict
+from ...errors import CheckpointError
+from ...faces.face import Face, landmarks_from_array
+from ...runtime.devices import without_autocast
+from ...runtime.optional_packages import require
+from ..boxes import suppress
+from ..detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
+from ..tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
+from .anchors import anchors, decode_boxes, decode_landmarks
 
 TILE = 1024
 """Longest side of what the network is given, in pixels; GPEN's authors used about 1000."""

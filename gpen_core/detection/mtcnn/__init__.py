@@ -1,0 +1,1 @@
+"""MTCNN, the detector whose weights come with the package."""

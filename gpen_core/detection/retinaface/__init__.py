@@ -1,0 +1,1 @@
+"""RetinaFace, through facexlib's network."""

@@ -1,0 +1,1 @@
+"""Getting a model file: resumable, checked before it gets its name."""

@@ -1,0 +1,1 @@
+"""The value `Face`, and what looks at faces alone: choosing and drawing them."""

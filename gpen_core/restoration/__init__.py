@@ -1,0 +1,1 @@
+"""The pipeline: detect, align, restore, paste back, report."""

@@ -1,0 +1,1 @@
+"""One aligned crop in, the restored crop out."""
