@@ -56,7 +56,7 @@ def serve(port: int, models: str, middleware: bool) -> None:
 
     shared.cmd_opts.api = True
     paths.models_path = models
-    from gpen_webui import api
+    from gpen_webui.api import routes
 
     shared.opts.gpen_detector = "embedded"
     app = FastAPI()
@@ -66,7 +66,7 @@ def serve(port: int, models: str, middleware: bool) -> None:
         async def pass_on(request: Request, call_next: Any) -> Any:
             return await call_next(request)
 
-    api.register(None, app)
+    routes.register(None, app)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from modules import script_callbacks
 
-from . import api, axes, face_restorer, reactor, settings, tab
+from . import settings
+from .api import routes
+from .generation import axes, face_restorer, reactor
 from .service import SERVICE
+from .tab import page
 
 
 def register() -> None:
     """Registers all entries. The host forgets callbacks at Reload UI, but not restorers."""
     face_restorer.register()
     script_callbacks.on_ui_settings(settings.register)
-    script_callbacks.on_ui_tabs(tab.register)
-    script_callbacks.on_app_started(api.register)
+    script_callbacks.on_ui_tabs(page.register)
+    script_callbacks.on_app_started(routes.register)
     script_callbacks.on_before_ui(_when_all_scripts_are_loaded)
     script_callbacks.on_script_unloaded(_unregister)
 

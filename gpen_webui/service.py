@@ -36,7 +36,7 @@ from gpen_core.upscaling import Enlarged
 from . import host
 from .defaults import BEST
 from .model_choice import best_for
-from .task_modes import WAYS
+from .tab.task_modes import WAYS
 
 _PREVIEW = 512
 

@@ -16,8 +16,8 @@ for name in ("gpen_core", "gpen_webui"):
         )
 
 from gpen_webui import registration  # noqa: E402 - only once it is known to be this copy
-from gpen_webui.extras import GpenPostprocessing  # noqa: E402
-from gpen_webui.generation import GpenScript  # noqa: E402
+from gpen_webui.generation.extras import GpenPostprocessing  # noqa: E402
+from gpen_webui.generation.script import GpenScript  # noqa: E402
 
 __all__ = ["GpenPostprocessing", "GpenScript"]  # the host looks for them here
 

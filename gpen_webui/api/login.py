@@ -12,7 +12,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from modules import shared
 
-from .api_body import discard
+from .body import discard
 
 _API_LOGINS = ("api_auth",)
 _PAGE_LOGINS = ("gradio_auth", "auth")

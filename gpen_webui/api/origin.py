@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException, Request
 from modules import shared
 
-from .api_body import discard
+from .body import discard
 
 _OWN = ("same-origin", "none")
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gpen_core.images.webp import webp_size
 
-from .api_body import MAX_BYTES
+from .body import MAX_BYTES
 
 MAX_PIXELS = 100_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP")

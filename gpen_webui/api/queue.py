@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 
-from .api_body import HungUp
-from .freed_memory import give_back
+from ..freed_memory import give_back
+from .body import HungUp
 
 CancelCheck = Callable[[], bool]
 Result = TypeVar("Result")

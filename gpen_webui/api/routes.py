@@ -22,10 +22,17 @@ from gpen_core.images.picture import to_dtype
 from gpen_core.restoration.options import ColourMatch
 from gpen_core.runtime.cancellation import TimeLimit
 
-from . import host, pictures
-from .api_body import MAX_BYTES, HungUp, read_body, schema_of, understand
-from .api_login import login_of
-from .api_models import (
+from .. import host, pictures
+from ..defaults import BEST
+from ..entry_options import detection_options, restoration_options
+from ..model_choice import offered
+from ..service import SERVICE, list_models, show_as_job
+from .body import MAX_BYTES, HungUp, read_body, schema_of, understand
+from .login import login_of
+from .origin import refuse_other_sites
+from .pictures import MAX_PIXELS, SentPicture, encode, receive
+from .queue import CancelCheck, RequestQueue, while_there
+from .schema import (
     DetectRequest,
     DetectResponse,
     InfoResponse,
@@ -34,13 +41,6 @@ from .api_models import (
     RestoreResponse,
     UnloadRequest,
 )
-from .api_origin import refuse_other_sites
-from .api_pictures import MAX_PIXELS, SentPicture, encode, receive
-from .api_queue import CancelCheck, RequestQueue, while_there
-from .defaults import BEST
-from .entry_options import detection_options, restoration_options
-from .model_choice import offered
-from .service import SERVICE, list_models, show_as_job
 
 MAX_FACES = 64
 _HUNG_UP = 499  # nobody reads it

@@ -6,7 +6,7 @@ from typing import Any
 
 from modules import scripts
 
-from .controls import model_choices
+from ..controls import model_choices
 
 _LABELS = ("[GPEN] model", "[GPEN] strength")
 

@@ -12,10 +12,10 @@ from gpen_core.errors import Cancelled
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.restoration.options import ColourMatch
 
-from . import host, outcome, pictures
-from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
-from .entry_options import restoration_options
-from .service import SERVICE
+from .. import host, outcome, pictures
+from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from ..entry_options import restoration_options
+from ..service import SERVICE
 
 
 class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):

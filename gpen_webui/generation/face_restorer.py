@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from gpen_core.errors import Cancelled
 
-from . import host
-from .entry_options import options_from_settings
-from .service import SERVICE
+from .. import host
+from ..entry_options import options_from_settings
+from ..service import SERVICE
 
 if TYPE_CHECKING:
     from modules.face_restoration import FaceRestoration

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import face_restorer, host
+from .. import host
+from . import face_restorer
 
 logger = logging.getLogger("gpen")
 

@@ -11,10 +11,11 @@ from modules.ui_components import InputAccordion
 
 from gpen_core.errors import Cancelled
 
-from . import face_restorer, host, outcome, pictures
-from .controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
-from .entry_options import restoration_options
-from .service import SERVICE
+from .. import host, outcome, pictures
+from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from ..entry_options import restoration_options
+from ..service import SERVICE
+from . import face_restorer
 
 TITLE = "GPEN face restore"
 _NAMES = ("enable", "strength", "model", "template", "colour", "faces")

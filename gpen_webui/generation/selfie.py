@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from .model_choice import selfie_model
-from .service import list_models
+from ..model_choice import selfie_model
+from ..service import list_models
 
 _STRENGTH = 0.8
 

@@ -12,11 +12,11 @@ from gpen_core.conversion.convert import Conversion, convert
 from gpen_core.conversion.formats import FORMATS
 from gpen_core.errors import Cancelled, FileError, OptionError
 
-from . import host
-from .controls import model_choices, unsaved
-from .gradio_versions import js
+from .. import host
+from ..controls import model_choices, unsaved
+from ..gradio_versions import js
+from ..service import find_model, list_models
 from .log_lines import failure_line, note_line
-from .service import find_model, list_models
 from .task_modes import MODES, RESTORE
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from gpen_core.escaping import escaped_line
 
-from . import host
+from .. import host
 
 
 def shown(text: str) -> str:

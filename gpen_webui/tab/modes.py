@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from . import host
-from .controls import model_choices, unsaved
-from .defaults import BEST
+from .. import host
+from ..controls import model_choices, unsaved
+from ..defaults import BEST
 from .task_modes import MODES, PARTS, RESTORE, shown_parts
 
 

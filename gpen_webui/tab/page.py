@@ -9,8 +9,7 @@ from modules import call_queue, shared
 
 from gpen_core.detection import DETECTOR_NAMES
 
-from . import tab_work
-from .controls import (
+from ..controls import (
     colour_radio,
     current,
     faces_box,
@@ -19,10 +18,11 @@ from .controls import (
     template_radio,
     unsaved,
 )
-from .converting import converting_part
-from .gradio_versions import gallery_format, image_format, js
-from .selfie import selfie_button
-from .tab_modes import connect_modes, mask_controls, mode_radio
+from ..generation.selfie import selfie_button
+from ..gradio_versions import gallery_format, image_format, js
+from . import work
+from .conversion import converting_part
+from .modes import connect_modes, mask_controls, mode_radio
 
 NO_UPSCALER = "None"
 
@@ -180,25 +180,25 @@ def _connect(
 ) -> None:
     names = ("detector", "confidence", "minimum", "maximum")
     sources["find"].click(
-        fn=call_queue.wrap_gradio_gpu_call(tab_work.find, extra_outputs=[None, ""]),
+        fn=call_queue.wrap_gradio_gpu_call(work.find, extra_outputs=[None, ""]),
         inputs=[task, sources["photo"], *(wishes[name] for name in names)],
         outputs=[sources["overlay"], sources["boxes"], outputs["log"]],
         **js("gpen_submit_find"),
     )
     sources["photo"].change(
-        fn=tab_work.forget_faces,
+        fn=work.forget_faces,
         inputs=[sources["boxes"], wishes["faces"]],
         outputs=[sources["overlay"], sources["boxes"], wishes["faces"]],
         queue=False,  # behind a restoration it would come when new numbers stand there
     )
     sources["restore"].click(
-        fn=call_queue.wrap_gradio_gpu_call(tab_work.restore, extra_outputs=["", [], [], ""]),
+        fn=call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""]),
         inputs=[
             task,
             sources["photo"],
             sources["files"],
             sources["folder"],
-            *({**sources, **wishes}[name] for name in tab_work.WISHES),
+            *({**sources, **wishes}[name] for name in work.WISHES),
         ],
         outputs=[
             outputs["compare"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host
+from .. import host
 
 TARGETS = ("img2img", "inpaint", "extras")
 

@@ -13,7 +13,7 @@ from gpen_core.errors import GpenError, ImageError
 from gpen_core.escaping import escaped_line
 from gpen_core.images import Picture, from_image, list_pictures, read_picture
 
-from . import host
+from .. import host
 
 
 @dataclass(frozen=True)

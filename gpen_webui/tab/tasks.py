@@ -19,12 +19,12 @@ from gpen_core.tasks import (
     synthesize_face,
 )
 
-from . import host
-from .entry_options import detection_options, restoration_options
-from .saving import save_picture
-from .service import SERVICE
-from .tab_results import Done
-from .tab_sources import Source
+from .. import host
+from ..entry_options import detection_options, restoration_options
+from ..saving import save_picture
+from ..service import SERVICE
+from .results import Done
+from .sources import Source
 from .task_modes import COLORIZE, INPAINT, SYNTHESIZE, Mode
 
 

@@ -20,17 +20,17 @@ from gpen_core.faces.overlay import draw_faces
 from gpen_core.images import Picture, to_dtype, to_float
 from gpen_core.upscaling import Enlarged
 
-from . import host, outcome, pictures
+from .. import host, outcome, pictures
+from ..entry_options import detection_options, restoration_options
+from ..saving import save_picture
+from ..service import SERVICE, show_as_job
 from .compare import before_after
-from .entry_options import detection_options, restoration_options
 from .log_lines import error_line, failure_line, lines, note_line
 from .report_table import report_table
-from .saving import save_picture
-from .service import SERVICE, show_as_job
-from .tab_results import Done
-from .tab_sources import Source, read_sources
-from .tab_tasks import run_task
+from .results import Done
+from .sources import Source, read_sources
 from .task_modes import INPAINT, MODES, RESTORE, Mode
+from .tasks import run_task
 
 WISHES = (
     "faces",

@@ -169,7 +169,7 @@ def webui(bare, install_model):
 @pytest.fixture
 def work(webui):
     """What the tab's buttons do."""
-    return webui.part("tab_work")
+    return webui.part("tab.work")
 
 
 @pytest.fixture

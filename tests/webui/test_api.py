@@ -286,7 +286,7 @@ class TestRefusals:
         assert "16383×16383 pixels" in refused(answer)
 
     def test_too_many_bytes(self, client, webui, route, monkeypatch):
-        monkeypatch.setattr(webui.part("api_pictures"), "MAX_BYTES", 3000)
+        monkeypatch.setattr(webui.part("api.pictures"), "MAX_BYTES", 3000)
         answer = client().post(f"/gpen/v1/{route}", json={"image": "A" * 5000})
         assert "larger" in refused(answer)
 

@@ -140,7 +140,7 @@ class TestStrictJson:
     @pytest.mark.parametrize("opened", [b"[", b'{"a":'])
     @pytest.mark.parametrize("levels", [51, 400, 90_000])
     def test_what_is_deep_is_not_even_parsed(self, ask, webui, monkeypatch, route, opened, levels):
-        monkeypatch.setattr(webui.part("api_body"), "json", None)
+        monkeypatch.setattr(webui.part("api.body"), "json", None)
         refused(ask(route, b'{"a": ' + levels * opened), 422, "more than")
 
     @ROUTES
@@ -262,7 +262,7 @@ class Slow:
     def __init__(self, monkeypatch, webui):
         self.may_end, self.began = threading.Event(), threading.Semaphore(0)
         self.runs, self.stopped, self.decoded, self.threads = 0, 0, 0, set()
-        self.errors = webui.part("api").Cancelled
+        self.errors = webui.part("api.routes").Cancelled
         monkeypatch.setattr(webui.part("service").SERVICE, "detect", self.detect)
         original = Image.Image.load
 
@@ -296,7 +296,7 @@ def bounded(webui, monkeypatch):
     """An app whose queue has other bounds: bounded(requests=2)."""
 
     def start(**bounds):
-        part = webui.part("api_queue")
+        part = webui.part("api.queue")
         monkeypatch.setattr(part, "BOUNDS", part.Bounds(**bounds))
         webui.flags.api = True
         app = FastAPI()
@@ -385,7 +385,7 @@ class TestQueue:
     def test_who_comes_while_all_places_are_left_is_served(
         self, bounded, slow, webui, image, monkeypatch
     ):
-        monkeypatch.setattr(webui.part("api_queue"), "_MOMENTS", 10 * PATIENCE)
+        monkeypatch.setattr(webui.part("api.queue"), "_MOMENTS", 10 * PATIENCE)
         app = bounded(requests=2)
 
         async def many():
@@ -418,7 +418,7 @@ class TestQueue:
     @ROUTES
     def test_a_failure_in_work_leaves_the_queue_usable(self, app, webui, image, route, monkeypatch):
         def fail(*_, **__):
-            raise webui.part("api").GpenError("broken \udcff name")
+            raise webui.part("api.routes").GpenError("broken \udcff name")
 
         service = webui.part("service").SERVICE
         monkeypatch.setattr(service, route, fail)
@@ -427,7 +427,7 @@ class TestQueue:
             refused(caller, 422, "broken")
 
     def test_the_threads_end_when_idle(self, webui, monkeypatch):
-        part = webui.part("api_queue")
+        part = webui.part("api.queue")
         monkeypatch.setattr(part, "_IDLE_SECONDS", 0.01)
         worker = part.Worker("test-worker")
         assert asyncio.run(worker.do(lambda: 3)) == 3
@@ -451,7 +451,7 @@ class TestTimeLimit:
         refused(ask(route, {"image": image, "time_limit": seconds}), 422, "time_limit")
 
     def test_waiting_for_others_does_not_count(self, app, slow, webui, image, monkeypatch):
-        api, begun = webui.part("api"), []
+        api, begun = webui.part("api.routes"), []
         original = api.TimeLimit
 
         def begin(seconds):
@@ -476,7 +476,7 @@ class TestTimeLimit:
 
 
 def test_freed_memory_is_given_back_after_each_work(webui, monkeypatch):
-    part, given = webui.part("api_queue"), threading.Event()
+    part, given = webui.part("api.queue"), threading.Event()
     monkeypatch.setattr(part, "give_back", given.set)
     assert asyncio.run(part.Worker("test").do(lambda: 1)) == 1
     assert given.wait(PATIENCE)

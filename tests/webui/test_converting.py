@@ -8,7 +8,7 @@ from gpen_core.checkpoints import read_state_dict
 @pytest.fixture
 def convert(webui):
     """Presses Convert: convert(name, format, precision)."""
-    press = webui.part("converting").press_convert
+    press = webui.part("tab.conversion").press_convert
     wrapped = webui.call_queue.wrap_gradio_gpu_call(press, extra_outputs=[None, None])
 
     def run(name="GPEN-tiny.pth", form="safetensors", precision="fp32"):

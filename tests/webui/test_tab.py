@@ -257,7 +257,7 @@ class TestRestore:
     def test_a_picture_that_cannot_be_used_does_not_stop_the_others(
         self, webui, restore, face, tmp_path, monkeypatch
     ):
-        service, work = webui.part("service").SERVICE, webui.part("tab_work")
+        service, work = webui.part("service").SERVICE, webui.part("tab.work")
         original = service.restore
 
         def fail_once(*args, **kwargs):
@@ -327,7 +327,7 @@ class TestRestore:
 
 
 def test_the_report_is_escaped(webui, work, face):
-    table = webui.part("report_table").report_table
+    table = webui.part("tab.report_table").report_table
     service = webui.part("service").SERVICE
     options = webui.part("entry_options").restoration_options(faces="7")
     report = service.restore(np.asarray(face), options).report

@@ -1,0 +1,1 @@
+"""The HTTP API beside the host's own: routes, limits, queue."""

@@ -1,0 +1,1 @@
+"""The GPEN tab: its page, modes and the work behind its buttons."""
