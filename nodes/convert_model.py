@@ -9,10 +9,10 @@ from comfy_api.latest import io
 from ..gpen_core.conversion.convert import convert
 from ..gpen_core.conversion.formats import FORMATS
 from ..gpen_core.errors import CheckpointError
-from . import host
-from .inputs import CATEGORY
-from .model_files import find_model, fingerprint, list_models, missing_model
-from .searching import also_found_as
+from .shared import host
+from .shared.inputs import CATEGORY
+from .shared.model_files import find_model, fingerprint, list_models, missing_model
+from .shared.search_aliases import also_found_as
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 

@@ -18,11 +18,11 @@ from ..gpen_core.geometry.sampling import extract_crop, resize_crop
 from ..gpen_core.images.mask_checks import LIMIT_PURPOSE
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
-from . import host
-from .crops import CropBatch, image_to_crop, is_placeholder
-from .inputs import CATEGORY, colour_match, feather, mask, model, strength, template
-from .model_tasks import require_task
-from .pictures import (
+from .shared import host
+from .shared.crops import CropBatch, image_to_crop, is_placeholder
+from .shared.inputs import CATEGORY, colour_match, feather, mask, model, strength, template
+from .shared.model_tasks import require_task
+from .shared.pictures import (
     check_mask,
     copy_of,
     empty_masks,
@@ -32,8 +32,8 @@ from .pictures import (
     refuse_infinite,
     within_range,
 )
-from .searching import also_found_as
-from .values import Faces, FacesSocket, GpenModel
+from .shared.search_aliases import also_found_as
+from .shared.values import Faces, FacesSocket, GpenModel
 
 SIZES = ["256", "512", "1024", "2048"]
 

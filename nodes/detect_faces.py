@@ -16,9 +16,9 @@ from ..gpen_core.faces.selection import faces_in_boxes, faces_in_mask
 from ..gpen_core.images.mask_checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
-from . import host
-from .boxes import boxes_for
-from .inputs import (
+from .shared import host
+from .shared.boxes import boxes_for
+from .shared.inputs import (
     CATEGORY,
     confidence,
     images,
@@ -27,9 +27,18 @@ from .inputs import (
     maximum_count,
     minimum_size,
 )
-from .pictures import Frame, check_mask, copy_of, empty_masks, frame_of, mask_for, put, within_range
-from .searching import also_found_as
-from .values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
+from .shared.pictures import (
+    Frame,
+    check_mask,
+    copy_of,
+    empty_masks,
+    frame_of,
+    mask_for,
+    put,
+    within_range,
+)
+from .shared.search_aliases import also_found_as
+from .shared.values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
 
 
 class DetectFaces(io.ComfyNode):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .converting import ConvertGpenModel
-from .detecting import DetectFaces
+from .convert_model import ConvertGpenModel
+from .crop_restore_paste import CropFaces, PasteFacesBack, RestoreFaces
+from .detect_faces import DetectFaces
 from .loaders import LoadFaceDetector, LoadGpenModel
-from .other_tasks import ColorizeImage, FaceFromSegmentation, InpaintFace
-from .restoring import RestoreAfterSwap, RestoreImage
-from .selecting import SelectFaces
-from .stepping import CropFaces, PasteFacesBack, RestoreFaces
+from .restore_image import RestoreAfterSwap, RestoreImage
+from .select_faces import SelectFaces
+from .task_nodes import ColorizeImage, FaceFromSegmentation, InpaintFace
 
 NODES: list[type[io.ComfyNode]] = [
     LoadGpenModel,

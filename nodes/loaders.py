@@ -10,11 +10,17 @@ from ..gpen_core.detection import DETECTOR_NAMES, load_detector
 from ..gpen_core.errors import CheckpointError
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
-from . import host
-from .inputs import CATEGORY
-from .model_files import detection_folders, find_model, fingerprint, list_models, missing_model
-from .searching import also_found_as
-from .values import DetectorSocket, ModelSocket
+from .shared import host
+from .shared.inputs import CATEGORY
+from .shared.model_files import (
+    detection_folders,
+    find_model,
+    fingerprint,
+    list_models,
+    missing_model,
+)
+from .shared.search_aliases import also_found_as
+from .shared.values import DetectorSocket, ModelSocket
 
 
 class LoadGpenModel(io.ComfyNode):

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from ..gpen_core.detection import DetectionOptions, Detector, load_detector
 from ..gpen_core.restoration.options import RestorationOptions
-from . import host
-from .crops import CropBatch
-from .detecting import detection_options, find_faces
-from .inputs import (
+from .detect_faces import detection_options, find_faces
+from .select_faces import faces_changed_in
+from .shared import host
+from .shared.batch_job import Job
+from .shared.crops import CropBatch
+from .shared.inputs import (
     CATEGORY,
     change_from,
     choice_of_faces,
@@ -30,11 +32,9 @@ from .inputs import (
     strength,
     template,
 )
-from .job import Job
-from .model_files import detection_folders
-from .searching import FACE_RESTORATION, also_found_as
-from .selecting import faces_changed_in
-from .values import Faces, GpenModel
+from .shared.model_files import detection_folders
+from .shared.search_aliases import FACE_RESTORATION, also_found_as
+from .shared.values import Faces, GpenModel
 
 
 class RestoreImage(io.ComfyNode):

@@ -14,11 +14,11 @@ from ..gpen_core.faces.selection import faces_in_mask, faces_of_size, largest_fa
 from ..gpen_core.images.mask_checks import FACES_PURPOSE
 from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
-from . import host
-from .inputs import CATEGORY, change_from, choice_of_faces, mask
-from .pictures import check_mask, frame_of, mask_for, within_range
-from .searching import also_found_as
-from .values import Faces, FacesSocket
+from .shared import host
+from .shared.inputs import CATEGORY, change_from, choice_of_faces, mask
+from .shared.pictures import check_mask, frame_of, mask_for, within_range
+from .shared.search_aliases import also_found_as
+from .shared.values import Faces, FacesSocket
 
 KEEP_ORDER = "as found"
 

@@ -17,14 +17,14 @@ from ..gpen_core.tasks import (
     synthesize_face,
 )
 from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER
-from . import host
-from .crops import CropBatch
-from .inputs import CATEGORY, images, known_detector, known_faces, model
-from .model_tasks import require_task
-from .pictures import Frame, copy_of, frame_of, mask_for, put, within_range
-from .restoring import default_detector
-from .searching import also_found_as
-from .values import Faces, GpenModel
+from .restore_image import default_detector
+from .shared import host
+from .shared.crops import CropBatch
+from .shared.inputs import CATEGORY, images, known_detector, known_faces, model
+from .shared.model_tasks import require_task
+from .shared.pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .shared.search_aliases import also_found_as
+from .shared.values import Faces, GpenModel
 
 
 class ColorizeImage(io.ComfyNode):

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpen_core.detection import DetectionOptions, Detector
-from ..gpen_core.errors import OptionError
-from ..gpen_core.images.mask_checks import LIMIT_PURPOSE
-from ..gpen_core.restoration.options import RestorationOptions
-from ..gpen_core.restoration.plan import PictureTask
-from ..gpen_core.restoration.results import Progress
-from ..gpen_core.restoration.stream import restore_pictures
-from ..gpen_core.runtime.cancellation import CancelCheck
+from ...gpen_core.detection import DetectionOptions, Detector
+from ...gpen_core.errors import OptionError
+from ...gpen_core.images.mask_checks import LIMIT_PURPOSE
+from ...gpen_core.restoration.options import RestorationOptions
+from ...gpen_core.restoration.plan import PictureTask
+from ...gpen_core.restoration.results import Progress
+from ...gpen_core.restoration.stream import restore_pictures
+from ...gpen_core.runtime.cancellation import CancelCheck
 from . import host
 from .model_tasks import require_task
 from .pictures import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..gpen_core.errors import OptionError
-from ..gpen_core.faces.face import Box
+from ...gpen_core.errors import OptionError
+from ...gpen_core.faces.face import Box
 
 
 def boxes_for(value: Any, index: int) -> tuple[Box, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..gpen_core.errors import OptionError
+from ...gpen_core.errors import OptionError
 from . import host
 from .pictures import frame_of, within_range
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..gpen_core.geometry.templates import TEMPLATES
-from ..gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
-from ..gpen_core.restoration.options import COLOUR_MATCHES, HELP, RestorationOptions
+from ...gpen_core.geometry.templates import TEMPLATES
+from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
+from ...gpen_core.restoration.options import COLOUR_MATCHES, HELP, RestorationOptions
 from .values import BoxesSocket, DetectorSocket, FacesSocket, ModelSocket
 
 CATEGORY = "image/faces"

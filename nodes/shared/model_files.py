@@ -12,9 +12,9 @@ from pathlib import Path
 
 import folder_paths
 
-from ..gpen_core.model_files import best_model
-from ..gpen_core.model_files.filenames import claim_of
-from ..gpen_core.model_files.folders import natural_order, serves
+from ...gpen_core.model_files import best_model
+from ...gpen_core.model_files.filenames import claim_of
+from ...gpen_core.model_files.folders import natural_order, serves
 
 NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""

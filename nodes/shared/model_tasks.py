@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..gpen_core.model_files.catalogue import Task
-from ..gpen_core.tasks.loading import admit
+from ...gpen_core.model_files.catalogue import Task
+from ...gpen_core.tasks.loading import admit
 from .values import GpenModel
 
 NODES: Mapping[Task, str] = {

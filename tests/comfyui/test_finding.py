@@ -175,7 +175,7 @@ def five(pack):
         return module.Face(box, points, 0.9 - 0.1 * index, index)
 
     faces = tuple(face(index) for index in range(5))
-    return pack.part("nodes.values").Faces((faces, ()), 100, 600)
+    return pack.part("nodes.shared.values").Faces((faces, ()), 100, 600)
 
 
 @pytest.mark.parametrize(

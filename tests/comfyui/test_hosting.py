@@ -142,7 +142,7 @@ def test_progress_of_detection_counts_pictures(run_all, progress):
 
 
 def test_a_preview_of_a_large_crop_is_small(pack, progress):
-    bar = pack.part("nodes.host").Bar(1)
+    bar = pack.part("nodes.shared.host").Bar(1)
     bar.advance(torch.linspace(-0.1, 1.1, 1024).expand(3, 1024, 1024))
     picture = progress[0][2][1]
     assert picture.size == (512, 512)
@@ -218,7 +218,7 @@ def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(
 
 
 def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch):
-    crops = pack.part("nodes.crops").CropBatch()
+    crops = pack.part("nodes.shared.crops").CropBatch()
     with torch.inference_mode():
         crops.add(torch.full((3, 8, 8), 0.25))
         crops.add(torch.full((3, 8, 8), 1.5))
@@ -230,10 +230,10 @@ def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch)
     monkeypatch.setattr(
         pack.host.model_management, "intermediate_dtype", lambda: torch.float16, raising=False
     )
-    half = pack.part("nodes.crops").CropBatch()
+    half = pack.part("nodes.shared.crops").CropBatch()
     half.add(torch.rand(3, 8, 8))
     assert half.image().dtype == torch.float16
-    assert pack.part("nodes.crops").CropBatch().image().dtype == torch.float16
+    assert pack.part("nodes.shared.crops").CropBatch().image().dtype == torch.float16
 
 
 class TestOnnx:

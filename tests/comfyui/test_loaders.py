@@ -74,7 +74,7 @@ def test_validating_reads_no_file(pack, node, load_model, folders, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("a file is read")
 
-    monkeypatch.setattr(pack.part("nodes.host"), "load_restorer", refuse)
+    monkeypatch.setattr(pack.part("nodes.shared.host"), "load_restorer", refuse)
     monkeypatch.setattr("builtins.open", refuse)
     assert node.validate_inputs(model_name="passthrough64.pth") is True
     assert node.fingerprint_inputs(model_name="passthrough64.pth")

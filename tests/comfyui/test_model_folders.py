@@ -10,7 +10,7 @@ EXTENSIONS = {".ckpt", ".pt", ".pth"}
 
 @pytest.fixture
 def files(pack, folders):
-    return pack.part("nodes.model_files")
+    return pack.part("nodes.shared.model_files")
 
 
 def put(folder, *names):
