@@ -54,6 +54,14 @@ def model_of(nodes, weights=(), opset=17, **more):
     return helper.make_model(graph, opset_imports=sets, ir_version=8, **more)
 
 
+def with_side(model, side):
+    """The same for pictures of another size."""
+    for entry in (*model.graph.input, *model.graph.output):
+        for axis in entry.type.tensor_type.shape.dim[2:]:
+            axis.dim_value = side
+    return model
+
+
 def saved(tmp_path, model):
     path = tmp_path / "GPEN-BFR-256.onnx"
     path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
@@ -200,6 +208,16 @@ class TestHarm:
         weights = [wide, weight("a", [0]), weight("b", [1]), weight("c", [1]), weight("three", [3])]
         with pytest.raises(CheckpointError, match="too much is computed"):
             load_restorer(saved(tmp_path, model_of([rest, first, *convs, last], weights)), "cpu")
+
+    def test_a_large_picture_allows_no_more_channels_than_gpen_has(self, tmp_path, no_session):
+        model = model_of(large("ConstantOfShape", "s"), [weight("s", [80 * 2048**2])])
+        with pytest.raises(CheckpointError, match="result is too large"):
+            load_restorer(saved(tmp_path, with_side(model, 2048)), "cpu")
+
+    def test_pictures_larger_than_gpens(self, tmp_path, no_session):
+        model = with_side(model_of([helper.make_node("Neg", ["input"], ["output"])]), 4096)
+        with pytest.raises(CheckpointError, match="no GPEN model"):
+            load_restorer(saved(tmp_path, model), "cpu")
 
     @pytest.mark.parametrize("operator", ["Sum", "Max"])
     def test_one_node_that_adds_the_same_value_thousands_of_times(
