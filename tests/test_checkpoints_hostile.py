@@ -414,6 +414,14 @@ def test_numbers_of_any_length_are_refused(tmp_path: Path, legacy: bool, plain: 
     assert len(refused(path)) < len(str(path)) + 300
 
 
+def test_keys_that_share_a_hash_are_refused(tmp_path: Path):
+    """A dict of 80,000 of them takes minutes, and a pickle of 1 MB holds as many."""
+    shared = sys.hash_info.modulus
+    pickled = pickle.dumps({shared * n: None for n in range(5, 40)}, 2)
+    assert {hash(shared * n) for n in range(5, 40)} == {0}
+    assert "list of tensors makes no sense" in refused(torch_zip(tmp_path / "m.pth", pickled))
+
+
 def test_thousands_of_tensors_of_the_same_numbers_are_refused(tmp_path: Path):
     """As copies, these 4 MB would take 4 GB."""
     path = tmp_path / "m.pth"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.torch_version import TorchVersion
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
@@ -294,6 +295,11 @@ def counted_peak(config, dtype, plan, faces=1):
     return counted.peak
 
 
+# Before torch 2.3 memory that is freed without arithmetic is not seen.
+counts_memory = pytest.mark.skipif(TorchVersion(torch.__version__) < "2.3", reason="old torch")
+
+
+@counts_memory
 @pytest.mark.parametrize("plan", [None, lean(PUBLISHED[256])], ids=["whole", "strips"])
 def test_memory_can_be_counted_without_the_arithmetic(plan):
     real = counted_peak(PUBLISHED[256], torch.float32, plan)
@@ -301,6 +307,7 @@ def test_memory_can_be_counted_without_the_arithmetic(plan):
         assert counted_peak(PUBLISHED[256], torch.float32, plan) == pytest.approx(real, rel=0.01)
 
 
+@counts_memory
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [256, 512, 1024, 2048])
 def test_working_memory_is_what_a_run_takes(size, dtype):
@@ -311,6 +318,7 @@ def test_working_memory_is_what_a_run_takes(size, dtype):
         assert working_memory(config, dtype, plan) == pytest.approx(peak, rel=0.1)
 
 
+@counts_memory
 @pytest.mark.parametrize("size", [256, 512])
 def test_working_memory_of_several_faces(size):
     config = PUBLISHED[size]

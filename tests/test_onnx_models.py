@@ -217,7 +217,8 @@ class TestWhenMemoryRunsOut:
 class OpenVino(types.ModuleType):
     """onnxruntime as built for OpenVINO, of which one kind of device starts, or none."""
 
-    SessionOptions = types.SimpleNamespace
+    def SessionOptions(self):  # noqa: N802 - its name there
+        return types.SimpleNamespace(add_session_config_entry=lambda _name, _value: None)
 
     def __init__(self, starts):
         super().__init__("onnxruntime")

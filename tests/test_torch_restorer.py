@@ -417,8 +417,9 @@ def test_without_a_compiler_it_goes_on_by_itself(monkeypatch):
         assert (made.restore(crop()) - crop()).abs().max() < 1e-6
     assert made.way == plain
     assert len(made.notes) == 1
-    assert "no C++ compiler was found" in made.notes[0]
     assert "compile does not work here" in made.notes[0]
+    if TorchVersion(torch.__version__) >= "2.4":  # older ones give up before any backend
+        assert "no C++ compiler was found" in made.notes[0]
 
 
 def test_unloaded_weights_come_back(tmp_path):

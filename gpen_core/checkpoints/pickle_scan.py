@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from .pickle_values import Name, Storage, called, known, stored
+from .pickle_values import Name, Storage, called, is_natural, known, stored
 from .refusal import UNTRUSTED, Refusal, damaged
 
 MAX_PICKLE_BYTES = 1 << 20
@@ -176,8 +176,9 @@ class _Machine:
         if not isinstance(target, dict) or len(items) % 2:
             raise TypeError("items are set on something that is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str | int):
-                raise TypeError("a key is neither text nor number")
+            # Longer numbers may all share one hash: many of them in a dict take hours.
+            if not (isinstance(key, str) or is_natural(key)):
+                raise TypeError("a key is neither text nor natural number")
             cast("dict[object, object]", target)[key] = value
 
     def _stack_global(self) -> None:

@@ -88,7 +88,7 @@ def stored(identity: object) -> Storage:
     tag, kind, key, _location, count, *view = cast("tuple[object, ...]", identity)
     if tag != "storage" or not isinstance(kind, Name) or view not in ([], [None]):
         raise ValueError("not a storage")
-    if not (isinstance(key, str) and _is_natural(count)):
+    if not (isinstance(key, str) and is_natural(count)):
         raise ValueError("a storage without key or length")
     return Storage(key, _STORAGE_ITEM_BYTES[kind.text], count)
 
@@ -129,7 +129,7 @@ def _tensor(
     _requires_grad: object = False,
     hooks: object = None,
 ) -> object:
-    if not isinstance(storage, Storage) or not _is_natural(offset) or hooks:
+    if not isinstance(storage, Storage) or not is_natural(offset) or hooks:
         raise ValueError("a tensor without storage or offset, or with hooks")
     if not (_are_naturals(size) and _are_naturals(stride) and len(size) == len(stride)):
         raise ValueError("a tensor without size or stride")
@@ -140,7 +140,8 @@ def _tensor(
     return TensorView(storage)
 
 
-def _is_natural(value: object) -> TypeGuard[int]:
+def is_natural(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number of at most 63 bits, without a sign."""
     return type(value) is int and 0 <= value <= _MAX_NATURAL
 
 
@@ -148,7 +149,7 @@ def _are_naturals(values: object) -> TypeGuard[tuple[int, ...]]:
     return (
         isinstance(values, tuple)
         and len(cast("tuple[object, ...]", values)) <= _MAX_DIMENSIONS
-        and all(_is_natural(value) for value in cast("tuple[object, ...]", values))
+        and all(is_natural(value) for value in cast("tuple[object, ...]", values))
     )
 
 

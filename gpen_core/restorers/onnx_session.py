@@ -30,6 +30,8 @@ def open_session(
     """
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is told in our own words
+    # Not by the name's ending, or an .ort file would be read in a format that nobody checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.enable_cpu_mem_arena = False  # a quarter less memory, and none is kept
     source = model if isinstance(model, bytes) else str(model)
     left = list(providers)

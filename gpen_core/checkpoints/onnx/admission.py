@@ -36,6 +36,7 @@ _SLOWEST = 200_000_000
 """Multiplications in a second: a hundredth of what one core does."""
 
 _LEAST_SECONDS = 120.0
+_FULL_SIDE = 512
 _SEARCHED = 640
 """Side of the pictures that YuNet's files with fixed sizes take."""
 
@@ -78,10 +79,12 @@ def check_restoration(graph: OnnxGraph, interface: Interface, path: Path) -> Ext
     """
     shape = (1, 3, interface.size, interface.size)
     pixels, stored = interface.size**2, _stored(graph)
+    # Beyond that side GPEN has half as many channels each time the side doubles.
+    filled = min(interface.size, _FULL_SIDE) * interface.size
     bounds = Extent(
-        largest=160 * pixels + stored,
-        total=6144 * pixels + 24 * stored,
-        alive=512 * pixels + 3 * stored,
+        largest=160 * filled + stored,
+        total=6144 * filled + 24 * stored,
+        alive=512 * filled + 3 * stored,
         products=40_000 * pixels + 8 * interface.size * stored,
     )
     try:

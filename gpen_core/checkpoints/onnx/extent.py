@@ -73,9 +73,11 @@ def measure(graph: OnnxGraph, inputs: Mapping[str, Sides], bounds: Extent) -> Ex
                 extent.products + products + sum(sizes),
             )
             _check(extent, bounds)
-        except UnsuitableError as error:
+        except (IndexError, OverflowError, TypeError, ValueError) as error:
+            # More or fewer numbers than its operator takes, or of another kind, break its rule.
+            reason = error if isinstance(error, UnsuitableError) else "its numbers make no sense"
             where = f"its node {at + 1}, {node.operator[:40]!a}:"
-            raise UnsuitableError(f"{where} {error}") from error
+            raise UnsuitableError(f"{where} {reason}") from error
         alive -= sum(math.prod(known[name].shape) for name in dies.get(at, ()))
     for entry in graph.outputs:
         if entry.name not in known:

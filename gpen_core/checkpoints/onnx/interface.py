@@ -10,7 +10,7 @@ from .. import Network
 from .graph import OnnxGraph
 from .tensors import FLOAT, FLOAT16, TensorFacts
 
-_SMALLEST, _LARGEST = 8, 4096
+_SMALLEST, _LARGEST = 8, 2048
 _STYLE_LAYERS = 4
 """Fewer square matrices of one size than that are no mapping network."""
 

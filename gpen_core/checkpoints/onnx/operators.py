@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .nodes import Node
-from .tensors import Array, TensorFacts
+from .tensors import BYTES, Array, TensorFacts
 
 Sides = tuple[int, ...]
 
@@ -152,7 +152,9 @@ def _same(call: Call) -> Results:
 def _together(call: Call) -> Results:
     if not call.inputs:
         raise UnsuitableError("an input is missing")
-    return one(broadcast(*(call.shape(index) for index in range(len(call.inputs)))))
+    shape = broadcast(*(call.shape(index) for index in range(len(call.inputs))))
+    # One after the other: a file of a few bytes may name the same input thousands of times.
+    return one(shape, products=math.prod(shape) * len(call.inputs))
 
 
 def _reduce(call: Call) -> Results:
@@ -191,6 +193,12 @@ def _normalise(call: Call) -> Results:
     return one(call.shape(0))
 
 
+def _cast(call: Call) -> Results:
+    if call.integer("to") not in BYTES:
+        raise UnsuitableError("it makes texts, or numbers that GPEN does not have")
+    return one(call.shape(0))
+
+
 def _dropout(call: Call) -> Results:
     return Results((call.shape(0), call.shape(0)))
 
@@ -214,7 +222,7 @@ def _constant(call: Call) -> Results:
 
 
 _SAME = (
-    "Identity LeakyRelu Relu Sqrt Reciprocal Neg Abs Exp Log Sigmoid Tanh Erf Cast Clip Floor Ceil "
+    "Identity LeakyRelu Relu Sqrt Reciprocal Neg Abs Exp Log Sigmoid Tanh Erf Clip Floor Ceil "
     "Not Softmax HardSigmoid QuantizeLinear DequantizeLinear"
 )
 _TOGETHER = "Add Sub Mul Div Pow Max Min Sum Where Equal Greater Less And Or PRelu"
@@ -227,6 +235,7 @@ ARITHMETIC: dict[str, Rule] = {
     **dict.fromkeys(("MatMul", "MatMulInteger", "QLinearMatMul"), _matrices),
     "Gemm": _gemm,
     "BatchNormalization": _normalise,
+    "Cast": _cast,
     "Dropout": _dropout,
     "DynamicQuantizeLinear": _quantise_anew,
     "Constant": _constant,
