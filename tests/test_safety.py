@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OWN = ("*.py", "gpen_core/**/*.py", "nodes/**/*.py", "scripts/**/*.py", "benchmarks/**/*.py")
+OWN = (
+    "*.py",
+    "gpen_core/**/*.py",
+    "nodes/**/*.py",
+    "gpen_webui/**/*.py",
+    "scripts/**/*.py",
+    "benchmarks/**/*.py",
+)
 SHIPPED = sorted({path for pattern in OWN for path in ROOT.glob(pattern)})
 TESTS = sorted((ROOT / "tests").glob("*.py"))
 LOADER = ROOT / "gpen_core" / "checkpoints" / "torch_file.py"

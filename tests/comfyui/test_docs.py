@@ -122,7 +122,7 @@ def test_guide_lists_the_example_workflows():
 
 def messages():
     """Every text in the sources, with … for what is filled in."""
-    for path in [*ROOT.glob("nodes/*.py"), *ROOT.glob("gpen_core/**/*.py")]:
+    for path in [*ROOT.glob("nodes/**/*.py"), *ROOT.glob("gpen_core/**/*.py")]:
         for node in ast.walk(ast.parse(read(path))):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(
