@@ -21,8 +21,8 @@ from gpen_core.restoration.pipeline import restore_aligned, restore_picture
 from gpen_core.restoration.plan import PictureTask
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
-from gpen_core.runtime import cancellation as watching
 from gpen_core.runtime import cpu_fallback as full_card
+from gpen_core.runtime import timing
 from gpen_core.upscaling import Enlarged
 
 CONFIG = GpenConfig(256, 1, 0.125)
@@ -228,7 +228,7 @@ class _SlowDetector:
 def clock(monkeypatch):
     """A clock that goes on by a second whenever it is read."""
     ticks = itertools.count()
-    monkeypatch.setattr(watching.time, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(timing.time, "monotonic", lambda: float(next(ticks)))
 
 
 def test_a_time_limit_ends_the_search_with_an_error_that_names_it(photo, passthrough, clock):

@@ -13,8 +13,8 @@ from ..faces.left_out import besides, number_of_faces
 from ..faces.overlay import draw_faces
 from ..images import Picture, read_picture, to_dtype, to_float, write_picture
 from ..runtime.atomic_files import make_folder, write_text
-from ..runtime.cancellation import TimeLimit
 from ..runtime.devices import choose_device
+from ..runtime.timing import TimeLimit
 from .batch import Show, work_through
 from .console import Console
 from .setting_up import detection_options, load_named_detector

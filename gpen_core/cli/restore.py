@@ -24,8 +24,9 @@ from ..restoration.results import Outcome, Progress
 from ..restoration.stream import restore_pictures
 from ..restorers.load import Restorer
 from ..runtime.atomic_files import make_folder, write_text
-from ..runtime.cancellation import CancelCheck, TimeLimit
+from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import overlaps
+from ..runtime.timing import TimeLimit
 from ..upscaling.enlarged import enlarged_size
 from .batch import Attempt, Show, attempt_all, beside, work_through
 from .console import Console

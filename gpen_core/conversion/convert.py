@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,14 @@ from torch import Tensor
 
 from .. import __version__
 from ..checkpoints import read_state_dict
-from ..errors import Cancelled, GpenError, OptionError
+from ..errors import GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
 from ..model_files.filenames import claim_of
 from ..model_files.hashing import sha256_of
 from ..network.config import GpenConfig, read_config
 from ..runtime.atomic_files import whole_file
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .formats import DEFAULT_OPSET, FORMATS
 from .to_onnx import difference_from_torch, write_onnx
 from .to_safetensors import write_safetensors
@@ -46,7 +47,7 @@ def convert(
     half: bool = False,
     opset: int = DEFAULT_OPSET,
     overwrite: bool = False,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: CancelCheck | None = None,
 ) -> Conversion:
     """Writes a GPEN model in another format; the name of `target` says which.
 
@@ -82,18 +83,18 @@ def _convert(
     half: bool,
     opset: int,
     overwrite: bool,
-    cancelled: Callable[[], bool] | None,
+    cancelled: CancelCheck | None,
 ) -> Conversion:
     with whole_file(target, overwrite) as part:
         state = read_state_dict(source, keep=True)  # the target may take its place
         config = read_config(state, str(source))
-        _stop_if(cancelled)
+        raise_if_cancelled(cancelled, "the conversion was cancelled")
         is_onnx = target.suffix.lower() == ".onnx"
         kept = torch.float32 if is_onnx else max(state.values(), key=Tensor.numel).dtype
         metadata = _metadata(source, config, torch.float16 if half else kept)
         if is_onnx:
             write_onnx(part, state, config, half, opset, metadata)
-            _stop_if(cancelled)
+            raise_if_cancelled(cancelled, "the conversion was cancelled")
             difference = difference_from_torch(part, state, config, cancelled)
         else:
             write_safetensors(part, state, half, metadata)
@@ -101,11 +102,6 @@ def _convert(
         _check(target, difference, half)
         size = part.stat().st_size
     return Conversion(target, config, half, size, difference)
-
-
-def _stop_if(cancelled: Callable[[], bool] | None) -> None:
-    if cancelled is not None and cancelled():
-        raise Cancelled("the conversion was cancelled")
 
 
 def _metadata(source: Path, config: GpenConfig, precision: torch.dtype) -> dict[str, str]:

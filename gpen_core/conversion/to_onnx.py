@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
 from ..network.plan import lean
 from ..restorers.onnx_restorer import OnnxRestorer
+from ..runtime.cancellation import CancelCheck
 from ..runtime.optional_packages import require
 from .formats import OPSETS
 from .onnx_graph import build_model
@@ -43,7 +44,7 @@ def difference_from_torch(
     path: Path,
     state: Mapping[str, Tensor],
     config: GpenConfig,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: CancelCheck | None = None,
 ) -> float:
     """The largest difference between onnxruntime's and torch's picture of a seeded random crop.
 

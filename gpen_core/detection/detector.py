@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import Cancelled, ImageError, OptionError
+from ..errors import ImageError, OptionError
 from ..faces.face import ORDERS, Face, Order, number_faces
 from ..faces.left_out import LeftOut, left_out_for
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck
 from ..runtime.cpu_fallback import on_cpu_if_need_be
 from .boxes import faces_not_among, merge_duplicates
 from .rotated import reduction, search_turned
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
-CancelCheck = Callable[[], bool] | None
+CANCELLED = "the face detection was cancelled"
 
 DTYPES = ("uint8", "uint16", "float32")
 """Types that the values of a picture may have; the last one in 0..1."""
@@ -108,7 +109,7 @@ class Detector(Protocol):
         ...
 
     def detect(
-        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck | None = None
     ) -> tuple[Face, ...]:
         """Finds faces in a valid picture; see `detect_faces` for what follows.
 
@@ -152,7 +153,7 @@ def search_faces(
     detector: Detector,
     pixels: Pixels,
     options: DetectionOptions | None = None,
-    cancelled: CancelCheck = None,
+    cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
 ) -> FoundFaces:
     """Finds the faces of a picture, and counts those that are left out.
@@ -204,7 +205,7 @@ def search_notes(detector: Detector, pixels: Pixels, options: DetectionOptions) 
 
 
 def _search(
-    detector: Detector, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck
+    detector: Detector, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck | None
 ) -> FoundFaces:
     """The wanted faces, upright ones or, if there are none, turned ones."""
     found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
@@ -222,17 +223,11 @@ def detect_faces(
     detector: Detector,
     pixels: Pixels,
     options: DetectionOptions | None = None,
-    cancelled: CancelCheck = None,
+    cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
 ) -> tuple[Face, ...]:
     """The faces alone that `search_faces` finds, which see."""
     return search_faces(detector, pixels, options, cancelled, notes).faces
-
-
-def stop_if_cancelled(cancelled: CancelCheck) -> None:
-    """Raises `Cancelled` if the caller asked to stop."""
-    if cancelled is not None and cancelled():
-        raise Cancelled("the face detection was cancelled")
 
 
 def check_picture(pixels: NDArray[Any]) -> None:

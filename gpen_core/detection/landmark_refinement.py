@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..geometry.similarity import estimate_similarity
 from ..geometry.templates import template
-from .detector import CancelCheck
+from ..runtime.cancellation import CancelCheck
 from .mtcnn.cascade import Candidates, in_batches
 from .mtcnn.network import OutputNet
 from .mtcnn.pyramid import Pyramid
@@ -38,7 +38,7 @@ _MIRROR_ORDER = (1, 0, 2, 4, 3)
 
 
 def refine_aligned(
-    network: OutputNet, pyramid: Pyramid, found: Candidates, cancelled: CancelCheck
+    network: OutputNet, pyramid: Pyramid, found: Candidates, cancelled: CancelCheck | None
 ) -> Candidates:
     """Corrects landmarks and scores; the boxes stay.
 
@@ -83,7 +83,7 @@ def _look(
     network: OutputNet,
     pyramid: Pyramid,
     frames: NDArray[np.float64],
-    cancelled: CancelCheck,
+    cancelled: CancelCheck | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean landmarks (N, 5, 2) and scores (N,) over all windows of each face."""
     windows = _windows()

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ..checkpoints.onnx.admission import check_detection
 from ..errors import CheckpointError, DetectionError
 from ..faces.face import Face, landmarks_from_array
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.optional_packages import require
 from .boxes import merge_duplicates, overlap
-from .detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
+from .detector import CANCELLED, DetectionOptions, Pixels
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels
 from .weight_files import YUNET_FILE
 
@@ -71,14 +72,14 @@ class YuNetDetector:
             raise self._unusable(error) from error
 
     def detect(
-        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck | None = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
         least = self.default_confidence if options.confidence is None else options.confidence
         self._network.setScoreThreshold(options.searched_score(self.default_confidence))
         found: list[Face] = []
         for tile in _looks(pixels.shape[1], pixels.shape[0], options.searched_size):
-            stop_if_cancelled(cancelled)
+            raise_if_cancelled(cancelled, CANCELLED)
             found.extend(self._look(pixels, tile))
         # Guesses are only counted: they neither get a closer look nor stand in the way of one.
         guesses = [face for face in found if face.score < least]

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import Cancelled
 from ..model_files.hashing import Advance
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 
 _LOOK_EVERY = 0.2
 """Seconds of a pause between two looks at whether it was cancelled."""
@@ -40,7 +40,7 @@ class Watch:
     advance: Advance | None = None
     """Told how many bytes are there, and how many there will be (0: unknown)."""
 
-    cancelled: Callable[[], bool] | None = None
+    cancelled: CancelCheck | None = None
 
     def tell(self, done: int, total: int | None) -> None:
         """Reports progress.
@@ -48,18 +48,17 @@ class Watch:
         Raises:
             Cancelled: the caller wants no more.
         """
-        self.stop_if_cancelled()
+        self.raise_if_cancelled()
         if self.advance is not None:
             self.advance(done, total or 0)
 
-    def stop_if_cancelled(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Looks whether to go on.
 
         Raises:
             Cancelled: the caller wants no more.
         """
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("the download was cancelled; what is there is kept")
+        raise_if_cancelled(self.cancelled, "the download was cancelled; what is there is kept")
 
 
 def pause(seconds: float, patience: Patience, watch: Watch) -> None:
@@ -72,7 +71,7 @@ def pause(seconds: float, patience: Patience, watch: Watch) -> None:
         patience.sleep(seconds)
         return
     while seconds > 0:
-        watch.stop_if_cancelled()
+        watch.raise_if_cancelled()
         patience.sleep(min(seconds, _LOOK_EVERY))
         seconds -= _LOOK_EVERY
 

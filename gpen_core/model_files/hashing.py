@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import Cancelled, CheckpointError
+from ..errors import CheckpointError
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 
 Advance = Callable[[int, int], None]
 """Told how many bytes are done, and of how many."""
@@ -16,7 +17,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def sha256_of(
-    path: Path, advance: Advance | None = None, cancelled: Callable[[], bool] | None = None
+    path: Path, advance: Advance | None = None, cancelled: CancelCheck | None = None
 ) -> str:
     """The SHA-256 of a file in hexadecimal digits.
 
@@ -29,14 +30,13 @@ def sha256_of(
     return callbacks.run(lambda: _sha256_of(path, told, asked))
 
 
-def _sha256_of(path: Path, advance: Advance | None, cancelled: Callable[[], bool] | None) -> str:
+def _sha256_of(path: Path, advance: Advance | None, cancelled: CancelCheck | None) -> str:
     digest, done = hashlib.sha256(), 0
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
-                if cancelled is not None and cancelled():
-                    raise Cancelled(f"reading {path} was cancelled")
+                raise_if_cancelled(cancelled, f"reading {path} was cancelled")
                 digest.update(chunk)
                 done += len(chunk)
                 if advance is not None:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .features import Features
 from .graphs import Graphs
@@ -28,7 +29,7 @@ from .layers import (
 from .levels import Level, LevelKernels
 from .plan import StripPlan, whole_frame
 from .rescaling import exponents_for
-from .strips import Cancel, Strips, stop_if
+from .strips import Strips
 
 
 @dataclass
@@ -117,7 +118,7 @@ class GpenNetwork(nn.Module):
         return cast(Down, self._downs[str(resolution)])
 
     def forward(
-        self, images: Tensor, plan: StripPlan | None = None, cancelled: Cancel | None = None
+        self, images: Tensor, plan: StripPlan | None = None, cancelled: CancelCheck | None = None
     ) -> Tensor:
         """Restores aligned faces.
 
@@ -137,9 +138,9 @@ class GpenNetwork(nn.Module):
         images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
         high: list[Features] = []
         for image in images.split(1):
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             high.append(Features(self, image, plan, together))
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         low = self._encode_low(torch.cat([features.take(together) for features in high]))
         faces = self._decode_low(low)
         # Taken from the list one by one: a finished face holds on to nothing but its result.
@@ -207,12 +208,12 @@ class GpenNetwork(nn.Module):
         faces.x = out
 
     def _finish(
-        self, face: _Decoding, features: Features, plan: StripPlan, cancelled: Cancel | None
+        self, face: _Decoding, features: Features, plan: StripPlan, cancelled: CancelCheck | None
     ) -> Tensor:
         """The levels of one face above those that the faces share."""
         for resolution in self.config.resolutions:
             if TOGETHER_UP_TO < resolution <= plan.base:
-                stop_if(cancelled)
+                raise_if_cancelled(cancelled)
                 self._whole_level(resolution, face, features.take)
         levels = [self._level(r, face.styles) for r in self.config.resolutions if r > plan.base]
         if not levels:

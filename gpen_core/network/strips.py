@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from ..errors import Cancelled
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .bands import Window, rows_of, zero_outside
 from .features import Features
 from .layers import double_rgb
 from .levels import Level, LevelKernels
 from .plan import StripPlan
-
-Cancel = Callable[[], bool]
-
-
-def stop_if(cancelled: Cancel | None) -> None:
-    """Raises `Cancelled` if the caller asked to stop."""
-    if cancelled is not None and cancelled():
-        raise Cancelled("the restoration was cancelled")
 
 
 class StripLevel:
@@ -78,7 +68,7 @@ class Strips:
         if self._rows < 2:
             raise ValueError(f"{plan} leaves less than 2 rows of the base level per strip")
 
-    def run(self, x: Tensor, rgb: Tensor, cancelled: Cancel | None) -> Tensor:
+    def run(self, x: Tensor, rgb: Tensor, cancelled: CancelCheck | None) -> Tensor:
         """The output's RGB from the base level's features and RGB, both whole."""
         stages = [
             StripLevel(level, kernels, self._features, self._rows << i + 1, x)
@@ -93,7 +83,7 @@ class Strips:
         )
         done, first = 0, 1
         while done < size:
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             end = first + self._rows
             start = first
             below, rgb_below = rows_of(x, start - 2, end), rows_of(rgb, start - 3, end)

@@ -22,8 +22,9 @@ from ..detection import FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.load import Restorer
-from ..runtime.cancellation import CancelCheck, Clock, TimeLimit, since
+from ..runtime.cancellation import CancelCheck
 from ..runtime.cuda_transfers import finish_stream
+from ..runtime.timing import Clock, TimeLimit, since
 from .plan import Means, PictureTask, Plan, plan_picture, report_on
 from .report import FaceReport
 from .results import Outcome, Progress, RestoredCrop, RestoredPicture

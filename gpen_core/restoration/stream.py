@@ -19,10 +19,11 @@ from ..errors import OptionError
 from ..restorers.adaptive import ModelChoice
 from ..restorers.load import Restorer
 from ..runtime.callbacks import Callbacks
-from ..runtime.cancellation import CancelCheck, TimeLimit, Wish
+from ..runtime.cancellation import CancelCheck, CancellationToken
 from ..runtime.cuda_transfers import finish_stream, own_stream, use_here
 from ..runtime.devices import overlaps, seen_from_here
 from ..runtime.stage_queue import HandOver
+from ..runtime.timing import TimeLimit
 from .job import MakeTask, PictureWork, Piece, restore_together
 from .options import RestorationOptions
 from .plan import Means, PictureTask
@@ -92,23 +93,23 @@ def restore_pictures(
             progress(*told)
 
     callbacks = Callbacks()
-    wish = Wish(callbacks.guard(cancelled))
+    token = CancellationToken(callbacks.guard(cancelled))
     if overlaps(restorer.device):
-        return callbacks.generate(_in_threads(works, restorer.device, tell, wish))
-    return callbacks.generate(_in_turn(works, tell, wish))
+        return callbacks.generate(_in_threads(works, restorer.device, tell, token))
+    return callbacks.generate(_in_turn(works, tell, token))
 
 
 def _in_turn(
-    works: Iterator[PictureWork], tell: Callable[[Told], None], wish: Wish
+    works: Iterator[PictureWork], tell: Callable[[Told], None], token: CancellationToken
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
     for work in works:
-        for made in work.prepare(wish):
+        for made in work.prepare(token):
             if isinstance(made, Progress):
                 tell((work.position, made))
                 continue
-            wish.check()
-            restore_together([made], wish)
+            token.raise_if_cancelled()
+            restore_together([made], token)
             for news in work.paste(made):
                 if isinstance(news, Outcome):
                     yield news
@@ -120,7 +121,7 @@ def _in_threads(
     works: Iterator[PictureWork],
     device: torch.device,
     tell: Callable[[Told], None],
-    wish: Wish,
+    token: CancellationToken,
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which end before the generator does."""
     between: HandOver[Piece, News] = HandOver()
@@ -143,7 +144,7 @@ def _in_threads(
     try:
         for thread in threads:
             thread.start()
-        yield from _restore_all(between, tell, wish)
+        yield from _restore_all(between, tell, token)
     finally:
         between.stop()
         for thread in threads:
@@ -173,12 +174,12 @@ def _paste_all(between: HandOver[Piece, News]) -> None:
 
 
 def _restore_all(
-    between: HandOver[Piece, News], tell: Callable[[Told], None], wish: Wish
+    between: HandOver[Piece, News], tell: Callable[[Told], None], token: CancellationToken
 ) -> Generator[Outcome]:
     """The caller's part: tells news, runs the network, waits for what comes first."""
     restored: list[Piece] = []
     while not between.over():
-        wish.check()
+        token.raise_if_cancelled()
         news = between.news()
         if isinstance(news, Outcome):
             yield news
@@ -188,7 +189,7 @@ def _restore_all(
         elif restored and between.hand_on(restored):
             restored = []
         elif not restored and (batch := between.take(_fits)):
-            restore_together(batch, wish)
+            restore_together(batch, token)
             restored = batch
         else:
             between.wait(bool(restored), _POLL_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoints import FileKind, kind_of_file
+from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from .execution import Acceleration, check_acceleration
 from .onnx_restorer import OnnxRestorer
@@ -49,7 +50,7 @@ class Restorer(Protocol):
         """Bytes that a run takes at its peak where it runs, with the weights."""
         ...
 
-    def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
+    def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """Restores one aligned face.
 
         Args:
@@ -72,7 +73,7 @@ class Restorer(Protocol):
         ...
 
     def restore_many(
-        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+        self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
     ) -> list[Tensor]:
         """Restores several aligned faces, each as `restore` does and with the same outcome.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor
 from ..checkpoints.onnx.admission import AdmittedModel, admit
 from ..errors import Cancelled, CheckpointError, GpenError
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision, is_out_of_memory
 from ..runtime.optional_packages import require
 from .crops import check_crop
@@ -137,7 +138,7 @@ class OnnxRestorer:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         return memory_of(self._path, self.size)
 
-    def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
+    def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """Restores one aligned face.
 
         Args:
@@ -173,7 +174,7 @@ class OnnxRestorer:
         return ((result[0] + 1) / 2).clamp_(0, 1).to(crop.device)
 
     def restore_many(
-        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+        self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
     ) -> list[Tensor]:
         """Restores aligned faces one after the other, as graphs take one; see `restore`."""
         return [self.restore(crop, cancelled) for crop in crops]
@@ -186,9 +187,7 @@ class OnnxRestorer:
         with self._lock:
             self._session = None
 
-    def _run(
-        self, image: NDArray[Any], cancelled: Callable[[], bool] | None
-    ) -> NDArray[np.floating[Any]]:
+    def _run(self, image: NDArray[Any], cancelled: CancelCheck | None) -> NDArray[np.floating[Any]]:
         """Runs the session; after a lack of memory on a graphics card, once more on the CPU."""
         while True:
             try:
@@ -205,7 +204,7 @@ class OnnxRestorer:
             self._note(f"memory ran out ({failed}); going on with {CPU}")
 
     def _run_once(
-        self, image: NDArray[Any], cancelled: Callable[[], bool] | None
+        self, image: NDArray[Any], cancelled: CancelCheck | None
     ) -> NDArray[np.floating[Any]]:
         session, inputs = self._open(), {self._interface.input: image}
         options = require("onnxruntime", _PURPOSE).RunOptions()

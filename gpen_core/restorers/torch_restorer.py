@@ -15,9 +15,9 @@ from ..errors import CheckpointError, GpenError
 from ..network.compiling import compiled
 from ..network.config import GpenConfig, read_config
 from ..network.generator import GpenNetwork
-from ..network.strips import stop_if
 from ..network.trial import fault_on
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import (
     Precision,
     choose_device,
@@ -160,7 +160,7 @@ class TorchRestorer:
         weights = sum(b.numel() * b.element_size() for b in self.network.buffers())
         return weights + self.working_memory()
 
-    def restore(self, crop: Tensor, cancelled: Callable[[], bool] | None = None) -> Tensor:
+    def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """Restores one aligned face.
 
         Args:
@@ -178,7 +178,7 @@ class TorchRestorer:
         return self.restore_many([crop], cancelled)[0]
 
     def restore_many(
-        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None = None
+        self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
     ) -> list[Tensor]:
         """Restores aligned faces, `at_once` of them together; see `restore`."""
         for crop in crops:
@@ -188,9 +188,7 @@ class TorchRestorer:
         restored = callbacks.run(lambda: self._restore_all(crops, asked))
         return [each.to(crop.device) for each, crop in zip(restored, crops, strict=True)]
 
-    def _restore_all(
-        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None
-    ) -> list[Tensor]:
+    def _restore_all(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> list[Tensor]:
         restored: list[Tensor] = []
         with self._lock:
             while len(restored) < len(crops):
@@ -200,9 +198,7 @@ class TorchRestorer:
                 restored += self._restore(crops[len(restored) :][:count], cancelled)
         return restored
 
-    def _restore(
-        self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None
-    ) -> list[Tensor]:
+    def _restore(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> list[Tensor]:
         """The restored crops; none, after a step to the next way, if this way failed."""
         try:
             result = self._run(crops, cancelled)
@@ -255,7 +251,7 @@ class TorchRestorer:
             self._network.graphs.release()
         self._network = self._compiled = None
 
-    def _run(self, crops: Sequence[Tensor], cancelled: Callable[[], bool] | None) -> Tensor:
+    def _run(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> Tensor:
         way = self._way
         # A host's autocast would lower precision where the network needs it, and weights moved in
         # its inference mode could not be used outside it later.
@@ -270,7 +266,7 @@ class TorchRestorer:
             images = as_images(crops, way.device, way.dtype)
             if way.acceleration == "none":
                 return network(images, way.plan, cancelled)
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             if way.acceleration == "compile" and self._compiled is None:
                 self._compiled = compiled(network)
             run = network if self._compiled is None else self._compiled

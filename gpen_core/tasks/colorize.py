@@ -8,7 +8,6 @@ source's luma can have is made paler until one can, rather than cut off, which w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..detection.detector import check_picture
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
 from ..restorers.load import Restorer
+from ..runtime.cancellation import CancelCheck
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square
 
@@ -28,7 +28,7 @@ Values = NDArray[np.float32]
 
 
 def colorize_picture(
-    pixels: NDArray[Any], restorer: Restorer, cancelled: Callable[[], bool] | None = None
+    pixels: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
 ) -> TaskResult:
     """Colours a picture with a GPEN colorization model.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..detection.detector import check_picture
 from ..errors import OptionError
 from ..images.picture import to_dtype, to_float
 from ..restorers.load import Restorer
+from ..runtime.cancellation import CancelCheck
 from .report import TaskResult, result_of
 
 _MOST_COLOURS = 256
@@ -21,7 +21,7 @@ _MOST_COLOURS = 256
 
 
 def synthesize_face(
-    segmentation: NDArray[Any], restorer: Restorer, cancelled: Callable[[], bool] | None = None
+    segmentation: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
 ) -> TaskResult:
     """Makes a face with a GPEN segmentation-to-face model.
 

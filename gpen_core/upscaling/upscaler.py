@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import Cancelled, GpenError
+from ..errors import GpenError
 from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
 from ..runtime.callbacks import Callbacks
+from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import is_out_of_memory, release_memory, without_autocast
 from .enlarged import Enlarged, check_pixels, enlarged_size, resized
 from .rows import Rows
@@ -80,7 +81,7 @@ class Upscaler:
         factor: float | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: CancelCheck | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Enlarged:
         """Enlarges a picture.
@@ -123,7 +124,7 @@ class Upscaler:
         pixels: NDArray[Any],
         size: tuple[int, int],
         progress: Callable[[int, int], None] | None,
-        cancelled: Callable[[], bool] | None,
+        cancelled: CancelCheck | None,
     ) -> NDArray[Any]:
         """Tries one way after the other; returns the picture in `size` (height, width)."""
         height, width = pixels.shape[:2]
@@ -146,7 +147,7 @@ class Upscaler:
         self,
         pixels: NDArray[Any],
         progress: Callable[[int, int], None] | None,
-        cancelled: Callable[[], bool] | None,
+        cancelled: CancelCheck | None,
     ) -> Iterator[NDArray[np.float32]]:
         """The picture at the network's scale, in bands (h, width, 3) from the top."""
         down, across = spans(pixels.shape[0], self.tile), spans(pixels.shape[1], self.tile)
@@ -155,8 +156,7 @@ class Upscaler:
         for index, rows in enumerate(down):
             band = np.zeros(((rows.end - rows.begin) * self.scale, width, 3), np.float32)
             for columns in across:
-                if cancelled is not None and cancelled():
-                    raise Cancelled("the enlargement was cancelled")
+                raise_if_cancelled(cancelled, "the enlargement was cancelled")
                 self._add_tile(band, pixels, rows, columns)
                 done += 1
                 if progress is not None:

@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 
+from gpen_core.runtime.cancellation import CancelCheck
+
 from ..freed_memory import give_back
 from .body import HungUp
 
-CancelCheck = Callable[[], bool]
 Result = TypeVar("Result")
 
 _IDLE_SECONDS = 30

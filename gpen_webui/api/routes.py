@@ -20,7 +20,7 @@ from gpen_core.errors import Cancelled, CheckpointError, GpenError, TimeLimitErr
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.images.picture import to_dtype
 from gpen_core.restoration.options import ColourMatch
-from gpen_core.runtime.cancellation import TimeLimit
+from gpen_core.runtime.timing import TimeLimit
 
 from .. import host, pictures
 from ..defaults import BEST

@@ -9,8 +9,7 @@ import torch
 
 from gpen_core.conversion.convert import convert
 from gpen_core.errors import CheckpointError
-from gpen_core.model_files import load_catalogue
-from gpen_core.model_files import task_of
+from gpen_core.model_files import load_catalogue, task_of
 from gpen_core.model_files.hashing import sha256_of
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..boxes import suppress
-from ..detector import CancelCheck, stop_if_cancelled
+from ..detector import CANCELLED
 from .network import Mtcnn, OutputNet, ProposalNet, RefinementNet
 from .pyramid import Pyramid
 
@@ -57,7 +58,7 @@ class Candidates:
 
 
 def run_cascade(
-    network: Mtcnn, pyramid: Pyramid, smallest: float, cancelled: CancelCheck
+    network: Mtcnn, pyramid: Pyramid, smallest: float, cancelled: CancelCheck | None
 ) -> Candidates:
     """Finds upright faces whose box is at least about `smallest` pixels of level 0 wide.
 
@@ -75,17 +76,17 @@ def in_batches(
     corners: Tensor,
     axes: Tensor,
     size: int,
-    cancelled: CancelCheck,
+    cancelled: CancelCheck | None,
 ) -> Iterator[Result]:
     """Runs `network` over the samples of the parallelograms, a bounded number at a time."""
     for first in range(0, len(corners), _BATCH):
-        stop_if_cancelled(cancelled)
+        raise_if_cancelled(cancelled, CANCELLED)
         part = slice(first, first + _BATCH)
         yield network(pyramid.sampled(corners[part], axes[part], size))
 
 
 def _propose(
-    network: ProposalNet, pyramid: Pyramid, smallest: float, cancelled: CancelCheck
+    network: ProposalNet, pyramid: Pyramid, smallest: float, cancelled: CancelCheck | None
 ) -> Tensor:
     """Square windows (N, 4) that may hold a face, at all sizes from `smallest` up."""
     scale = min(1.0, network.WINDOW / smallest)
@@ -95,7 +96,7 @@ def _propose(
         picture = pyramid.resized(width, height)
         per_pixel = picture.new_tensor([pyramid.width / width, pyramid.height / height])
         for top, strip in _strips(picture, network):
-            stop_if_cancelled(cancelled)
+            raise_if_cancelled(cancelled, CANCELLED)
             windows = _strip_windows(network, strip) + picture.new_tensor([0.0, top, 0.0, top])
             found.append(windows * per_pixel.repeat(2))
         scale *= OCTAVE
@@ -122,7 +123,7 @@ def _strip_windows(network: ProposalNet, strip: Tensor) -> Tensor:
 
 
 def _refine(
-    network: RefinementNet, pyramid: Pyramid, windows: Tensor, cancelled: CancelCheck
+    network: RefinementNet, pyramid: Pyramid, windows: Tensor, cancelled: CancelCheck | None
 ) -> Tensor:
     """The windows that the second network takes for a face, corrected and squared."""
     kept, scores = [windows[:0]], [windows.new_empty(0)]
@@ -141,7 +142,7 @@ def _refine(
 
 
 def _output(
-    network: OutputNet, pyramid: Pyramid, windows: Tensor, cancelled: CancelCheck
+    network: OutputNet, pyramid: Pyramid, windows: Tensor, cancelled: CancelCheck | None
 ) -> Candidates:
     boxes, points, scores = [windows[:0]], [windows.new_empty((0, 5, 2))], [windows.new_empty(0)]
     corners, axes = _parallelograms(windows)

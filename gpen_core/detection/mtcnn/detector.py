@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from ...faces.face import Face, landmarks_from_array
+from ...runtime.cancellation import CancelCheck
 from ...runtime.devices import without_autocast
-from ..detector import CancelCheck, DetectionOptions, Pixels
+from ..detector import DetectionOptions, Pixels
 from ..landmark_refinement import refine_aligned
 from .cascade import Candidates, run_cascade
 from .network import load_mtcnn
@@ -56,7 +57,7 @@ class EmbeddedDetector:
         return EmbeddedDetector("cpu")
 
     def detect(
-        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck | None = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
         with torch.no_grad(), without_autocast(self.device):

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ...checkpoints import read_state_dict
 from ...errors import CheckpointError
 from ...faces.face import Face, landmarks_from_array
+from ...runtime.cancellation import CancelCheck, raise_if_cancelled
 from ...runtime.devices import without_autocast
 from ...runtime.optional_packages import require
 from ..boxes import suppress
-from ..detector import CancelCheck, DetectionOptions, Pixels, stop_if_cancelled
+from ..detector import CANCELLED, DetectionOptions, Pixels
 from ..tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
 from .anchors import anchors, decode_boxes, decode_landmarks
 
@@ -67,14 +68,14 @@ class RetinaFaceDetector:
         return RetinaFaceDetector(self._weights, "cpu")
 
     def detect(
-        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck = None
+        self, pixels: Pixels, options: DetectionOptions, cancelled: CancelCheck | None = None
     ) -> tuple[Face, ...]:
         """See `Detector.detect`."""
         least = options.searched_score(self.default_confidence)
         height, width = pixels.shape[:2]
         faces: list[Face] = []
         for tile in self._looks(width, height, options.minimum_size):
-            stop_if_cancelled(cancelled)
+            raise_if_cancelled(cancelled, CANCELLED)
             found = (place_in_picture(face, tile) for face in self._look(pixels, tile, least))
             faces.extend(face for face in found if not is_cut(face, tile, width, height))
         return tuple(faces)
