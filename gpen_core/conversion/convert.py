@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .. import __version__
 from ..checkpoints import read_state_dict
 from ..errors import Cancelled, GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
@@ -18,6 +17,7 @@ from ..model_files.hashing import sha256_of
 from ..network.config import GpenConfig, read_config
 from ..runtime.atomic_files import whole_file
 from ..runtime.callbacks import Callbacks
+from ..runtime.version import __version__
 from .formats import DEFAULT_OPSET, FORMATS
 from .to_onnx import difference_from_torch, write_onnx
 from .to_safetensors import write_safetensors
@@ -40,7 +40,7 @@ class Conversion:
     largest of its tensor."""
 
 
-def convert(
+def convert_model(
     source: Path | str,
     target: Path | str,
     half: bool = False,
