@@ -20,7 +20,7 @@ import torch
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.ratios import Spread, spread
 from gpen_core.checkpoints import read_state_dict
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.network.synthetic_weights import random_state
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
@@ -42,7 +42,7 @@ def write_models(folder: Path, size: int) -> dict[str, Path]:
     """A random model in each format."""
     files = {suffix: folder / f"model{suffix}" for suffix in FORMATS}
     torch.save(random_state(CONFIGURATIONS[size]), files[".pth"])
-    convert(files[".pth"], files[".safetensors"])
+    convert_model(files[".pth"], files[".safetensors"])
     return files
 
 

@@ -7,140 +7,187 @@
     result = restore_picture(picture.pixels, restorer, load_detector())
     print(result.report.summary())
 
-The names below are the public ones; each is imported when it is first used.
+The public names are those in `__all__`; each is imported when it is first used.
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .escaping import EscapingFilter
+from .runtime.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from .detection import DetectionOptions, Detector, detect_faces, load_detector
-    from .errors import (
-        Cancelled,
-        CheckpointError,
-        DetectionError,
-        DownloadError,
-        FileError,
-        GpenError,
-        ImageError,
-        MissingPackageError,
-        OptionError,
-        TimeLimitError,
-    )
-    from .faces.face import Face
-    from .images import Picture, read_picture, write_picture
-    from .model_files.folders import ModelFolders, model_folders
-    from .restoration.options import RestorationOptions
-    from .restoration.pipeline import restore_aligned, restore_picture
-    from .restoration.plan import PictureTask
-    from .restoration.report import FaceReport, Report
-    from .restoration.results import Outcome, Progress, RestoredPicture
-    from .restoration.stream import restore_pictures
-    from .restorers.load import Restorer, load_restorer
-    from .tasks import (
-        TaskResult,
-        colorize_picture,
-        inpaint_aligned,
-        inpaint_picture,
-        load_for_task,
-        synthesize_face,
-    )
-    from .upscaling import Enlarged, Upscaler, load_upscaler, resample
-
-__version__ = "0.1.0"
+if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test keeps them equal
+    from .checkpoints import Network as Network
+    from .compositing.face_parsing import FaceParser as FaceParser
+    from .compositing.face_parsing import load_face_parser as load_face_parser
+    from .conversion.convert import Conversion as Conversion
+    from .conversion.convert import convert_model as convert_model
+    from .detection import DetectionOptions as DetectionOptions
+    from .detection import Detector as Detector
+    from .detection import FoundFaces as FoundFaces
+    from .detection import detect_faces as detect_faces
+    from .detection import load_detector as load_detector
+    from .detection import search_faces as search_faces
+    from .errors import BenchmarkError as BenchmarkError
+    from .errors import Cancelled as Cancelled
+    from .errors import CheckpointError as CheckpointError
+    from .errors import DetectionError as DetectionError
+    from .errors import DownloadError as DownloadError
+    from .errors import FileError as FileError
+    from .errors import GpenError as GpenError
+    from .errors import ImageError as ImageError
+    from .errors import MissingPackageError as MissingPackageError
+    from .errors import OptionError as OptionError
+    from .errors import TimeLimitError as TimeLimitError
+    from .faces.face import Face as Face
+    from .faces.face import number_faces as number_faces
+    from .faces.face import sort_faces as sort_faces
+    from .faces.left_out import LeftOut as LeftOut
+    from .faces.overlay import draw_faces as draw_faces
+    from .faces.selection import select_faces as select_faces
+    from .geometry.alignment import Alignment as Alignment
+    from .geometry.resizing import Enlargement as Enlargement
+    from .images import Picture as Picture
+    from .images import list_pictures as list_pictures
+    from .images import read_picture as read_picture
+    from .images import write_picture as write_picture
+    from .model_files.catalogue import Catalogue as Catalogue
+    from .model_files.catalogue import KnownFile as KnownFile
+    from .model_files.catalogue import Licence as Licence
+    from .model_files.catalogue import Model as Model
+    from .model_files.catalogue import ModelFile as ModelFile
+    from .model_files.catalogue import load_catalogue as load_catalogue
+    from .model_files.default_model import best_model as best_model
+    from .model_files.folders import ModelFolders as ModelFolders
+    from .model_files.folders import model_folders as model_folders
+    from .network.config import GpenConfig as GpenConfig
+    from .restoration.options import RestorationOptions as RestorationOptions
+    from .restoration.pipeline import restore_aligned as restore_aligned
+    from .restoration.pipeline import restore_picture as restore_picture
+    from .restoration.plan import PictureTask as PictureTask
+    from .restoration.report import FaceReport as FaceReport
+    from .restoration.report import Report as Report
+    from .restoration.results import Outcome as Outcome
+    from .restoration.results import Progress as Progress
+    from .restoration.results import RestoredCrop as RestoredCrop
+    from .restoration.results import RestoredPicture as RestoredPicture
+    from .restoration.stream import restore_pictures as restore_pictures
+    from .restorers.adaptive import ModelChoice as ModelChoice
+    from .restorers.adaptive import choose_models as choose_models
+    from .restorers.load import Restorer as Restorer
+    from .restorers.load import load_restorer as load_restorer
+    from .tasks import TaskReport as TaskReport
+    from .tasks import TaskResult as TaskResult
+    from .tasks import colorize_picture as colorize_picture
+    from .tasks import inpaint_aligned as inpaint_aligned
+    from .tasks import inpaint_picture as inpaint_picture
+    from .tasks import load_for_task as load_for_task
+    from .tasks import synthesize_face as synthesize_face
+    from .upscaling import Enlarged as Enlarged
+    from .upscaling import Upscaler as Upscaler
+    from .upscaling import load_upscaler as load_upscaler
+    from .upscaling import resample as resample
 
 # On the logger itself, as hosts bring handlers of their own.
 logging.getLogger("gpen").addFilter(EscapingFilter())
 
-__all__ = [
-    "Cancelled",
-    "CheckpointError",
-    "DetectionError",
-    "DetectionOptions",
-    "Detector",
-    "DownloadError",
-    "Enlarged",
-    "Face",
-    "FaceReport",
-    "FileError",
-    "GpenError",
-    "ImageError",
-    "MissingPackageError",
-    "ModelFolders",
-    "OptionError",
-    "Outcome",
-    "Picture",
-    "PictureTask",
-    "Progress",
-    "Report",
-    "RestorationOptions",
-    "RestoredPicture",
-    "Restorer",
-    "TaskResult",
-    "TimeLimitError",
-    "Upscaler",
-    "__version__",
-    "colorize_picture",
-    "detect_faces",
-    "inpaint_aligned",
-    "inpaint_picture",
-    "load_detector",
-    "load_for_task",
-    "load_restorer",
-    "load_upscaler",
-    "model_folders",
-    "read_picture",
-    "resample",
-    "restore_aligned",
-    "restore_picture",
-    "restore_pictures",
-    "synthesize_face",
-    "write_picture",
-]
-
-_HOMES = {
-    "detection": ("DetectionOptions", "Detector", "detect_faces", "load_detector"),
-    "errors": (
-        "Cancelled",
-        "CheckpointError",
-        "DetectionError",
-        "DownloadError",
-        "FileError",
-        "GpenError",
-        "ImageError",
-        "MissingPackageError",
-        "OptionError",
-        "TimeLimitError",
-    ),
-    "faces.face": ("Face",),
-    "model_files.folders": ("ModelFolders", "model_folders"),
-    "images": ("Picture", "read_picture", "write_picture"),
-    "restoration.options": ("RestorationOptions",),
-    "restoration.plan": ("PictureTask",),
-    "restoration.pipeline": ("restore_aligned", "restore_picture"),
-    "restoration.report": ("FaceReport", "Report"),
-    "restorers.load": ("Restorer", "load_restorer"),
-    "restoration.results": ("Outcome", "Progress", "RestoredPicture"),
-    "restoration.stream": ("restore_pictures",),
-    "tasks": (
-        "TaskResult",
-        "colorize_picture",
-        "inpaint_aligned",
-        "inpaint_picture",
-        "load_for_task",
-        "synthesize_face",
-    ),
-    "upscaling": ("Enlarged", "Upscaler", "load_upscaler", "resample"),
+_HOMES: Mapping[str, str] = {
+    "Alignment": "geometry.alignment",
+    "BenchmarkError": "errors",
+    "Cancelled": "errors",
+    "Catalogue": "model_files.catalogue",
+    "CheckpointError": "errors",
+    "Conversion": "conversion.convert",
+    "DetectionError": "errors",
+    "DetectionOptions": "detection",
+    "Detector": "detection",
+    "DownloadError": "errors",
+    "Enlarged": "upscaling",
+    "Enlargement": "geometry.resizing",
+    "Face": "faces.face",
+    "FaceParser": "compositing.face_parsing",
+    "FaceReport": "restoration.report",
+    "FileError": "errors",
+    "FoundFaces": "detection",
+    "GpenConfig": "network.config",
+    "GpenError": "errors",
+    "ImageError": "errors",
+    "KnownFile": "model_files.catalogue",
+    "LeftOut": "faces.left_out",
+    "Licence": "model_files.catalogue",
+    "MissingPackageError": "errors",
+    "Model": "model_files.catalogue",
+    "ModelChoice": "restorers.adaptive",
+    "ModelFile": "model_files.catalogue",
+    "ModelFolders": "model_files.folders",
+    "Network": "checkpoints",
+    "OptionError": "errors",
+    "Outcome": "restoration.results",
+    "Picture": "images",
+    "PictureTask": "restoration.plan",
+    "Progress": "restoration.results",
+    "Report": "restoration.report",
+    "RestorationOptions": "restoration.options",
+    "RestoredCrop": "restoration.results",
+    "RestoredPicture": "restoration.results",
+    "Restorer": "restorers.load",
+    "TaskReport": "tasks",
+    "TaskResult": "tasks",
+    "TimeLimitError": "errors",
+    "Upscaler": "upscaling",
+    "best_model": "model_files.default_model",
+    "choose_models": "restorers.adaptive",
+    "colorize_picture": "tasks",
+    "convert_model": "conversion.convert",
+    "detect_faces": "detection",
+    "draw_faces": "faces.overlay",
+    "inpaint_aligned": "tasks",
+    "inpaint_picture": "tasks",
+    "list_pictures": "images",
+    "load_catalogue": "model_files.catalogue",
+    "load_detector": "detection",
+    "load_face_parser": "compositing.face_parsing",
+    "load_for_task": "tasks",
+    "load_restorer": "restorers.load",
+    "load_upscaler": "upscaling",
+    "model_folders": "model_files.folders",
+    "number_faces": "faces.face",
+    "read_picture": "images",
+    "resample": "upscaling",
+    "restore_aligned": "restoration.pipeline",
+    "restore_picture": "restoration.pipeline",
+    "restore_pictures": "restoration.stream",
+    "search_faces": "detection",
+    "select_faces": "faces.selection",
+    "sort_faces": "faces.face",
+    "synthesize_face": "tasks",
+    "write_picture": "images",
 }
+"""Each public name and the module of this package it is imported from."""
+
+_RENAMED: Mapping[str, str] = {}
+"""Public names of before, and what to use in their place. Kept for one release."""
+
+__all__ = sorted(["__version__", *_HOMES])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _RENAMED:
+        from .runtime.renaming import warn_of_renaming
+
+        warn_of_renaming(f"{__name__}.{name}", f"{__name__}.{_RENAMED[name]}")
+        value = getattr(importlib.import_module(__name__), _RENAMED[name])
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # found without this function from now on
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from comfy_api.latest import io
 
-from ..gpen_core.conversion.convert import convert
+from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMATS
 from ..gpen_core.errors import CheckpointError
 from .shared import host
@@ -88,7 +88,7 @@ class ConvertGpenModel(io.ComfyNode):
         half = "-fp16" if precision == "fp16" else ""
         target = source.with_name(f"{source.stem}{half}.{format}")
         with host.interruptible():
-            done = convert(
+            done = convert_model(
                 source, target, precision == "fp16", overwrite=overwrite, cancelled=host.cancelled
             )
         return io.NodeOutput(str(done.target))

@@ -10,7 +10,7 @@ import torch
 from onnx import numpy_helper
 from torch.torch_version import TorchVersion
 
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.detection import DetectionOptions, detect_faces, load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.hashing import sha256_of
@@ -271,7 +271,7 @@ def test_a_conversion_leaves_nothing(tmp_path, target):
     (tmp_path / "out").mkdir()
 
     def work(callback):
-        convert(source, tmp_path / "out" / target, overwrite=True, cancelled=callback)
+        convert_model(source, tmp_path / "out" / target, overwrite=True, cancelled=callback)
 
     def after():
         assert {path.name for path in (tmp_path / "out").iterdir()} <= {target}

@@ -8,7 +8,7 @@ import torch
 
 from gpen_core import restore_picture
 from gpen_core.cli import main
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError
 from gpen_core.faces.face import Face
 from gpen_core.network.config import GpenConfig
@@ -147,7 +147,7 @@ def test_files_are_known_by_their_content(installed, caplog):
 
 def test_a_file_that_says_inside_what_else_it_is_for_is_left_out(installed, tmp_path):
     path = tmp_path / "any.safetensors"
-    convert(installed / "GPEN-Colorization-256.pth", path)
+    convert_model(installed / "GPEN-Colorization-256.pth", path)
     with pytest.raises(CheckpointError, match=r"no GPEN model for restoration.*any\.safetensors"):
         choose_models([path], "cpu")
 
@@ -156,7 +156,7 @@ def test_a_file_that_says_inside_what_else_it_is_for_is_left_out(installed, tmp_
 def test_memory_is_reckoned_for_what_runs_the_file(installed, tmp_path, suffix):
     path = tmp_path / f"256{suffix}"
     if suffix == ".onnx":
-        convert(installed / "any-name.pth", path)
+        convert_model(installed / "any-name.pth", path)
     else:
         path.symlink_to(installed / "any-name.pth")
     (candidate,) = choose_models([path], "cpu")._candidates

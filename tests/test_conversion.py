@@ -14,7 +14,7 @@ from gpen_core.checkpoints import read_state_dict
 from gpen_core.checkpoints.onnx.graph import read_graph
 from gpen_core.cli import main
 from gpen_core.conversion import convert as module
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.conversion.formats import OPSETS
 from gpen_core.errors import CheckpointError, FileError, GpenError, OptionError
 from gpen_core.model_files import read_contents
@@ -42,7 +42,7 @@ def metadata_of(path):
 
 
 def test_safetensors_hold_the_same_numbers(source, tmp_path):
-    done = convert(source, tmp_path / "a.safetensors")
+    done = convert_model(source, tmp_path / "a.safetensors")
     assert done.difference == 0
     assert done.bytes == done.target.stat().st_size
     before, after = read_state_dict(source), read_state_dict(done.target)
@@ -51,7 +51,7 @@ def test_safetensors_hold_the_same_numbers(source, tmp_path):
 
 
 def test_safetensors_say_what_they_are(source, tmp_path):
-    metadata = metadata_of(convert(source, tmp_path / "a.safetensors").target)
+    metadata = metadata_of(convert_model(source, tmp_path / "a.safetensors").target)
     assert metadata["size"] == "64"
     assert metadata["task"] == "restoration"
     assert metadata["source"] == "GPEN-BFR-64.pth"
@@ -63,7 +63,7 @@ def test_weights_of_16_bits_stay_as_they_are_and_are_called_that(tmp_path, dtype
     state = {key: value.to(dtype) for key, value in random_state(TINY).items()}
     state["generator.to_rgb1.bias"].zero_()  # its largest value is no divisor
     torch.save(state, tmp_path / "a.pth")
-    done = convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    done = convert_model(tmp_path / "a.pth", tmp_path / "b.safetensors")
     assert done.difference == 0
     assert metadata_of(done.target)["precision"] == str(dtype).removeprefix("torch.")
     after = read_state_dict(done.target)
@@ -74,7 +74,7 @@ def test_weights_of_16_bits_stay_as_they_are_and_are_called_that(tmp_path, dtype
 def test_others_may_read_what_was_written(source, tmp_path):
     (tmp_path / "plain").touch()
     for name in ("a.safetensors", "a.onnx"):
-        path = convert(source, tmp_path / name).target
+        path = convert_model(source, tmp_path / name).target
         assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
@@ -88,20 +88,20 @@ def test_a_full_disk_is_told(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(tmp_path), "open", full)
     with pytest.raises(FileError, match=r"a\.safetensors cannot be written \(No space left"):
-        convert(source, tmp_path / "a.safetensors")
+        convert_model(source, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_can_be_converted_in_its_own_place(source, tmp_path):
-    path = convert(source, tmp_path / "a.safetensors").target
+    path = convert_model(source, tmp_path / "a.safetensors").target
     length = path.stat().st_size
-    assert convert(path, path, half=True, overwrite=True).bytes < 0.52 * length
+    assert convert_model(path, path, half=True, overwrite=True).bytes < 0.52 * length
     assert load_restorer(path, "cpu").size == 64
 
 
 def test_half_safetensors_are_half_the_size_and_load(source, tmp_path):
-    whole = convert(source, tmp_path / "a.safetensors")
-    half = convert(source, tmp_path / "b.safetensors", half=True)
+    whole = convert_model(source, tmp_path / "a.safetensors")
+    half = convert_model(source, tmp_path / "b.safetensors", half=True)
     assert half.bytes < 0.52 * whole.bytes
     exact = load_restorer(source, "cpu").restore(crop())
     assert 0 < (load_restorer(half.target, "cpu").restore(crop()) - exact).abs().max() < 4e-3
@@ -109,7 +109,7 @@ def test_half_safetensors_are_half_the_size_and_load(source, tmp_path):
 
 @pytest.mark.parametrize("opset", [OPSETS[0], 17, OPSETS[-1]])
 def test_onnx_gives_the_same_picture(source, tmp_path, opset):
-    done = convert(source, tmp_path / "a.onnx", opset=opset)
+    done = convert_model(source, tmp_path / "a.onnx", opset=opset)
     assert 0 < done.difference <= 1e-4
     model = onnx.load(done.target)
     onnx.checker.check_model(model, full_check=True)
@@ -123,14 +123,14 @@ def test_onnx_gives_the_same_picture(source, tmp_path, opset):
 def test_onnx_takes_and_gives_what_other_programs_expect(source, tmp_path):
     """As ReActor and facefusion call it: one float32 input named "input", RGB in -1..1."""
     for half in (False, True):
-        graph = read_graph(convert(source, tmp_path / f"{half}.onnx", half=half).target)
+        graph = read_graph(convert_model(source, tmp_path / f"{half}.onnx", half=half).target)
         (entry,), (end,) = graph.inputs, graph.outputs
         assert (entry.name, entry.shape, entry.element) == ("input", (1, 3, 64, 64), 1)
         assert (end.shape, end.element) == ((1, 3, 64, 64), 1)
 
 
 def test_half_onnx_is_smaller_and_close(source, tmp_path):
-    whole, half = (convert(source, tmp_path / f"{h}.onnx", half=h) for h in (False, True))
+    whole, half = (convert_model(source, tmp_path / f"{h}.onnx", half=h) for h in (False, True))
     assert half.bytes < whole.bytes
     assert whole.difference < half.difference <= 2e-2
 
@@ -138,10 +138,10 @@ def test_half_onnx_is_smaller_and_close(source, tmp_path):
 def test_what_is_not_the_same_is_not_kept(source, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "difference_from_torch", lambda *_: float("nan"))
     with pytest.raises(GpenError, match=r"a\.onnx was not kept"):
-        convert(source, tmp_path / "a.onnx")
+        convert_model(source, tmp_path / "a.onnx")
     monkeypatch.setattr(module, "read_state_dict", wrong_the_second_time())
     with pytest.raises(GpenError, match=r"a\.safetensors was not kept"):
-        convert(source, tmp_path / "a.safetensors")
+        convert_model(source, tmp_path / "a.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,21 +154,21 @@ def test_an_existing_file_stays(source, tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_text("mine")
     with pytest.raises(FileError, match="exists already"):
-        convert(source, path)
+        convert_model(source, path)
     assert path.read_text() == "mine"
-    assert convert(source, path, overwrite=True).target == path
+    assert convert_model(source, path, overwrite=True).target == path
 
 
 @pytest.mark.parametrize("name", ["a.pth", "a", "a.onnx.txt"])
 def test_another_ending_is_refused(source, tmp_path, name):
     with pytest.raises(OptionError, match=r"must end in \.safetensors or \.onnx"):
-        convert(source, tmp_path / name)
+        convert_model(source, tmp_path / name)
 
 
 @pytest.mark.parametrize("opset", [12, 99])
 def test_another_opset_is_refused(source, tmp_path, opset):
     with pytest.raises(OptionError, match=f"the opset {opset} is not one of 13 to 23"):
-        convert(source, tmp_path / "a.onnx", opset=opset)
+        convert_model(source, tmp_path / "a.onnx", opset=opset)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_gpen_model(tmp_path):
     path = tmp_path / "a.pth"
     torch.save({"weight": torch.zeros(3)}, path)
     with pytest.raises(CheckpointError, match="no GPEN model"):
-        convert(path, tmp_path / "b.onnx")
+        convert_model(path, tmp_path / "b.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pth"]
 
 
@@ -200,5 +200,5 @@ class TestCommand:
 
 @pytest.mark.parametrize("ending", ["safetensors", "onnx"])
 def test_the_same_weights_give_the_same_bytes(source, tmp_path, ending):
-    files = [convert(source, tmp_path / f"{n}.{ending}").target for n in range(4)]
+    files = [convert_model(source, tmp_path / f"{n}.{ending}").target for n in range(4)]
     assert len({file.read_bytes() for file in files}) == 1

@@ -23,7 +23,7 @@ from gpen_core import (
 from gpen_core.bench.measure_network import picture
 from gpen_core.cli.sample import sample_photo
 from gpen_core.cli.self_test import run_tests
-from gpen_core.compositing.face_parsing import load_parser
+from gpen_core.compositing.face_parsing import load_face_parser
 from gpen_core.conversion.to_onnx import difference_from_torch, write_onnx
 from gpen_core.detection import DetectionOptions
 from gpen_core.detection.retinaface.anchors import anchors
@@ -149,7 +149,7 @@ def foreign(torchvision, tmp_path_factory):
     def make():
         detector = RetinaFaceDetector(folder / "detection_Resnet50_Final.pth", "cpu")
         seen = detector.detect(pixels, DetectionOptions(confidence=0.0))
-        parser = load_parser(folder / "parsenet.pth", CPU)
+        parser = load_face_parser(folder / "parsenet.pth", CPU)
         weights = [value.detach().numpy() for value in parser._network.state_dict().values()]
         return [np.array([(*f.box, f.score) for f in seen]), *weights]
 

@@ -1,15 +1,23 @@
-"""Importing the package is quick and needs no optional package."""
+"""The public names: where each is, what importing them loads, and that nothing more is needed."""
 
+import ast
+import inspect
 import json
-import os
+import re
 import subprocess
 import sys
+import typing
+import warnings
 from pathlib import Path
 
 import pytest
 
+import gpen_core
+from gpen_core.runtime.renaming import renamed_keyword
+
 ROOT = Path(__file__).parents[1]
-OPTIONAL = [
+CORE = ROOT / "gpen_core"
+OPTIONAL = {
     "cv2",
     "facexlib",
     "torchvision",
@@ -18,20 +26,8 @@ OPTIONAL = [
     "scipy",
     "skimage",
     "numba",
-]
-
-# Best of five processes that have torch already.
-TIMING = """
-import os, time
-import torch
-for _ in range(5):
-    if os.fork() == 0:
-        start = time.perf_counter()
-        import gpen_core
-        print(time.perf_counter() - start, flush=True)
-        os._exit(0)
-    os.wait()
-"""
+}
+HEAVY = {"torch", "numpy", "PIL", "safetensors", *OPTIONAL}
 
 EVERYTHING = """
 import importlib, json, pkgutil, sys
@@ -65,21 +61,187 @@ def run(code, *arguments):
     return done.stdout
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are only copied on POSIX")
-def test_import_takes_less_than_a_tenth_of_a_second_on_top_of_torch():
-    times = [float(line) for line in run(TIMING).split()]
-    assert len(times) == 5
-    assert min(times) < 0.1
+def loaded_by(code):
+    """The modules that a program has loaded in the end, by their whole names."""
+    return set(run(f"{code}\nimport sys\nprint(*sys.modules)").split())
 
 
-def test_import_alone_loads_no_network_library():
-    loaded = run("import gpen_core, sys; print(*sys.modules)").split()
-    assert "gpen_core" in loaded
-    assert not {"torch", *OPTIONAL} & set(loaded)
+class TestWhatIsLoaded:
+    def test_importing_the_package_loads_next_to_nothing(self):
+        loaded = loaded_by("import gpen_core")
+        assert not loaded & HEAVY
+        own = {name for name in loaded if name.partition(".")[0] == "gpen_core"}
+        assert own == {
+            "gpen_core",
+            "gpen_core.escaping",
+            "gpen_core.runtime",
+            "gpen_core.runtime.version",
+        }
+
+    def test_the_first_use_of_restore_picture_loads_what_restores_and_no_more(self):
+        loaded = loaded_by("from gpen_core import restore_picture")
+        assert {"torch", "numpy", "PIL", "gpen_core.restoration.pipeline"} <= loaded
+        rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("gpen_core.")}
+        others = ("cli", "bench", "conversion", "downloads", "tasks", "spandrel_arch")
+        assert not rooms & {f"gpen_core.{room}" for room in others}
+        assert not loaded & OPTIONAL
+
+    def test_values_and_errors_come_without_torch(self):
+        assert "torch" not in loaded_by(
+            "from gpen_core import Face, GpenError, number_faces, select_faces"
+        )
+
+    @pytest.mark.parametrize("blocked", [set(), OPTIONAL], ids=["installed", "missing"])
+    def test_no_module_needs_an_optional_package_at_import(self, blocked):
+        loaded = set(json.loads(run(EVERYTHING, json.dumps(sorted(blocked)))))
+        assert "gpen_core.images" in loaded
+        assert not OPTIONAL & loaded
 
 
-@pytest.mark.parametrize("blocked", [[], OPTIONAL], ids=["installed", "missing"])
-def test_no_module_needs_an_optional_package_at_import(blocked):
-    loaded = set(json.loads(run(EVERYTHING, json.dumps(blocked))))
-    assert "gpen_core.images" in loaded
-    assert not set(OPTIONAL) & loaded
+class TestPublicNames:
+    def test_the_typing_block_says_the_same_as_the_table(self):
+        tree = ast.parse((CORE / "__init__.py").read_text(encoding="utf-8"))
+        (block,) = (
+            node for node in tree.body if isinstance(node, ast.If) and "TYPE" in ast.dump(node.test)
+        )
+        typed = {}
+        for statement in block.body:
+            for alias in statement.names:
+                # Only so do type checkers take a name for public.
+                assert alias.asname == alias.name
+                typed[alias.name] = statement.module or ""
+        assert typed == dict(gpen_core._HOMES)
+
+    def test_every_name_is_found_listed_and_kept(self):
+        for name in gpen_core._HOMES:
+            assert name in gpen_core.__all__
+            assert name in dir(gpen_core)
+            assert getattr(gpen_core, name) is vars(gpen_core)[name]
+
+    def test_another_name_is_refused(self):
+        with pytest.raises(AttributeError, match=r"'gpen_core' has no attribute 'restore'"):
+            _ = gpen_core.restore
+
+    def test_types_in_public_signatures_and_fields_are_public(self):
+        public = {value for _, value in public_values() if isinstance(value, type)}
+        missing = {
+            f"{used.__module__}.{used.__name__} ({where})"
+            for where, function in public_functions()
+            for hint in typing.get_type_hints(function).values()
+            for used in types_in(hint)
+            if used.__module__.startswith("gpen_core.") and used not in public
+        }
+        assert not missing
+
+    def test_messages_name_nothing_that_is_not_public(self):
+        """What they name must be there under that name: a function, or a parameter of one."""
+        parameters = {
+            name
+            for _, function in public_functions()
+            for name in inspect.signature(function).parameters
+        }
+        known = parameters | set(gpen_core.__all__)
+        unknown = {
+            f"{word} in {path.relative_to(CORE)}"
+            for path in CORE.rglob("*.py")
+            if path.relative_to(CORE).parts[0] not in ("cli", "bench", "checkpoints")
+            for word in words_of_errors(path)
+            if not word.endswith(".pth") and word not in known
+        }
+        assert not unknown
+
+
+def public_values():
+    for name in gpen_core.__all__:
+        yield name, getattr(gpen_core, name)
+
+
+def public_functions():
+    """Public functions, the public methods and properties of public classes, and their fields."""
+    for name, value in public_values():
+        if inspect.isfunction(value):
+            yield name, value
+        elif isinstance(value, type):
+            yield name, value
+            for member, held in vars(value).items():
+                function = getattr(held, "fget", getattr(held, "__func__", held))
+                if inspect.isfunction(function) and not member.startswith("_"):
+                    yield f"{name}.{member}", function
+
+
+def types_in(hint):
+    if typing.get_origin(hint) is typing.Literal:
+        return
+    for part in [hint, *typing.get_args(hint)]:
+        if isinstance(part, list):
+            for each in part:
+                yield from types_in(each)
+        elif part is not hint:
+            yield from types_in(part)
+        elif isinstance(typing.get_origin(part) or part, type):
+            yield typing.get_origin(part) or part
+
+
+def words_of_errors(path):
+    """Words like names of Python in the messages that a module raises."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            for part in ast.walk(node.exc):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield from re.findall(r"\b[a-z]+(?:[._][a-z]+)+\b", part.value)
+
+
+class TestRenamedNames:
+    def test_keywords_of_before_work_with_a_warning(self):
+        @renamed_keyword("parser", "face_parser")
+        def restore(pixels, *, face_parser=None):
+            return pixels, face_parser
+
+        text = r"parser= of restore is now face_parser=; the old name will be removed in 0\.3"
+        with pytest.warns(DeprecationWarning, match=text) as seen:
+            assert restore(1, parser=2) == (1, 2)
+        assert seen[0].filename == __file__
+        assert restore(1, face_parser=2) == (1, 2)
+        with pytest.raises(TypeError, match="got both parser and face_parser"):
+            restore(1, parser=2, face_parser=2)
+
+    @pytest.mark.parametrize("name", ["restore_picture", "restore_pictures"])
+    def test_a_face_parser_may_still_be_called_parser(self, name):
+        """Each refuses its other arguments only once it has taken this one."""
+        with (
+            pytest.warns(DeprecationWarning, match=f"parser= of {name} is now face_parser="),
+            pytest.raises(gpen_core.OptionError, match="time limit"),
+        ):
+            getattr(gpen_core, name)([], None, parser=None, time_limit=-1)
+
+    def test_the_old_name_warns_once_and_is_the_new_one(self, monkeypatch):
+        monkeypatch.setattr(gpen_core, "_RENAMED", {"heal_picture": "restore_picture"})
+        text = "gpen_core.heal_picture is now gpen_core.restore_picture; .* removed in 0.3"
+        try:
+            with pytest.warns(DeprecationWarning, match=text) as seen:
+                assert gpen_core.heal_picture is gpen_core.restore_picture
+            assert seen[0].filename == __file__
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                assert gpen_core.heal_picture is gpen_core.restore_picture
+        finally:
+            vars(gpen_core).pop("heal_picture", None)
+
+    def test_what_was_renamed_is_public_under_its_new_name_alone(self):
+        for old, new in gpen_core._RENAMED.items():
+            assert new in gpen_core.__all__
+            assert old not in gpen_core.__all__
+
+
+class TestTyping:
+    def test_the_marker_for_type_checkers_comes_along(self):
+        """PEP 561: without the empty file py.typed type checkers take the package as untyped."""
+        tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        shipped = project["tool"]["setuptools"]["package-data"]["gpen_core"]
+        assert "py.typed" in shipped
+        assert (CORE / "py.typed").read_bytes() == b""
+
+    def test_the_version_is_that_of_the_project(self):
+        text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        assert f'version = "{gpen_core.__version__}"' in text.splitlines()

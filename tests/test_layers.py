@@ -19,9 +19,9 @@ LAYERS = [
     {"model_files"},
     {"downloads", "detection", "restorers"},
     {"restoration"},
-    {"tasks"},
+    {"tasks", "conversion"},
     {"__init__"},
-    {"conversion", "bench"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]

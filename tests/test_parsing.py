@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpen_core.compositing.face_parsing import FaceParser, load_parser
+from gpen_core.compositing.face_parsing import FaceParser, load_face_parser
 from gpen_core.errors import CheckpointError, MissingPackageError
 
 CPU = torch.device("cpu")
@@ -68,7 +68,7 @@ def test_mask_is_that_of_the_network(weights, parsenet, monkeypatch):
             return outputs[-1][1]
 
         patch.setattr(parsenet.ParseNet, "forward", recorded)
-        mask = load_parser(weights, CPU).mask(crop)
+        mask = load_face_parser(weights, CPU).mask(crop)
     assert mask.shape == (512, 512)
     assert mask.dtype == torch.float32
     (image, (scores, _)), *more = outputs
@@ -138,7 +138,7 @@ def test_crop_of_half_precision_and_autocast():
 
 
 def test_file_and_network_agree(network, weights):
-    loaded = load_parser(weights, CPU)._network.state_dict()
+    loaded = load_face_parser(weights, CPU)._network.state_dict()
     assert not loaded.keys() ^ network.state_dict().keys()
     assert all(torch.equal(loaded[name], value) for name, value in network.state_dict().items())
 
@@ -155,21 +155,21 @@ def test_wrong_files_are_named(parsenet, network, tmp_path, content):
     elif content == "no model":
         path.write_text("<html>Not Found</html>")
     with pytest.raises(CheckpointError, match=r"parsing_parsenet\.pth"):
-        load_parser(path, CPU)
+        load_face_parser(path, CPU)
 
 
 def test_loading_draws_no_random_numbers_of_the_host(parsenet, weights):
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    load_parser(weights, CPU)
+    load_face_parser(weights, CPU)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_missing_facexlib_says_what_needs_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "facexlib.parsing.parsenet", None)
     with pytest.raises(MissingPackageError, match="parse mask needs the package facexlib"):
-        load_parser(tmp_path / "parsing_parsenet.pth", CPU)
+        load_face_parser(tmp_path / "parsing_parsenet.pth", CPU)
 
 
 def test_mask_keeps_a_hat_in_a_paste():

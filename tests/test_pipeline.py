@@ -479,7 +479,9 @@ class TestFacesThatStayAsTheyAre:
                 return crop.new_zeros(crop.shape[1:])
 
         options = RestorationOptions(mask="parse")
-        result = restore_picture(photo, passthrough, options=options, faces=[face], parser=Blind())
+        result = restore_picture(
+            photo, passthrough, options=options, faces=[face], face_parser=Blind()
+        )
         assert result.report.summary() == (
             "restored 0 of 1 face (1 without face or hair in the parse mask)"
         )

@@ -388,11 +388,13 @@ def test_results_travel_frozen(same):
 
 
 def test_onnx_models_work_as_well(tmp_path):
-    from gpen_core.conversion.convert import convert
+    from gpen_core.conversion.convert import convert_model
 
     pytest.importorskip("onnxruntime")
     torch.save(passthrough_state(TINY), tmp_path / "same.pth")
-    model = load_restorer(convert(tmp_path / "same.pth", tmp_path / "same.onnx").target, "cpu")
+    model = load_restorer(
+        convert_model(tmp_path / "same.pth", tmp_path / "same.onnx").target, "cpu"
+    )
     picture = grey_photo(50, 70)
     assert np.array_equal(colorize_picture(picture, model).pixels, picture)
     assert (

@@ -12,7 +12,7 @@ from PIL import Image
 from gpen_core.cli import main, setting_up
 from gpen_core.cli.parser import build_parser
 from gpen_core.cli.setting_up import installed_model, load_preset_restorer, restoration_options
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.model_files.folders import ModelFolders
@@ -30,8 +30,8 @@ def models(tmp_path_factory):
         torch.save(passthrough_state(TINY), folder / f"{name}.pth")
     torch.save(random_state(TINY), folder / "noise.pth")
     other = tmp_path_factory.mktemp("known")
-    convert(folder / "GPEN-Colorization-64.pth", other / "gpen-bfr.safetensors")
-    convert(folder / "GPEN-BFR-64.pth", other / "restorer.safetensors")
+    convert_model(folder / "GPEN-Colorization-64.pth", other / "gpen-bfr.safetensors")
+    convert_model(folder / "GPEN-BFR-64.pth", other / "restorer.safetensors")
     return folder, other
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..conversion.convert import convert
+from ..conversion.convert import convert_model
 from ..conversion.formats import DEFAULT_OPSET
 from ..errors import OptionError
 from ..escaping import escaped_line
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     source = resolve_model(arguments.source, "restoration", folders_of(arguments))
     checking = " and comparing it with torch" if is_onnx else ""
     console.progress(f"writing {arguments.target.name}{checking}", 0.0)
-    done = convert(
+    done = convert_model(
         source,
         arguments.target,
         half=arguments.precision == "fp16",

@@ -139,7 +139,7 @@ class _Photos:
             self._detector,
             self._restoration,
             self._detection,
-            parser=self._parser,
+            face_parser=self._parser,
             progress=lambda position, progress: photos[position].watch(progress),
             keep_crops=False,
             time_limit=self._arguments.time_limit,

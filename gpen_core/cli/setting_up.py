@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..compositing.face_parsing import FILE_NAMES, FaceParser
-from ..compositing.face_parsing import load_parser as load_parsenet
+from ..compositing.face_parsing import load_face_parser as load_parsenet
 from ..detection import DetectionOptions, Detector, load_detector
 from ..errors import CheckpointError
 from ..faces.selection import select_faces

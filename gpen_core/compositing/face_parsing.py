@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..checkpoints import read_state_dict
 from ..errors import CheckpointError
 from ..geometry.warping import blur
-from ..runtime.devices import without_autocast
+from ..runtime.devices import choose_device, without_autocast
 from ..runtime.optional_packages import require
 
 FILE_NAMES = ("parsing_parsenet.pth", "ParseNet-latest.pth")
@@ -33,7 +33,7 @@ class FaceParser:
     """ParseNet, loaded."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
-        """Usually called through `load_parser`."""
+        """Usually called through `load_face_parser`."""
         self._network = network.to(device, torch.float32).eval()
         self.device = device
         """Where it usually runs."""
@@ -63,13 +63,19 @@ class FaceParser:
         return resized[0, 0]
 
 
-def load_parser(path: Path, device: torch.device) -> FaceParser:
-    """Loads ParseNet.
+def load_face_parser(path: Path | str, device: str | torch.device = "auto") -> FaceParser:
+    """Loads ParseNet, which finds face and hair in a crop.
+
+    Args:
+        path: facexlib's parsing_parsenet.pth.
+        device: "auto", or a device of torch such as "cpu" or "cuda:1".
 
     Raises:
         CheckpointError: the file is missing, damaged or no ParseNet.
+        OptionError: the device is unknown or not available.
         MissingPackageError: facexlib or torchvision does not import.
     """
+    path, device = Path(path), choose_device(device)
     parsenet = require("facexlib.parsing.parsenet", "the parse mask")
     with torch.inference_mode(False):
         state = read_state_dict(path, keep=True)

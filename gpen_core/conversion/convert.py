@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .. import __version__
 from ..checkpoints import read_state_dict
 from ..errors import GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
@@ -19,6 +18,7 @@ from ..network.config import GpenConfig, read_config
 from ..runtime.atomic_files import whole_file
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
+from ..runtime.version import __version__
 from .formats import DEFAULT_OPSET, FORMATS
 from .to_onnx import difference_from_torch, write_onnx
 from .to_safetensors import write_safetensors
@@ -41,7 +41,7 @@ class Conversion:
     largest of its tensor."""
 
 
-def convert(
+def convert_model(
     source: Path | str,
     target: Path | str,
     half: bool = False,

@@ -20,6 +20,7 @@ from ..images.picture import to_dtype, to_float
 from ..restorers.adaptive import ModelChoice
 from ..restorers.load import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.renaming import renamed_keyword
 from ..upscaling.enlarged import Enlarged
 from .options import RestorationOptions
 from .plan import PictureTask
@@ -27,6 +28,7 @@ from .results import Progress, RestoredPicture
 from .stream import restore_pictures
 
 
+@renamed_keyword("parser", "face_parser")
 def restore_picture(
     pixels: NDArray[Any],
     restorer: Restorer | ModelChoice,
@@ -37,7 +39,7 @@ def restore_picture(
     faces: FoundFaces | Sequence[Face] | None = None,
     background: NDArray[Any] | Enlarged | None = None,
     limit: NDArray[np.float32] | None = None,
-    parser: FaceParser | None = None,
+    face_parser: FaceParser | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
@@ -56,7 +58,7 @@ def restore_picture(
             of `pixels`; of any of the three types. The report names what enlarged it if it is
             the result of `Upscaler.upscale` or `resample`.
         limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
-        parser: makes the parse mask; needed for `options.mask` "parse".
+        face_parser: makes the parse mask; needed for `options.mask` "parse".
         progress: called before the search, before the first face and after each face.
         cancelled: asked often; true stops the work.
         keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
@@ -86,7 +88,7 @@ def restore_picture(
         detector,
         options,
         detection,
-        parser=parser,
+        face_parser=face_parser,
         progress=tell,
         cancelled=cancelled,
         keep_crops=keep_crops,

@@ -38,7 +38,7 @@ def align_faces(
         OptionError: two faces have the same number, or the choice is not understood.
     """
     if len({face.index for face in faces}) != len(faces):
-        raise OptionError("the faces need numbers of their own; see faces.number_faces")
+        raise OptionError("the faces need numbers of their own; give them by number_faces")
     chosen = {face.index for face in select_faces(faces, options.faces)}
     aligned: list[tuple[Face, Alignment]] = []
     left_out: dict[int, FaceReport] = {}

@@ -22,6 +22,7 @@ from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
 from ..runtime.cuda_transfers import finish_stream, own_stream, use_here
 from ..runtime.devices import overlaps, seen_from_here
+from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import HandOver
 from ..runtime.timing import TimeLimit
 from .job import MakeTask, PictureWork, Piece, restore_together
@@ -38,6 +39,7 @@ _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
 
 
+@renamed_keyword("parser", "face_parser")
 def restore_pictures(
     tasks: Iterable[PictureTask | MakeTask],
     restorer: Restorer | ModelChoice,
@@ -45,7 +47,7 @@ def restore_pictures(
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
     *,
-    parser: FaceParser | None = None,
+    face_parser: FaceParser | None = None,
     progress: Callable[[int, Progress], None] | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
@@ -64,7 +66,7 @@ def restore_pictures(
         detector: finds the faces; not needed if every task has them.
         options: how faces are cut out and put back.
         detection: which faces count.
-        parser: makes the parse mask; needed for `options.mask` "parse".
+        face_parser: makes the parse mask; needed for `options.mask` "parse".
         progress: called with the position of a picture, from 0, and how far it is: before the
             search, before the first face, after each face and at the end; not in step with other
             pictures. Only called in the caller's thread, while it waits for an outcome.
@@ -82,10 +84,12 @@ def restore_pictures(
         OptionError: arguments do not fit together.
     """
     options = options or RestorationOptions()
-    if options.mask == "parse" and parser is None:
-        raise OptionError('the mask "parse" needs a parser: load ParseNet with load_parser')
+    if options.mask == "parse" and face_parser is None:
+        raise OptionError(
+            'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
+        )
     TimeLimit(time_limit)  # refuses what is none
-    means = Means(restorer, detector, options, detection, parser, keep_crops, time_limit)
+    means = Means(restorer, detector, options, detection, face_parser, keep_crops, time_limit)
     works = (PictureWork(position, task, means) for position, task in enumerate(tasks))
 
     def tell(told: Told) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from modules import call_queue
 
-from gpen_core.conversion.convert import Conversion, convert
+from gpen_core.conversion.convert import Conversion, convert_model
 from gpen_core.conversion.formats import FORMATS
 from gpen_core.errors import Cancelled, FileError, OptionError
 
@@ -92,7 +92,7 @@ def _convert(name: str | None, form: str, half: bool) -> tuple[Conversion, bool]
         raise FileError(f"{target.name} exists already; move it away or delete it first")
     host.show_progress(f"GPEN: converting {source.name}")
     try:
-        return convert(source, target, half, cancelled=host.interrupted), form == "onnx"
+        return convert_model(source, target, half, cancelled=host.interrupted), form == "onnx"
     finally:
         host.show_progress(None)
 

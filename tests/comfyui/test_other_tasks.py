@@ -176,7 +176,7 @@ def test_the_loader_reads_the_task(pack, folders, checkpoints):
     folder.mkdir(parents=True)
     source = folder / "GPEN-Colorization-64.pth"
     shutil.copy(checkpoints("passthrough", 64), source)
-    pack.part("gpen_core.conversion.convert").convert(source, folder / "any.safetensors")
+    pack.part("gpen_core.conversion.convert").convert_model(source, folder / "any.safetensors")
     tasks = [
         pack.run("GPENLoadModel", model_name=n)[0].task for n in (source.name, "any.safetensors")
     ]

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from gpen_core.conversion.convert import convert
+from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError
 from gpen_core.model_files import load_catalogue, task_of
 from gpen_core.model_files.hashing import sha256_of
@@ -60,7 +60,7 @@ def test_converted_files_say_it_inside(save, tmp_path, ending):
     if ending == "onnx":
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
-    path = convert(save("GPEN-Inpainting-1024.pth"), tmp_path / f"any.{ending}").target
+    path = convert_model(save("GPEN-Inpainting-1024.pth"), tmp_path / f"any.{ending}").target
     known = task_of(path)
     assert (known.task, known.evidence) == ("inpainting", "it says so inside")
     with pytest.raises(CheckpointError, match="is a model for inpainting"):
@@ -70,7 +70,7 @@ def test_converted_files_say_it_inside(save, tmp_path, ending):
 
 
 def test_an_unknown_task_inside_is_none(save, tmp_path):
-    path = convert(save("face.pth"), tmp_path / "any.safetensors").target
+    path = convert_model(save("face.pth"), tmp_path / "any.safetensors").target
     assert task_of(path).task is None
 
 
