@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 
 from gpen_core import __version__
-from gpen_core.cli import batch, main, restore, self_test, setting_up
+from gpen_core.cli import batch, loaders, main, self_test
+from gpen_core.cli.commands import restore
+from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.console import Console
-from gpen_core.cli.sample import sample_photo
-from gpen_core.cli.setting_up import installed_model
+from gpen_core.cli.loaders import installed_model
 from gpen_core.errors import ImageError
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.model_files.folders import ModelFolders, user_folder
@@ -506,7 +507,7 @@ class TestModels:
         assert "Found, but not named like GPEN's: GFPGANv1.4.pth." in err
 
     def test_an_onnx_file_is_not_taken_without_onnxruntime(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(setting_up, "is_installed", lambda _module: False)
+        monkeypatch.setattr(loaders, "is_installed", lambda _module: False)
         for name in ("GPEN-BFR-2048.onnx", "GPEN-BFR-512.pth"):
             (tmp_path / name).write_bytes(b"x")
         assert installed_model(ModelFolders((tmp_path,))).name == "GPEN-BFR-512.pth"
@@ -695,9 +696,9 @@ class TestDemo:
         assert run("demo", "--model", str(models / "same.pth"), "--overwrite")[0] == 0
 
     def test_the_stand_in_is_named_as_what_it_is(self, run, monkeypatch):
-        from gpen_core.cli import sample
+        from gpen_core.cli.commands import demo
 
-        monkeypatch.setattr(sample, "PUBLISHED", {2048: CONFIG})
+        monkeypatch.setattr(demo, "PUBLISHED", {2048: CONFIG})
         status, out, _ = run("demo", "-o", "shown")
         assert status == 0
         assert "No GPEN model is installed: using a stand-in" in out

@@ -78,6 +78,22 @@ def test_import_alone_loads_no_network_library():
     assert not {"torch", *OPTIONAL} & set(loaded)
 
 
+@pytest.mark.parametrize("arguments", ["--help", "models --help", "--version", "no-such-command"])
+def test_help_of_the_command_line_loads_no_network_library(arguments):
+    """Only the arguments of the command that is named are built, which may need them."""
+    code = """
+import sys
+from gpen_core.cli.parser import build_parser
+try:
+    build_parser().parse_args(sys.argv[1].split())
+except SystemExit:
+    print(*sys.modules)
+"""
+    loaded = run(code, arguments).split()
+    assert "gpen_core.cli.parser" in loaded
+    assert not {"torch", "numpy", *OPTIONAL} & set(loaded)
+
+
 @pytest.mark.parametrize("blocked", [[], OPTIONAL], ids=["installed", "missing"])
 def test_no_module_needs_an_optional_package_at_import(blocked):
     loaded = set(json.loads(run(EVERYTHING, json.dumps(blocked))))

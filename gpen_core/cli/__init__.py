@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from ..errors import GpenError, OptionError
 from .console import Console
-from .signals import exit_status
+from .parser import build_parser
+from .signals import exit_status, raise_on_signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,11 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from .parser import build_parser  # which takes a second: it loads torch
-
     arguments = build_parser().parse_args(argv)
     with Console(arguments.quiet) as console:
         try:
+            raise_on_signals()
             return arguments.run(arguments, console)
         except BrokenPipeError:
             _discard_output()

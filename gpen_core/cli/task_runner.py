@@ -1,94 +1,91 @@
-"""What the commands for GPEN's other models share: the model, the loop, the files."""
+"""What the commands for GPEN's other models share: the arguments, the loop, the files."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import CheckpointError
 from ..images import Picture, check_writable, read_picture, write_picture
-from ..model_files import best_model
-from ..model_files.catalogue import Task, load_catalogue
-from ..model_files.folders import ModelFolders, resolve_model
-from ..model_files.task import TITLES
+from ..model_files.catalogue import Task
 from ..restorers.load import Restorer
 from ..runtime.atomic_files import make_folder, write_text
 from ..tasks import TaskResult
+from .arguments import (
+    InputArguments,
+    ModelArguments,
+    OutputArguments,
+    add_inputs,
+    add_model_file,
+    add_output,
+    parsed,
+)
 from .batch import Show, work_through
 from .console import Console
-from .setting_up import folders_of, load_by_arguments, readable_models
-from .targets import Target, plan_targets
+from .loaders import load_task_restorer
+from .targets import Target
+
+NOTICE = (
+    "GPEN's weights are not part of this program and are for non-commercial use only; "
+    "gpen models fetch gets them. A file that is known to be for another task is refused."
+)
 
 Make = Callable[[NDArray[Any], Restorer], TaskResult]
 """Makes the result for the pixels of a picture."""
+
+
+def add_task(parser: argparse.ArgumentParser, model: str) -> None:
+    """The arguments of a command that does its task to each picture; `model` is an example."""
+    add_inputs(parser)
+    add_task_model(parser, model)
+    add_output(parser)
+    parser.epilog = NOTICE
+
+
+def add_task_model(parser: argparse.ArgumentParser, model: str) -> None:
+    """Which model of those for a task, and where it runs."""
+    add_model_file(
+        parser,
+        f"a file such as {model}.pth, by path or by name in a models folder (default: an "
+        "installed one that is named for the task)",
+    )
 
 
 def run_on_each(
     arguments: argparse.Namespace, console: Console, task: Task, doing: str, make: Make
 ) -> int:
     """Does a task to every input; `doing` is shown meanwhile. Returns the exit status."""
-    targets = plan_targets(
-        arguments.inputs,
-        arguments.output,
-        f".{arguments.format}",
-        arguments.recursive,
-        arguments.overwrite,
-        [".json"] * arguments.report,
-    )
+    inputs, output = parsed(InputArguments, arguments), parsed(OutputArguments, arguments)
+    targets = inputs.targets(output.suffix, output.besides)
     console.progress("loading the model", 0.0)
-    restorer = load_task_restorer(arguments, task)
+    restorer = load_task_restorer(parsed(ModelArguments, arguments), task)
 
     def work(target: Target, show: Show) -> str:
         picture = read_picture(target.source)
         check_writable(target.output, picture)
         show(doing, 0.0)
         result = make(picture.pixels, restorer)
-        write_result(target, picture, result, arguments)
+        write_result(target, picture, result, output, inputs.overwrite)
         return own_notes(result, restorer)
 
     return work_through(targets, work, console)
 
 
-def load_task_restorer(arguments: argparse.Namespace, task: Task) -> Restorer:
-    """The model named by `--model`, or the installed one that is named for the task.
-
-    Raises:
-        CheckpointError: there is none, it is no GPEN model, or known to be for another task.
-    """
-    folders = folders_of(arguments)
-    if arguments.model is not None:
-        path = resolve_model(arguments.model, "restoration", folders)
-    else:
-        path = _installed(folders, task)
-    return load_by_arguments(path, task, arguments)
-
-
-def _installed(folders: ModelFolders, task: Task) -> Path:
-    best = best_model(readable_models(folders), task)
-    if best is None:
-        model = next(model.name for model in load_catalogue().models if model.task == task)
-        raise CheckpointError(
-            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
-            f"{model}`, name a file with --model, or put {model}.pth into "
-            f"{folders.places('restoration')}"
-        )
-    return best
-
-
 def write_result(
-    target: Target, picture: Picture, result: TaskResult, arguments: argparse.Namespace
+    target: Target,
+    picture: Picture,
+    result: TaskResult,
+    output: OutputArguments,
+    overwrite: bool,
 ) -> None:
     """Writes the result with what the picture's file carried, and the report if it is wanted."""
-    overwrite: bool = arguments.overwrite
     make_folder(target.output.parent)
     made = picture.with_pixels(result.pixels)
-    write_picture(target.output, made, overwrite, arguments.quality)
-    if arguments.report:
+    write_picture(target.output, made, overwrite, output.quality)
+    if output.report:
         content = {"source": str(target.source)} | result.report.to_dict()
         write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
 

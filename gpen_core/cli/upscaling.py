@@ -1,26 +1,58 @@
-"""What `--upscale-with` and `--scale` ask for."""
+"""Enlarging pictures: what `--upscale-with` and `--scale` ask for."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
-from ..model_files.folders import resolve_model
+from ..model_files.folders import ModelFolders, resolve_model
 from ..runtime.cancellation import CancelCheck
-from ..upscaling import Enlarged, load_upscaler, resample
+from ..runtime.devices import Precision
+from ..upscaling import Enlarged, Upscaler, load_upscaler, resample
 from ..upscaling.enlarged import check_factor
 from .batch import Show
-from .setting_up import folders_of
 
-Enlarge = Callable[[NDArray[Any], Show, CancelCheck], Enlarged]
+Upscale = Callable[[NDArray[Any], Show, CancelCheck], Enlarged]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
-def enlarging(arguments: argparse.Namespace, device: torch.device) -> Enlarge | None:
+@dataclass(frozen=True)
+class UpscalingArguments:
+    """What `add_upscaling` was given: how large the picture becomes."""
+
+    upscale_with: str | None
+    scale: float | None
+
+
+def add_upscaling(parser: argparse.ArgumentParser) -> None:
+    """How large the picture around the faces becomes."""
+    group = parser.add_argument_group("enlarging")
+    group.add_argument(
+        "--upscale-with",
+        metavar="FILE",
+        help="enlarge the whole picture with this model, by path or by name in a models folder, "
+        "such as RealESRGAN_x2plus.pth; the faces are pasted into the result (needs spandrel)",
+    )
+    group.add_argument(
+        "--scale",
+        type=float,
+        metavar="N",
+        help="how much larger the picture becomes, 1 to 16 (default: the model's own scale); "
+        "without --upscale-with it is interpolated",
+    )
+
+
+def make_upscaler(
+    arguments: UpscalingArguments,
+    folders: ModelFolders,
+    device: torch.device,
+    precision: Precision,
+) -> Upscale | None:
     """What enlarges each picture, on `device`; None if they keep their size.
 
     Raises:
@@ -28,11 +60,12 @@ def enlarging(arguments: argparse.Namespace, device: torch.device) -> Enlarge | 
         MissingPackageError: spandrel is not installed.
         OptionError: the scale is out of range.
     """
-    scale: float | None = arguments.scale
+    scale = arguments.scale
     if scale is not None:
         check_factor(scale)
     if arguments.upscale_with is not None:
-        return _with_model(arguments, scale, device)
+        path = resolve_model(arguments.upscale_with, "upscaling", folders)
+        return _with_model(load_upscaler(path, device, precision), scale)
     if scale is None:
         return None
 
@@ -43,12 +76,7 @@ def enlarging(arguments: argparse.Namespace, device: torch.device) -> Enlarge | 
     return interpolate
 
 
-def _with_model(
-    arguments: argparse.Namespace, scale: float | None, device: torch.device
-) -> Enlarge:
-    path = resolve_model(arguments.upscale_with, "upscaling", folders_of(arguments))
-    upscaler = load_upscaler(path, device, arguments.precision)
-
+def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
     def upscale(pixels: NDArray[Any], show: Show, cancelled: CancelCheck) -> Enlarged:
         def tell(done: int, total: int) -> None:
             show(f"enlarging, tile {done} of {total}", done / total)

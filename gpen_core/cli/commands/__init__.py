@@ -1,29 +1,28 @@
-"""Commands by the name of their module, which is imported when the command runs."""
+"""The commands: one module each, which is imported when its command is parsed.
+
+A command's module has a function `add_arguments(parser)`, which gives the parser of the command its
+description, its arguments and, as the default of `run`, the function that runs it. That one takes
+the parsed arguments and the console, and returns the exit status.
+"""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-from typing import Protocol
+COMMANDS = {
+    "restore": "restore the faces in pictures",
+    "detect": "find faces: a numbered picture and JSON",
+    "colorize": "colour grey pictures of faces",
+    "inpaint": "fill masked parts of a face",
+    "synthesize": "make faces from segmentation maps",
+    "doctor": "check the installation",
+    "demo": "restore a sample photo",
+    "models": "list, identify, check and get model files",
+    "bench": "measure time and memory",
+}
+"""Help by the name of the command, which is its module's as well."""
 
-from .console import Console
-from .signals import raise_on_signals
-
-
-class Run(Protocol):
-    """What runs a command; returns the exit status."""
-
-    def __call__(self, arguments: argparse.Namespace, console: Console) -> int:
-        """Runs it."""
-        ...
-
-
-def command(name: str) -> Run:
-    """The function `run` of the module of that name."""
-
-    def run(arguments: argparse.Namespace, console: Console) -> int:
-        module = importlib.import_module(f".{name}", __package__)
-        raise_on_signals()
-        return module.run(arguments, console)
-
-    return run
+NOTICE = (
+    "GPEN's weights are not part of this program and are for non-commercial use only. "
+    "Put GPEN-BFR-2048.pth into models/facerestore_models, name it with --model, or "
+    "get it with gpen models fetch."
+)
+STATUS = "The exit status is 1 if a picture failed, 2 if the arguments are wrong."

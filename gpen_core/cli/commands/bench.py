@@ -4,21 +4,107 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..bench.cases import Contest
-from ..bench.comparing import compare
-from ..bench.machine import this_machine
-from ..bench.processes import run_contests
-from ..bench.records import Record, read_record, write_record
-from ..bench.suite import Wanted, contests
-from ..bench.summary import difference_table, tables
-from ..bench.table import plain
-from ..errors import ImageError
-from ..runtime.devices import choose_device
-from .console import Console
+from ...bench.cases import CONFIGURATIONS, PARTS, Contest, Part
+from ...bench.comparing import compare
+from ...bench.machine import this_machine
+from ...bench.processes import run_contests
+from ...bench.records import Record, read_record, write_record
+from ...bench.suite import Wanted, contests
+from ...bench.summary import difference_table, tables
+from ...bench.table import plain
+from ...errors import ImageError
+from ...runtime.devices import PRECISIONS, Precision, choose_device
+from ..arguments import add_overwrite, parsed
+from ..console import Console
 
 _ROUNDS, _QUICK_ROUNDS = 3, 1
+
+
+@dataclass(frozen=True)
+class BenchArguments:
+    """What `add_measuring` was given: what is measured, how often, and where the figures go."""
+
+    quick: bool
+    only: Sequence[Part]
+    sizes: Sequence[int]
+    precision: Sequence[Precision]
+    device: str
+    rounds: int | None
+    json: Path | None
+    overwrite: bool
+
+    def wanted(self) -> Wanted:
+        """What they ask for."""
+        return Wanted(
+            choose_device(self.device),
+            tuple(self.only),
+            tuple(self.sizes),
+            tuple(self.precision),
+            self.quick,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Measures time and memory of the network, of whole pictures and of pasting back, with "
+        "random weights and drawn faces. Each run is a fresh process, and methods take turns. Exit "
+        "status 1 if a method failed."
+    )
+    add_measuring(parser)
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("OLD", "NEW"),
+        help="measure nothing; show what has changed between two files that --json wrote",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how often, and where the figures go."""
+    parser.add_argument(
+        "--quick", action="store_true", help="small networks and pictures, one round: a minute"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="which parts (default: all)"
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        choices=tuple(CONFIGURATIONS),
+        default=(),
+        metavar="SIZE",
+        help="of networks: 256, 512, 1024, 2048, or 64 for a tiny one to try it out (default: all "
+        "but 64); pictures take the largest of them",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=tuple(p for p in PRECISIONS if p != "auto"),
+        default=(),
+        help="of feature maps (default: those that make sense on the device)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+    parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="how often (default: 3; 1 with --quick)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_overwrite(parser)
+
+
+def _rounds(text: str) -> int:
+    """A whole number from 1 up, as argparse's `type`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -27,30 +113,20 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         old, new = arguments.compare
         _compare(old, new, console)
         return 0
-    wanted = wanted_of(arguments)
-    return measure(wanted, contests(wanted), arguments, console)
-
-
-def wanted_of(arguments: argparse.Namespace) -> Wanted:
-    """What the arguments ask for."""
-    return Wanted(
-        choose_device(arguments.device),
-        tuple(arguments.only),
-        tuple(arguments.sizes),
-        tuple(arguments.precision),
-        arguments.quick,
-    )
+    chosen = parsed(BenchArguments, arguments)
+    wanted = chosen.wanted()
+    return measure(wanted, contests(wanted), chosen, console)
 
 
 def measure(
-    wanted: Wanted, chosen: Sequence[Contest], arguments: argparse.Namespace, console: Console
+    wanted: Wanted, chosen: Sequence[Contest], arguments: BenchArguments, console: Console
 ) -> int:
     """Measures, prints the tables and writes the figures; 1 if a method failed.
 
     Raises:
         ImageError: the file for the figures is there already, or cannot be written.
     """
-    path: Path | None = arguments.json
+    path = arguments.json
     if path is not None:
         _check_writable(path, arguments.overwrite)
     machine = this_machine(wanted.device)

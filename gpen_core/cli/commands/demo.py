@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import tempfile
 import time
@@ -13,22 +14,48 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..detection import load_detector
-from ..errors import ImageError
-from ..faces.overlay import draw_faces
-from ..images import Picture, read_picture, to_dtype, to_float, write_picture
-from ..restoration.pipeline import restore_picture
-from ..restoration.results import Progress, RestoredCrop, RestoredPicture
-from ..restorers.load import Restorer, load_restorer
-from ..runtime.atomic_files import make_folder, write_text
-from ..runtime.devices import choose_device
-from .console import Console
-from .sample import sample_photo, write_stand_in
-from .setting_up import folders_of, installed_model, load_named_restorer
+from ...detection import Detector, load_detector
+from ...errors import ImageError
+from ...faces.overlay import draw_faces
+from ...images import Picture, read_picture, to_dtype, to_float, write_picture
+from ...network.synthetic_weights import PUBLISHED, detail_state
+from ...restoration.pipeline import restore_picture
+from ...restoration.results import Progress, RestoredCrop, RestoredPicture
+from ...restorers.load import Restorer, load_restorer
+from ...runtime.atomic_files import make_folder, write_text
+from ...runtime.devices import choose_device
+from ..arguments import ModelArguments, add_model, add_overwrite, parsed
+from ..console import Console
+from ..loaders import installed_model, load_named_restorer
+from . import NOTICE
 
 _RESTORED, _FACES, _PAIR, _REPORT = "restored.png", "faces.png", "before-after.png", "report.json"
+_STAND_IN = "detail-checkpoint-2048.pth"
 _CLOSE_UP = 768
 _GAP = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Restores a sample photo; writes the picture, what was found, a comparison and the report. "
+        "Without an installed GPEN model a stand-in that only sharpens is built."
+    )
+    parser.epilog = NOTICE
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="default: demo",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="another picture than the sample photo"
+    )
+    add_overwrite(parser)
+    add_model(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -37,30 +64,50 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     _check_free(arguments.output, arguments.overwrite)
     picture = read_picture(photo)
     console.say(f"photo {photo}")
+    model = parsed(ModelArguments, arguments)
     # The restorer may read its file again when memory runs out, so it stays until the end.
     with tempfile.TemporaryDirectory() as scratch:
-        restorer = _model(arguments, console, Path(scratch))
-        _restore(arguments, console, picture, restorer)
+        restorer = _load(model, console, Path(scratch))
+        device = choose_device(model.device)
+        detector = load_detector("auto", model.folders.searched("detection"), device)
+        result, seconds = _restore(picture, restorer, detector, console)
+        written = _write(arguments.output, picture, result, arguments.overwrite)
+        console.say(result.report.summary())
+        console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
+        console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.device)}")
+        console.say(f"written to {arguments.output}: {', '.join(written)}")
     return 0
 
 
+def sample_photo() -> Path:
+    """The portrait of astronaut Eileen Collins (NASA, public domain) that scikit-image ships.
+
+    Raises:
+        ImageError: scikit-image is not installed, or not with this picture.
+    """
+    package = importlib.util.find_spec("skimage")
+    folders = package.submodule_search_locations if package is not None else None
+    for folder in folders or ():
+        photo = Path(folder) / "data" / "astronaut.png"
+        if photo.is_file():
+            return photo
+    raise ImageError(
+        "the sample photo comes with scikit-image, which is not installed; "
+        "run pip install scikit-image, or name a photo with --picture"
+    )
+
+
 def _restore(
-    arguments: argparse.Namespace, console: Console, picture: Picture, restorer: Restorer
-) -> None:
-    device = choose_device(arguments.device)
-    detector = load_detector("auto", folders_of(arguments).searched("detection"), device)
+    picture: Picture, restorer: Restorer, detector: Detector, console: Console
+) -> tuple[RestoredPicture, float]:
+    """The restored picture, and the seconds that it took."""
 
     def show(progress: Progress) -> None:
         console.progress(progress.stage, progress.done / max(progress.total, 1))
 
     began = time.perf_counter()
     result = restore_picture(picture.pixels, restorer, detector, progress=show)
-    seconds = time.perf_counter() - began
-    written = _write(arguments.output, picture, result, arguments.overwrite)
-    console.say(result.report.summary())
-    console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
-    console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.device)}")
-    console.say(f"written to {arguments.output}: {', '.join(written)}")
+    return result, time.perf_counter() - began
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
@@ -69,16 +116,27 @@ def _check_free(folder: Path, overwrite: bool) -> None:
             raise ImageError(f"{folder / name} exists already; use --overwrite to replace it")
 
 
-def _model(arguments: argparse.Namespace, console: Console, scratch: Path) -> Restorer:
+def _load(arguments: ModelArguments, console: Console, scratch: Path) -> Restorer:
     """The installed model, or the stand-in with plain words about it."""
-    if arguments.model is not None or installed_model(folders_of(arguments)) is not None:
+    if arguments.model is not None or installed_model(arguments.folders) is not None:
         return load_named_restorer(arguments)
     console.say(
         "No GPEN model is installed: using a stand-in of the same size and format, built on the\n"
         "spot, which runs every layer of the network but only SHARPENS. It restores nothing.\n"
         "For restoration put GPEN-BFR-2048.pth into models/facerestore_models."
     )
-    return load_restorer(write_stand_in(scratch), arguments.device, arguments.precision)
+    return load_restorer(_write_stand_in(scratch), arguments.device, arguments.precision)
+
+
+def _write_stand_in(folder: Path) -> Path:
+    """Writes a checkpoint of the 2048 model's size that sharpens and restores nothing.
+
+    Returns:
+        The file, 285 MB, in the official format.
+    """
+    path = folder / _STAND_IN
+    torch.save(detail_state(PUBLISHED[2048], fine=1.0), path)
+    return path
 
 
 def _write(

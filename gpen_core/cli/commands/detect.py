@@ -8,37 +8,46 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
-from ..faces.left_out import besides, number_of_faces
-from ..faces.overlay import draw_faces
-from ..images import Picture, read_picture, to_dtype, to_float, write_picture
-from ..runtime.atomic_files import make_folder, write_text
-from ..runtime.cancellation import TimeLimit
-from ..runtime.devices import choose_device
-from .batch import Show, work_through
-from .console import Console
-from .setting_up import detection_options, load_named_detector
-from .targets import Target, plan_targets
+from ...detection import DetectionOptions, Detector, FoundFaces, load_detector, search_faces
+from ...faces.left_out import besides, number_of_faces
+from ...faces.overlay import draw_faces
+from ...images import Picture, read_picture, to_dtype, to_float, write_picture
+from ...model_files.folders import model_folders
+from ...runtime.atomic_files import make_folder, write_text
+from ...runtime.cancellation import TimeLimit
+from ...runtime.devices import choose_device
+from ..arguments import InputArguments, add_device, add_inputs, parsed
+from ..batch import Show, work_through
+from ..console import Console
+from ..face_arguments import DetectionArguments, add_detection, add_time_limit
+from ..targets import Target
+from . import STATUS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = "Finds faces; for each picture writes a numbered overlay and a JSON list."
+    parser.epilog = STATUS
+    add_inputs(parser)
+    add_detection(parser)
+    add_time_limit(parser)
+    add_device(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Searches every input; a picture that fails is named and does not stop the others."""
-    options = detection_options(arguments)
-    TimeLimit(arguments.time_limit)  # refuses what is none
-    targets = plan_targets(
-        arguments.inputs,
-        arguments.output,
-        ".png",
-        arguments.recursive,
-        arguments.overwrite,
-        (".json",),
-    )
-    detector = load_named_detector(arguments, choose_device(arguments.device))
+    inputs, detection = parsed(InputArguments, arguments), parsed(DetectionArguments, arguments)
+    options = detection.options()
+    time_limit: float | None = arguments.time_limit
+    TimeLimit(time_limit)  # refuses what is none
+    targets = inputs.targets(".png", (".json",))
+    folders = model_folders(arguments.models).searched("detection")
+    detector = load_detector(detection.detector, folders, choose_device(arguments.device))
 
     def work(target: Target, show: Show) -> str:
         show("searching", 0.0)
-        limit = TimeLimit(arguments.time_limit)
-        found = _detect(target, detector, options, limit, arguments.overwrite)
+        found = _detect(target, detector, options, TimeLimit(time_limit), inputs.overwrite)
         return number_of_faces(len(found.faces)) + besides(found.left_out)
 
     return work_through(targets, work, console)

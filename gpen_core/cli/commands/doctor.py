@@ -10,19 +10,20 @@ from typing import get_args
 
 import torch
 
-from .. import __version__
-from ..detection import load_detector
-from ..errors import GpenError
-from ..escaping import escaped_line
-from ..model_files.folders import ModelFolders, Role
-from ..restorers.load import load_restorer
-from ..restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
-from ..restorers.onnx_threads import provider_that_starts
-from ..runtime.devices import card_memory, choose_device, uses_tf32
-from ..runtime.optional_packages import is_installed, require
-from .console import Console
-from .self_test import run_tests
-from .setting_up import folders_of, installed_model
+from ... import __version__
+from ...detection import load_detector
+from ...errors import GpenError
+from ...escaping import escaped_line
+from ...model_files.folders import ModelFolders, Role, model_folders
+from ...restorers.load import load_restorer
+from ...restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
+from ...restorers.onnx_threads import provider_that_starts
+from ...runtime.devices import card_memory, choose_device, uses_tf32
+from ...runtime.optional_packages import is_installed, require
+from ..arguments import add_device
+from ..console import Console
+from ..loaders import installed_model
+from ..self_test import run_tests
 
 _PACKAGES = {
     "torch": "",
@@ -41,6 +42,16 @@ _SAME = {
 }
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Shows versions, the device and model files, and tests with known answers whether the "
+        "network, geometry and colours are right here. Exit status 1 if not."
+    )
+    add_device(parser)
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the examination; 1 if a self-test or an installed model fails."""
     console.say(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
@@ -49,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     device = choose_device(arguments.device)
     console.say(f"device: {_describe_device(device)}")
     _say_onnxruntime(arguments.device, console)
-    folders = folders_of(arguments)
+    folders = model_folders(arguments.models)
     _say_folders(folders, console)
     usable = [_say_model(folders, console), _say_detector(folders, console)]
     console.say(f"self-tests on {device}")

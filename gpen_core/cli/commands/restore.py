@@ -6,88 +6,146 @@ import argparse
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ..detection import DetectionOptions, Detector
-from ..errors import OptionError
-from ..images import Picture, check_writable, read_picture, to_dtype, write_picture
-from ..images.writing import FORMATS
-from ..restoration.job import MakeTask
-from ..restoration.options import RestorationOptions
-from ..restoration.pipeline import restore_aligned
-from ..restoration.plan import PictureTask
-from ..restoration.report import Report
-from ..restoration.results import Outcome, Progress
-from ..restoration.stream import restore_pictures
-from ..restorers.load import Restorer
-from ..runtime.atomic_files import make_folder, write_text
-from ..runtime.cancellation import CancelCheck, TimeLimit
-from ..runtime.devices import overlaps
-from ..upscaling.enlarged import enlarged_size
-from .batch import Attempt, Show, attempt_all, beside, work_through
-from .console import Console
-from .enlarging import Enlarge, enlarging
-from .setting_up import (
-    detection_options,
-    load_chosen_restorer,
-    load_named_detector,
-    load_parser,
-    load_preset_restorer,
-    restoration_options,
+from ...detection import DetectionOptions, load_detector
+from ...errors import OptionError
+from ...images import Picture, check_writable, read_picture, to_dtype, write_picture
+from ...images.writing import FORMATS
+from ...restoration.job import MakeTask
+from ...restoration.options import RestorationOptions
+from ...restoration.pipeline import restore_aligned
+from ...restoration.plan import PictureTask
+from ...restoration.report import Report
+from ...restoration.results import Outcome, Progress
+from ...restoration.stream import restore_pictures
+from ...runtime.atomic_files import make_folder, write_text
+from ...runtime.cancellation import CancelCheck, TimeLimit
+from ...runtime.devices import overlaps
+from ...upscaling.enlarged import enlarged_size
+from ..arguments import (
+    InputArguments,
+    ModelArguments,
+    OutputArguments,
+    add_inputs,
+    add_model,
+    add_output,
+    parsed,
 )
-from .targets import CROPS, Target, plan_targets
+from ..batch import Attempt, Show, attempt_all, beside, work_through
+from ..console import Console
+from ..face_arguments import (
+    DetectionArguments,
+    RestorationArguments,
+    add_detection,
+    add_restoration,
+    add_time_limit,
+)
+from ..loaders import load_chosen_restorer, load_face_parser, load_preset_restorer
+from ..targets import CROPS, Target
+from ..upscaling import Upscale, UpscalingArguments, add_upscaling, make_upscaler
+from . import NOTICE, STATUS
+
+_EXAMPLE = "gpen restore old.jpg -o new.png --upscale-with RealESRGAN_x2plus.pth"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Restores the faces in pictures; all else stays as it is, bit by bit, or is enlarged."
+    )
+    parser.epilog = f"An old photo, enlarged: {_EXAMPLE}. {STATUS} {NOTICE}"
+    add_inputs(parser)
+    add_model(parser)
+    add_detection(parser)
+    add_time_limit(parser)
+    add_restoration(parser)
+    add_upscaling(parser)
+    group = add_output(parser)
+    group.add_argument(
+        "--save-crops",
+        action="store_true",
+        help="write each restored crop beside the picture, as PNG",
+    )
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """What the command was given, by group."""
+
+    inputs: InputArguments
+    model: ModelArguments
+    detection: DetectionArguments
+    restoration: RestorationArguments
+    upscaling: UpscalingArguments
+    output: OutputArguments
+    time_limit: float | None
+    save_crops: bool
+
+    def besides(self) -> list[str]:
+        """Endings of the files that are written beside each picture."""
+        return self.output.besides + [CROPS] * self.save_crops
+
+
+def _parsed(arguments: argparse.Namespace) -> _Arguments:
+    return _Arguments(
+        parsed(InputArguments, arguments),
+        parsed(ModelArguments, arguments),
+        parsed(DetectionArguments, arguments),
+        parsed(RestorationArguments, arguments),
+        parsed(UpscalingArguments, arguments),
+        parsed(OutputArguments, arguments),
+        arguments.time_limit,
+        arguments.save_crops,
+    )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Restores every input; a picture that fails is named and does not stop the others."""
-    restoration, detection = restoration_options(arguments), detection_options(arguments)
-    TimeLimit(arguments.time_limit)  # refuses what is none
-    if arguments.aligned:
-        _check_aligned(arguments, restoration, detection)
-    besides = [".json"] * arguments.report + [CROPS] * arguments.save_crops
-    targets = plan_targets(
-        arguments.inputs,
-        arguments.output,
-        f".{arguments.format}",
-        arguments.recursive,
-        arguments.overwrite,
-        besides,
-    )
+    given = _parsed(arguments)
+    restoration, detection = given.restoration.options(), given.detection.options()
+    TimeLimit(given.time_limit)  # refuses what is none
+    if given.restoration.aligned:
+        _check_aligned(given, restoration, detection)
+    targets = given.inputs.targets(given.output.suffix, given.besides())
     console.progress("loading the model", 0.0)
-    if arguments.aligned:
-        return work_through(targets, _Crops(arguments).restore, console)
-    photos = _Photos(arguments, restoration, detection)
+    if given.restoration.aligned:
+        return work_through(targets, _Crops(given).restore, console)
+    photos = _Photos(given, restoration, detection)
     return attempt_all(targets, photos.attempts, console)
 
 
 def _check_aligned(
-    arguments: argparse.Namespace, restoration: RestorationOptions, detection: DetectionOptions
+    given: _Arguments, restoration: RestorationOptions, detection: DetectionOptions
 ) -> None:
     """Refuses options that would have no effect on crops."""
     if (restoration, detection) != (RestorationOptions(), DetectionOptions()):
         raise OptionError(
             "--aligned runs the network alone; options of detection and restoration do not apply"
         )
-    if arguments.upscale_with is not None or arguments.scale is not None:
+    if given.upscaling != UpscalingArguments(None, None):
         raise OptionError("--aligned takes the model's size, no --upscale-with and no --scale")
-    if arguments.model == "auto":
+    if given.model.model == "auto":
         raise OptionError("--aligned needs one model; name it with --model")
-    if arguments.report or arguments.save_crops:
+    if given.besides():
         raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
-    if arguments.format != "png" or arguments.output.suffix.lower() in set(FORMATS) - {".png"}:
+    suffix = given.inputs.output.suffix.lower()
+    if given.output.format != "png" or suffix in set(FORMATS) - {".png"}:
         raise OptionError("--aligned writes PNG, so that nothing of the crop is lost")
 
 
 class _Crops:
     """Restores pictures that are aligned crops already."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._overwrite: bool = arguments.overwrite
-        self._limit = partial(TimeLimit, arguments.time_limit)
-        self._restorer: Restorer = load_preset_restorer(arguments)
+    def __init__(self, given: _Arguments) -> None:
+        self._overwrite = given.inputs.overwrite
+        self._limit = partial(TimeLimit, given.time_limit)
+        self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
     def restore(self, target: Target, show: Show) -> str:
         """Restores one crop."""
@@ -105,19 +163,21 @@ class _Photos:
 
     def __init__(
         self,
-        arguments: argparse.Namespace,
+        given: _Arguments,
         restoration: RestorationOptions,
         detection: DetectionOptions,
     ) -> None:
-        self._arguments = arguments
+        self._given = given
         self._restoration = restoration
         self._detection = detection
-        self._restorer = load_chosen_restorer(arguments)
+        self._restorer = load_chosen_restorer(given.model, given.restoration.preset)
         # An ONNX model may run where only onnxruntime can; all else goes where its crops are made.
-        device = self._restorer.device
-        self._enlarge = enlarging(arguments, device)
-        self._parser = load_parser(arguments, device)
-        self._detector: Detector = load_named_detector(arguments, device)
+        device, folders = self._restorer.device, given.model.folders
+        self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
+        self._parser = load_face_parser(restoration.mask, folders, device)
+        self._detector = load_detector(
+            given.detection.detector, folders.searched("detection"), device
+        )
 
     def attempts(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
         """Restores the pictures; what is left to do for each is to write it."""
@@ -129,7 +189,7 @@ class _Photos:
 
         def tasks() -> Iterator[MakeTask]:
             for position, (target, show) in enumerate(zip(targets, shows, strict=True)):
-                photos[position] = _Photo(target, show, self._arguments, self._enlarge)
+                photos[position] = _Photo(target, show, self._given, self._upscale)
                 yield photos[position].read
 
         outcomes = restore_pictures(
@@ -141,7 +201,7 @@ class _Photos:
             parser=self._parser,
             progress=lambda position, progress: photos[position].watch(progress),
             keep_crops=False,
-            time_limit=self._arguments.time_limit,
+            time_limit=self._given.time_limit,
         )
         with closing(outcomes):
             for outcome in outcomes:
@@ -153,21 +213,21 @@ class _Photo:
     """One picture, from its file to the files that come of it."""
 
     def __init__(
-        self, target: Target, show: Show, arguments: argparse.Namespace, enlarge: Enlarge | None
+        self, target: Target, show: Show, given: _Arguments, upscale: Upscale | None
     ) -> None:
         self._target = target
         self._show = show
-        self._arguments = arguments
-        self._enlarge = enlarge
+        self._given = given
+        self._upscale = upscale
         self._crops: list[NDArray[Any]] = []
 
     def read(self, cancelled: CancelCheck) -> PictureTask:
         """Reads the picture, and enlarges it if that is wanted."""
         self._show("reading", 0.0)
         self._picture = read_picture(self._target.source)
-        pixels, scale = self._picture.pixels, self._arguments.scale or 1.0
+        pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
         check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
-        background = self._enlarge and self._enlarge(pixels, self._show, cancelled)
+        background = self._upscale and self._upscale(pixels, self._show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
         return PictureTask(pixels, background=background)
@@ -176,7 +236,7 @@ class _Photo:
         """Shows how far it is, and keeps the crops if they are wanted."""
         self._show(_describe(progress), progress.done / max(progress.total, 1))
         # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
-        if progress.crop is not None and self._arguments.save_crops:
+        if progress.crop is not None and self._given.save_crops:
             crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
             self._crops.append(to_dtype(crop, self._picture.pixels.dtype))
 
@@ -188,9 +248,9 @@ class _Photo:
         return f"{result.report.summary()}; detector: {result.report.detector}"
 
     def _write(self, restored: Picture, report: Report) -> None:
-        overwrite: bool = self._arguments.overwrite
-        write_picture(self._target.output, restored, overwrite, self._arguments.quality)
-        if self._arguments.report:
+        overwrite = self._given.inputs.overwrite
+        write_picture(self._target.output, restored, overwrite, self._given.output.quality)
+        if self._given.output.report:
             content = {"source": str(self._target.source)} | report.to_dict()
             write_text(self._target.beside(".json"), json.dumps(content, indent=2), overwrite)
         if not self._crops:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from ..tasks import synthesize_face
-from .console import Console
-from .task_work import run_on_each
+from ...tasks import synthesize_face
+from ..console import Console
+from ..task_runner import add_task, run_on_each
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Makes faces from segmentation maps in the colours of CelebAMask-HQ, with "
+        "a GPEN segmentation-to-face model."
+    )
+    add_task(parser, "GPEN-Seg2face-512")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

@@ -5,15 +5,62 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from ..checkpoints.refusal import megabytes
-from ..downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
-from ..downloads.retry import Watch
-from ..errors import DownloadError, OptionError
-from ..escaping import escaped_line
-from ..model_files import Verdict, load_catalogue
-from .console import Console
-from .setting_up import folders_of
+from ....checkpoints.refusal import megabytes
+from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
+from ....downloads.retry import Watch
+from ....errors import DownloadError, OptionError
+from ....escaping import escaped_line
+from ....model_files import Verdict, load_catalogue
+from ....model_files.folders import model_folders
+from ...arguments import add_folders, add_overwrite
+from ...console import Console
+
+_DESCRIPTION = """\
+Downloads a model file from the addresses in the catalogue, after showing its size, source and
+licence and asking. What arrives is checked (length and SHA-256 where they are known, else the
+content) before it gets its name. A download that was interrupted goes on where it ended.
+Proxies are taken from the environment (https_proxy).
+"""
+_EXAMPLES = """\
+examples:
+  gpen models fetch GPEN-BFR-512
+  gpen models fetch GPEN-BFR-512 --into ComfyUI/models/facerestore_models
+  gpen models fetch gpen_bfr_2048.onnx --accept-licence
+  gpen models fetch GPEN-BFR-2048 --url https://example.org/GPEN-BFR-2048.pth
+  gpen models fetch RetinaFace-R50 --mirror https://example.org/models
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("name", metavar="NAME", help="of a model or file of `gpen models list`")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="where the file goes (default: the first facerestore_models folder among those "
+        "searched, else the folder for the user)",
+    )
+    parser.add_argument("--url", metavar="ADDRESS", help="take the file from here and nowhere else")
+    parser.add_argument(
+        "--mirror",
+        metavar="ADDRESS",
+        help="a folder on the web that holds the files by their names; tried first (default: the "
+        "environment variable GPEN_MIRROR)",
+    )
+    parser.add_argument(
+        "--accept-licence",
+        action="store_true",
+        help="agree to the licence, which is shown all the same, without being asked",
+    )
+    add_folders(parser)
+    add_overwrite(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -22,7 +69,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     folder = arguments.into
     if folder is None:
         role = catalogue.pick(arguments.name).model.role
-        folder = folders_of(arguments).destination(role)
+        folder = model_folders(arguments.models).destination(role)
     mirror = arguments.mirror or os.environ.get(MIRROR)
     plan = plan_fetch(catalogue, arguments.name, folder, arguments.url, mirror)
     if not arguments.overwrite and _is_there(plan, console):

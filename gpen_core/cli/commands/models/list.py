@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..model_files import Model, ModelFile, load_catalogue
-from ..model_files.catalogue import to_dict
-from .console import Console
-from .table import table
+from ....model_files import Model, ModelFile, load_catalogue
+from ....model_files.catalogue import to_dict
+from ...arguments import add_json
+from ...console import Console
+from ...table import table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = "Lists the models and files that are known, with their licences."
+    add_json(parser, "everything that is known, with addresses")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:

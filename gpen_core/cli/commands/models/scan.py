@@ -8,13 +8,42 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from ..errors import CheckpointError
-from ..escaping import escaped_line
-from ..model_files import ScannedFile, load_catalogue, model_files, scan
-from ..model_files.folders import ModelFolders, Role
-from .console import Console
-from .setting_up import folders_of
-from .table import table
+from ....errors import CheckpointError
+from ....escaping import escaped_line
+from ....model_files import ScannedFile, load_catalogue, model_files, scan
+from ....model_files.folders import ModelFolders, Role, model_folders
+from ...arguments import add_folders, add_json, add_quiet
+from ...console import Console
+from ...table import table
+
+_EXAMPLES = """\
+examples:
+  gpen models scan
+  gpen models scan ComfyUI/models/facerestore_models Downloads
+  gpen models scan --json > models.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Reads every model file and says what it is by its content, whether its "
+        "hash is known, and where its name and content disagree."
+    )
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="with the folders directly within it (default: the folders searched for models); "
+        "single files are taken as well",
+    )
+    add_json(parser, "the result")
+    add_folders(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
@@ -31,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     elif scanned:
         _say(scanned, console)
     else:
-        places = arguments.folders or folders_of(arguments).roots
+        places = arguments.folders or model_folders(arguments.models).roots
         named = ", ".join(escaped_line(place.absolute()) for place in places)
         console.say(f"no model files in {named}")
     return 0
@@ -44,7 +73,7 @@ def searched_everywhere(folders: ModelFolders) -> list[Path]:
 
 def _paths(arguments: argparse.Namespace) -> list[Path]:
     if not arguments.folders:
-        return model_files(searched_everywhere(folders_of(arguments)))
+        return model_files(searched_everywhere(model_folders(arguments.models)))
     found: list[Path] = []
     for path in arguments.folders:
         if not path.exists():
