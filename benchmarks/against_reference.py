@@ -53,7 +53,7 @@ def foreign_methods(arguments: argparse.Namespace, console: Console) -> list[Met
     wanted = parsed(BenchArguments, arguments).wanted()
     on_cpu = wanted.device.type == "cpu"
     if on_cpu and "onnxruntime" in arguments.methods and "network" in arguments.only:
-        console.say("onnxruntime: exporting the reference where that is not done yet")
+        console.print("onnxruntime: exporting the reference where that is not done yet")
         methods.append(onnxruntime_method(checkout, sizes_of(wanted)))
     return methods
 
@@ -72,10 +72,10 @@ def main() -> int:
             names = [method.name for method in methods]
             return measure(wanted, contests(wanted, methods, names), chosen, console)
         except GpenError as error:
-            console.complain(f"{parser.prog}: {error}")
+            console.error(f"{parser.prog}: {error}")
             return 1
         except KeyboardInterrupt:
-            console.complain(f"{parser.prog}: interrupted")
+            console.error(f"{parser.prog}: interrupted")
             return 130
 
 

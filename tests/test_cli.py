@@ -176,7 +176,7 @@ class TestRestore:
         monkeypatch.setattr(picture_work, "search_faces", defective)
         status, _, err = run("restore", "a.png", "b.png", "-o", "out")
         assert (status, files("out")) == (1, ["b.png"])
-        assert err.startswith("a.png: failed in a way that is not foreseen")
+        assert err.startswith("a.png: unexpected error")
         assert "ZeroDivisionError: a defect" in err
         assert err.endswith("1 of 2 pictures failed\n")
 
@@ -382,7 +382,7 @@ class TestOverlapping:
         monkeypatch.setattr(restore, "write_picture", writing)
         run("restore", "in", "-o", "out")
         assert len(written) == 30
-        assert max(most) <= 2 * batch._AT_ONCE + 8
+        assert max(most) <= 2 * batch._WRITERS + 8
 
 
 class TestAligned:
@@ -755,13 +755,13 @@ class TestConsole:
         monkeypatch.setattr(sys, "stderr", terminal)
         with Console(quiet=True) as console:
             console.progress("working", 0.5)
-            console.complain("trouble")
+            console.error("trouble")
         assert terminal.shown() == "trouble\n"
 
     def test_any_name_can_be_shown_anywhere(self, monkeypatch):
         terminal = Terminal("ascii")
         monkeypatch.setattr(sys, "stdout", terminal)
-        Console().say("ä \udcff 64×64")
+        Console().print("ä \udcff 64×64")
         assert terminal.shown() == "\\xe4 \\udcff 64\\xd764\n"
 
     def test_faces_and_pictures_are_counted(self, monkeypatch, run, photo):

@@ -1,7 +1,7 @@
 """Arguments that several commands share: pictures, files, models and where they run.
 
-Each group of arguments stands beside the dataclass that holds what the user gave; `parsed` makes
-one of the other. The fields are called as the arguments are.
+Each group of arguments stands beside the dataclass that holds what the user gave; `parsed` turns
+the parsed arguments into it. The fields have the names of the arguments.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def add_restoration(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength",
         type=float,
-        # Not given is told from given: a preset counts only for what is not.
+        # None says that it was not given: a preset applies only then.
         default=None,
         metavar="PART",
         help=_help("strength", defaults.strength),
@@ -185,5 +185,5 @@ def add_time_limit(parser: argparse.ArgumentParser) -> None:
 
 
 def _help(option: str, default: object) -> str:
-    # argparse reads % as the beginning of a format.
+    # argparse takes % for the start of a format.
     return f"{HELP[option]} (default: {default})".replace("%", "%%")

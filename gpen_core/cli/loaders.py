@@ -27,11 +27,11 @@ COMMANDS: Mapping[Task, str] = {
     "inpainting": "`gpen inpaint`",
     "segmentation": "`gpen synthesize`",
 }
-"""The command for each task."""
+"""The command of each task."""
 
 
 def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
-    """The model that is taken when none is named; see `best_model`.
+    """The default model, used if none is named; see `best_model`.
 
     Args:
         folders: where to look.

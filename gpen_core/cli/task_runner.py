@@ -23,7 +23,7 @@ from .arguments import (
     add_output,
     parsed,
 )
-from .batch import Show, work_through
+from .batch import ShowProgress, process_all
 from .console import Console
 from .loaders import load_task_restorer
 from .targets import Target
@@ -63,7 +63,7 @@ def run_on_each(
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(parsed(ModelArguments, arguments), task)
 
-    def work(target: Target, show: Show) -> str:
+    def work(target: Target, show: ShowProgress) -> str:
         picture = read_picture(target.source)
         check_writable(target.output, picture)
         show(doing, 0.0)
@@ -71,7 +71,7 @@ def run_on_each(
         write_result(target, picture, result, output, inputs.overwrite)
         return own_notes(result, restorer)
 
-    return work_through(targets, work, console)
+    return process_all(targets, work, console)
 
 
 def write_result(

@@ -15,9 +15,9 @@ from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from ..upscaling import Enlarged, Upscaler, load_upscaler, resample
 from ..upscaling.enlarged import check_factor
-from .batch import Show
+from .batch import ShowProgress
 
-Upscale = Callable[[NDArray[Any], Show, CancelCheck], Enlarged]
+Upscale = Callable[[NDArray[Any], ShowProgress, CancelCheck], Enlarged]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
@@ -53,7 +53,7 @@ def make_upscaler(
     device: torch.device,
     precision: Precision,
 ) -> Upscale | None:
-    """What enlarges each picture, on `device`; None if they keep their size.
+    """The function that enlarges each picture, on `device`; None if they keep their size.
 
     Raises:
         CheckpointError: there is no such model, or it is no upscaler.
@@ -69,7 +69,7 @@ def make_upscaler(
     if scale is None:
         return None
 
-    def interpolate(pixels: NDArray[Any], show: Show, _cancelled: CancelCheck) -> Enlarged:
+    def interpolate(pixels: NDArray[Any], show: ShowProgress, _cancelled: CancelCheck) -> Enlarged:
         show("enlarging", 0.0)
         return resample(pixels, scale)
 
@@ -77,7 +77,7 @@ def make_upscaler(
 
 
 def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
-    def upscale(pixels: NDArray[Any], show: Show, cancelled: CancelCheck) -> Enlarged:
+    def upscale(pixels: NDArray[Any], show: ShowProgress, cancelled: CancelCheck) -> Enlarged:
         def tell(done: int, total: int) -> None:
             show(f"enlarging, tile {done} of {total}", done / total)
 

@@ -37,7 +37,7 @@ class BenchArguments:
     overwrite: bool
 
     def wanted(self) -> Wanted:
-        """What they ask for."""
+        """The request that they stand for."""
         return Wanted(
             choose_device(self.device),
             tuple(self.only),
@@ -131,17 +131,17 @@ def measure(
         _check_writable(path, arguments.overwrite)
     machine = this_machine(wanted.device)
     rounds = arguments.rounds or (_QUICK_ROUNDS if wanted.quick else _ROUNDS)
-    console.say(f"{machine.describe()}; rounds: {rounds}")
+    console.print(f"{machine.describe()}; rounds: {rounds}")
     record = Record(machine, run_contests(chosen, rounds, console.progress))
     if path is not None:
         write_record(path, record, arguments.overwrite)
     for table in tables(record):
-        console.say(f"\n{plain(table)}")
+        console.print(f"\n{plain(table)}")
     return 1 if any(row.failure for row in record.rows) else 0
 
 
 def _check_writable(path: Path, overwrite: bool) -> None:
-    """Now, and not when everything has been measured."""
+    """Checks it before the measuring, which takes long."""
     if path.exists() and not overwrite:
         raise ImageError(f"{path} exists already; use --overwrite to replace it")
     if not path.parent.is_dir():
@@ -150,10 +150,12 @@ def _check_writable(path: Path, overwrite: bool) -> None:
 
 def _compare(old: Path, new: Path, console: Console) -> None:
     before, after = read_record(old), read_record(new)
-    console.say(f"old: {before.machine.describe()}")
-    console.say(f"new: {after.machine.describe()}")
+    console.print(f"old: {before.machine.describe()}")
+    console.print(f"new: {after.machine.describe()}")
     if before.machine.processor != after.machine.processor or (
         before.machine.device != after.machine.device
     ):
-        console.say("Different machines: the ratios tell about them as well as about the program.")
-    console.say(f"\n{plain(difference_table(compare(before, after)))}")
+        console.print(
+            "Different machines: the ratios tell about them as well as about the program."
+        )
+    console.print(f"\n{plain(difference_table(compare(before, after)))}")

@@ -20,5 +20,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Colours every input; a picture that fails is named and does not stop the others."""
+    """Colours every input; a picture that fails is reported and does not stop the others."""
     return run_on_each(arguments, console, "colorization", "colouring", colorize_picture)

@@ -63,19 +63,19 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     photo: Path = arguments.picture or sample_photo()
     _check_free(arguments.output, arguments.overwrite)
     picture = read_picture(photo)
-    console.say(f"photo {photo}")
+    console.print(f"photo {photo}")
     model = parsed(ModelArguments, arguments)
-    # The restorer may read its file again when memory runs out, so it stays until the end.
+    # The restorer may read its file again when memory runs out, so the file stays until the end.
     with tempfile.TemporaryDirectory() as scratch:
         restorer = _load(model, console, Path(scratch))
         device = choose_device(model.device)
         detector = load_detector("auto", model.folders.searched("detection"), device)
         result, seconds = _restore(picture, restorer, detector, console)
         written = _write(arguments.output, picture, result, arguments.overwrite)
-        console.say(result.report.summary())
-        console.say(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
-        console.say(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.device)}")
-        console.say(f"written to {arguments.output}: {', '.join(written)}")
+        console.print(result.report.summary())
+        console.print(f"model {restorer.name} ({restorer.size} pixels), detector {detector.name}")
+        console.print(f"{seconds:.1f} s on {result.report.device}, {_peak_memory(restorer.device)}")
+        console.print(f"written to {arguments.output}: {', '.join(written)}")
     return 0
 
 
@@ -117,10 +117,10 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
 
 def _load(arguments: ModelArguments, console: Console, scratch: Path) -> Restorer:
-    """The installed model, or the stand-in with plain words about it."""
+    """The installed model, or the stand-in, which is announced."""
     if arguments.model is not None or installed_model(arguments.folders) is not None:
         return load_named_restorer(arguments)
-    console.say(
+    console.print(
         "No GPEN model is installed: using a stand-in of the same size and format, built on the\n"
         "spot, which runs every layer of the network but only SHARPENS. It restores nothing.\n"
         "For restoration put GPEN-BFR-2048.pth into models/facerestore_models."
@@ -142,7 +142,7 @@ def _write_stand_in(folder: Path) -> Path:
 def _write(
     folder: Path, picture: Picture, result: RestoredPicture, overwrite: bool
 ) -> tuple[str, ...]:
-    """Writes everything there is to show; the names of the files."""
+    """Writes all results; returns the names of the files."""
     make_folder(folder)
     write_picture(folder / _RESTORED, picture.with_pixels(result.pixels), overwrite)
     shown = to_dtype(to_float(picture.pixels), np.uint8)

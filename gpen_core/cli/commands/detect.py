@@ -17,7 +17,7 @@ from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.cancellation import TimeLimit
 from ...runtime.devices import choose_device
 from ..arguments import InputArguments, add_device, add_inputs, parsed
-from ..batch import Show, work_through
+from ..batch import ShowProgress, process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, add_detection, add_time_limit
 from ..targets import Target
@@ -36,21 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Searches every input; a picture that fails is named and does not stop the others."""
+    """Finds the faces in every input; one that fails is reported and does not stop the others."""
     inputs, detection = parsed(InputArguments, arguments), parsed(DetectionArguments, arguments)
     options = detection.options()
     time_limit: float | None = arguments.time_limit
-    TimeLimit(time_limit)  # refuses what is none
+    TimeLimit(time_limit)  # raises for an invalid one, before any work
     targets = inputs.targets(".png", (".json",))
     folders = model_folders(arguments.models).searched("detection")
     detector = load_detector(detection.detector, folders, choose_device(arguments.device))
 
-    def work(target: Target, show: Show) -> str:
+    def work(target: Target, show: ShowProgress) -> str:
         show("searching", 0.0)
         found = _detect(target, detector, options, TimeLimit(time_limit), inputs.overwrite)
         return number_of_faces(len(found.faces)) + besides(found.left_out)
 
-    return work_through(targets, work, console)
+    return process_all(targets, work, console)
 
 
 def _detect(

@@ -18,7 +18,7 @@ from ...restorers.load import Restorer
 from ...tasks import TaskResult, inpaint_aligned, inpaint_picture
 from ...tasks.hole import DEFAULT_FEATHER
 from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
-from ..batch import Show, work_through
+from ..batch import ShowProgress, process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         detector = load_detector(detection.detector, folders, restorer.device)
     painter = _Inpainter(mask, restorer, detector, options, detection.options(), arguments.feather)
 
-    def work(target: Target, show: Show) -> str:
+    def work(target: Target, show: ShowProgress) -> str:
         picture = read_picture(target.source)
         check_writable(target.output, picture)
         show("filling", 0.0)
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         write_result(target, picture, result, output, arguments.overwrite)
         return own_notes(result, restorer)
 
-    return work_through(targets, work, console)
+    return process_all(targets, work, console)
 
 
 def _files(
@@ -123,7 +123,7 @@ class _Inpainter:
     detection: DetectionOptions
     feather: int
 
-    def fill(self, pixels: NDArray[Any], show: Show) -> TaskResult:
+    def fill(self, pixels: NDArray[Any], show: ShowProgress) -> TaskResult:
         """Fills it, and shows how far it is."""
         if self.detector is None:
             return inpaint_aligned(pixels, self.mask, self.restorer, self.feather)

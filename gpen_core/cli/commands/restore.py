@@ -36,7 +36,7 @@ from ..arguments import (
     add_output,
     parsed,
 )
-from ..batch import Attempt, Show, attempt_all, beside, work_through
+from ..batch import Job, ShowProgress, process_all, run_jobs, write_in_background
 from ..console import Console
 from ..face_arguments import (
     DetectionArguments,
@@ -106,18 +106,18 @@ def _parsed(arguments: argparse.Namespace) -> _Arguments:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Restores every input; a picture that fails is named and does not stop the others."""
+    """Restores every input; one that fails is reported and does not stop the others."""
     given = _parsed(arguments)
     restoration, detection = given.restoration.options(), given.detection.options()
-    TimeLimit(given.time_limit)  # refuses what is none
+    TimeLimit(given.time_limit)  # raises for an invalid one, before any work
     if given.restoration.aligned:
         _check_aligned(given, restoration, detection)
     targets = given.inputs.targets(given.output.suffix, given.besides())
     console.progress("loading the model", 0.0)
     if given.restoration.aligned:
-        return work_through(targets, _Crops(given).restore, console)
+        return process_all(targets, _Crops(given).restore, console)
     photos = _Photos(given, restoration, detection)
-    return attempt_all(targets, photos.attempts, console)
+    return run_jobs(targets, photos.jobs, console)
 
 
 def _check_aligned(
@@ -147,7 +147,7 @@ class _Crops:
         self._limit = partial(TimeLimit, given.time_limit)
         self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
-    def restore(self, target: Target, show: Show) -> str:
+    def restore(self, target: Target, show: ShowProgress) -> str:
         """Restores one crop."""
         picture = read_picture(target.source)
         show("restoring", 0.0)
@@ -171,7 +171,7 @@ class _Photos:
         self._restoration = restoration
         self._detection = detection
         self._restorer = load_chosen_restorer(given.model, given.restoration.preset)
-        # An ONNX model may run where only onnxruntime can; all else goes where its crops are made.
+        # An ONNX model may run where only onnxruntime can; all else runs where its crops are made.
         device, folders = self._restorer.device, given.model.folders
         self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
         self._parser = load_face_parser(restoration.mask, folders, device)
@@ -179,12 +179,12 @@ class _Photos:
             given.detection.detector, folders.searched("detection"), device
         )
 
-    def attempts(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
-        """Restores the pictures; what is left to do for each is to write it."""
-        attempts = self._restored(targets, shows)
-        return beside(attempts) if overlaps(self._restorer.device) else attempts
+    def jobs(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+        """Restores the pictures; the job of each writes the result."""
+        jobs = self._restored(targets, shows)
+        return write_in_background(jobs) if overlaps(self._restorer.device) else jobs
 
-    def _restored(self, targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
+    def _restored(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
         photos: dict[int, _Photo] = {}
 
         def tasks() -> Iterator[MakeTask]:
@@ -210,10 +210,10 @@ class _Photos:
 
 
 class _Photo:
-    """One picture, from its file to the files that come of it."""
+    """One picture, from its file to the files that are written."""
 
     def __init__(
-        self, target: Target, show: Show, given: _Arguments, upscale: Upscale | None
+        self, target: Target, show: ShowProgress, given: _Arguments, upscale: Upscale | None
     ) -> None:
         self._target = target
         self._show = show
@@ -222,7 +222,7 @@ class _Photo:
         self._crops: list[NDArray[Any]] = []
 
     def read(self, cancelled: CancelCheck) -> PictureTask:
-        """Reads the picture, and enlarges it if that is wanted."""
+        """Reads the picture, and enlarges it if asked to."""
         self._show("reading", 0.0)
         self._picture = read_picture(self._target.source)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
@@ -233,7 +233,7 @@ class _Photo:
         return PictureTask(pixels, background=background)
 
     def watch(self, progress: Progress) -> None:
-        """Shows how far it is, and keeps the crops if they are wanted."""
+        """Shows the progress, and keeps the crops if they are to be written."""
         self._show(_describe(progress), progress.done / max(progress.total, 1))
         # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
         if progress.crop is not None and self._given.save_crops:
@@ -241,7 +241,7 @@ class _Photo:
             self._crops.append(to_dtype(crop, self._picture.pixels.dtype))
 
     def write(self, outcome: Outcome) -> str:
-        """Writes what came of it; returns what to say, or raises what it failed with."""
+        """Writes the result; returns what to print about it, or raises why there is none."""
         result = outcome.result()
         make_folder(self._target.output.parent)
         self._write(self._picture.with_pixels(result.pixels), result.report)

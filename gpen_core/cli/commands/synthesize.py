@@ -20,5 +20,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Makes a face of every input; a map that fails is named and does not stop the others."""
+    """Makes a face of every input; a map that fails is reported and does not stop the others."""
     return run_on_each(arguments, console, "segmentation", "making a face", synthesize_face)

@@ -67,5 +67,5 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     )
     exact = "the same" if done.difference == 0 else f"within {done.difference:.1e} of its source"
     target = escaped_line(done.target)
-    console.say(f"{target}: GPEN, {done.config.size} pixels, {done.bytes / 1e6:.1f} MB, {exact}")
+    console.print(f"{target}: GPEN, {done.config.size} pixels, {done.bytes / 1e6:.1f} MB, {exact}")
     return 0

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Shows what would be downloaded, asks, and downloads it; 1 if it was declined."""
+    """Shows what would be downloaded, asks, and downloads it; returns 1 if it was declined."""
     catalogue = load_catalogue()
     folder = arguments.into
     if folder is None:
@@ -76,15 +76,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return 0
     _show(plan, console)
     if not arguments.accept_licence and not _accepted(plan):
-        console.say("nothing was downloaded")
+        console.print("nothing was downloaded")
         return 1
     _fetch(plan, arguments.overwrite, console)
-    console.say(f"{escaped_line(plan.target)} is complete: {_what_was_checked(plan)}")
+    console.print(f"{escaped_line(plan.target)} is complete: {_what_was_checked(plan)}")
     return 0
 
 
 def _is_there(plan: Plan, console: Console) -> bool:
-    """Whether a good file is there already.
+    """Whether the model is already there.
 
     Raises:
         DownloadError: a file of that name is there and is not the model.
@@ -97,7 +97,7 @@ def _is_there(plan: Plan, console: Console) -> bool:
             f"{plan.target} exists already and is not {plan.known.model.name}: {found.reason}. Use "
             "--overwrite to replace it, or name another folder with --into."
         )
-    console.say(
+    console.print(
         f"{escaped_line(plan.target)} is there already, {found.verdict.value}: {found.reason}"
     )
     return True
@@ -117,11 +117,11 @@ def _show(plan: Plan, console: Console) -> None:
         f"           stated by: {model.licence.source}",
     ]
     for line in lines:
-        console.say(escaped_line(line))
+        console.print(escaped_line(line))
 
 
 def _accepted(plan: Plan) -> bool:
-    """Asks on the terminal.
+    """Asks the user on the terminal.
 
     Raises:
         OptionError: there is no terminal to ask on.
@@ -150,7 +150,7 @@ def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
         fetch(plan, overwrite, watch=Watch(advance))
     except KeyboardInterrupt:
         if size := plan.part.size():
-            console.complain(
+            console.error(
                 f"{plan.part.path} keeps {megabytes(size)}; the same command goes on there"
             )
         raise

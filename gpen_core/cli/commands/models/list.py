@@ -23,13 +23,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the catalogue."""
     models = load_catalogue().models
     if arguments.json:
-        console.say(json.dumps([to_dict(model) for model in models], indent=2))
+        console.print(json.dumps([to_dict(model) for model in models], indent=2))
         return 0
     rows = [("MODEL", "TASK", "FILE", "MB", "SHA-256", "LICENCE")]
     rows += [_row(model, file) for model in models for file in model.files]
     for line in table(rows):
-        console.say(line)
-    console.say("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
+        console.print(line)
+    console.print("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
     return 0
 
 

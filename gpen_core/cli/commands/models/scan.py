@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Prints what every file is; 0 whatever that is."""
+    """Prints what every file is; returns 0."""
     paths = _paths(arguments)
     number = {path: index for index, path in enumerate(paths)}
 
@@ -56,18 +56,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     scanned = list(scan(paths, load_catalogue(), advance=advance))
     if arguments.json:
-        console.say(json.dumps([file.to_dict() for file in scanned], indent=2))
+        console.print(json.dumps([file.to_dict() for file in scanned], indent=2))
     elif scanned:
-        _say(scanned, console)
+        _print(scanned, console)
     else:
         places = arguments.folders or model_folders(arguments.models).roots
         named = ", ".join(escaped_line(place.absolute()) for place in places)
-        console.say(f"no model files in {named}")
+        console.print(f"no model files in {named}")
     return 0
 
 
 def searched_everywhere(folders: ModelFolders) -> list[Path]:
-    """Every folder that is searched for a model of any role, none twice."""
+    """Every folder that is searched for models of some role, none twice."""
     return list(dict.fromkeys(path for role in get_args(Role) for path in folders.searched(role)))
 
 
@@ -84,16 +84,16 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _say(scanned: Iterable[ScannedFile], console: Console) -> None:
+def _print(scanned: Iterable[ScannedFile], console: Console) -> None:
     rows = [("FILE", "MB", "IS", "TASK", "HASH"), *(_row(file) for file in scanned)]
     head, *lines = table(rows)
-    console.say(head)
+    console.print(head)
     for file, line in zip(scanned, lines, strict=True):
-        console.say(line)
+        console.print(line)
         for doubt in file.doubts:
-            console.say(f"  ! {doubt}")
+            console.print(f"  ! {doubt}")
         if file.trouble is not None:
-            console.say(f"  ! {file.trouble}")
+            console.print(f"  ! {file.trouble}")
 
 
 def _row(file: ScannedFile) -> tuple[str, ...]:

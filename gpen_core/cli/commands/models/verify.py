@@ -1,4 +1,4 @@
-"""`gpen models verify`: whether files are what they say."""
+"""`gpen models verify`: whether files are what their names say."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Prints the outcome for each file; 1 if one is not what it says."""
+    """Prints the outcome for each file; returns 1 if one is not what its name says."""
     catalogue, folders = load_catalogue(), model_folders(arguments.models)
     paths = [path for name in arguments.files for path in _paths(name, catalogue, folders)]
     outcomes: list[Verification] = []
@@ -61,9 +61,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         outcomes.append(verify_file(path, catalogue, advance=advance))
         if not arguments.json:
-            _say(outcomes[-1], console)
+            _print(outcomes[-1], console)
     if arguments.json:
-        console.say(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
+        console.print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
     return int(any(outcome.verdict is Verdict.WRONG for outcome in outcomes))
 
 
@@ -91,11 +91,11 @@ def _paths(name: str, catalogue: Catalogue, folders: ModelFolders) -> list[Path]
     return found
 
 
-def _say(outcome: Verification, console: Console) -> None:
+def _print(outcome: Verification, console: Console) -> None:
     what = "" if outcome.expected is None else f"{outcome.expected.name} "
-    console.say(
+    console.print(
         f"{escaped_line(outcome.scanned.path)}: {what}{outcome.verdict.value}: {outcome.reason}"
     )
     if outcome.expected is not None and outcome.verdict is not Verdict.WRONG:
         licence = outcome.expected.licence
-        console.say(f"  licence: {licence.terms} ({licence.source})")
+        console.print(f"  licence: {licence.terms} ({licence.source})")
