@@ -69,6 +69,16 @@ def plan_targets(
     return targets
 
 
+def check_free(path: Path, overwrite: bool) -> None:
+    """Rejects a file that exists already and is not to be replaced.
+
+    Raises:
+        ImageError: it exists.
+    """
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path} exists already; use --overwrite to replace it")
+
+
 def _sources(inputs: Sequence[Path], recursive: bool, output: Path) -> list[tuple[Path, Path]]:
     """The pictures the inputs stand for, each with its path relative to its input, none twice."""
     found: dict[Path, tuple[Path, Path]] = {}

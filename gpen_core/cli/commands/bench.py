@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bench.cases import CONFIGURATIONS, PARTS, Contest, Part
-from ...bench.comparing import compare
 from ...bench.machine import this_machine
 from ...bench.processes import run_contests
 from ...bench.records import Record, read_record, write_record
+from ...bench.stats import compare
 from ...bench.suite import Wanted, contests
 from ...bench.summary import difference_table, tables
 from ...bench.table import plain
@@ -19,6 +19,7 @@ from ...errors import ImageError
 from ...runtime.devices import PRECISIONS, Precision, choose_device
 from ..arguments import add_overwrite, parsed
 from ..console import Console
+from ..targets import check_free
 
 _ROUNDS, _QUICK_ROUNDS = 3, 1
 
@@ -128,7 +129,10 @@ def measure(
     """
     path = arguments.json
     if path is not None:
-        _check_writable(path, arguments.overwrite)
+        # Before the measuring, which takes long.
+        check_free(path, arguments.overwrite)
+        if not path.parent.is_dir():
+            raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
     machine = this_machine(wanted.device)
     rounds = arguments.rounds or (_QUICK_ROUNDS if wanted.quick else _ROUNDS)
     console.print(f"{machine.describe()}; rounds: {rounds}")
@@ -138,14 +142,6 @@ def measure(
     for table in tables(record):
         console.print(f"\n{plain(table)}")
     return 1 if any(row.failure for row in record.rows) else 0
-
-
-def _check_writable(path: Path, overwrite: bool) -> None:
-    """Checks it before the measuring, which takes long."""
-    if path.exists() and not overwrite:
-        raise ImageError(f"{path} exists already; use --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
 
 
 def _compare(old: Path, new: Path, console: Console) -> None:

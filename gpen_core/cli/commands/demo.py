@@ -27,6 +27,7 @@ from ...runtime.devices import choose_device
 from ..arguments import ModelArguments, add_model, add_overwrite, parsed
 from ..console import Console
 from ..loaders import installed_model, load_named_restorer
+from ..targets import check_free
 from . import NOTICE
 
 _RESTORED, _FACES, _PAIR, _REPORT = "restored.png", "faces.png", "before-after.png", "report.json"
@@ -61,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Restores the sample photo; writes pictures and report; prints time and memory."""
     photo: Path = arguments.picture or sample_photo()
-    _check_free(arguments.output, arguments.overwrite)
+    for name in (_RESTORED, _FACES, _PAIR, _REPORT):
+        check_free(arguments.output / name, arguments.overwrite)
     picture = read_picture(photo)
     console.print(f"photo {photo}")
     model = parsed(ModelArguments, arguments)
@@ -108,12 +110,6 @@ def _restore(
     began = time.perf_counter()
     result = restore_picture(picture.pixels, restorer, detector, progress=show)
     return result, time.perf_counter() - began
-
-
-def _check_free(folder: Path, overwrite: bool) -> None:
-    for name in (_RESTORED, _FACES, _PAIR, _REPORT):
-        if (folder / name).exists() and not overwrite:
-            raise ImageError(f"{folder / name} exists already; use --overwrite to replace it")
 
 
 def _load(arguments: ModelArguments, console: Console, scratch: Path) -> Restorer:

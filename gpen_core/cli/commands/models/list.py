@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 
+from ....bench.table import align_columns
 from ....model_files import Model, ModelFile, load_catalogue
 from ....model_files.catalogue import to_dict
 from ...arguments import add_json
 from ...console import Console
-from ...table import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         return 0
     rows = [("MODEL", "TASK", "FILE", "MB", "SHA-256", "LICENCE")]
     rows += [_row(model, file) for model in models for file in model.files]
-    for line in table(rows):
+    for line in align_columns(rows):
         console.print(line)
     console.print("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
     return 0

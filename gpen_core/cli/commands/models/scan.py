@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from ....bench.table import align_columns
 from ....errors import CheckpointError
 from ....escaping import escaped_line
 from ....model_files import ScannedFile, load_catalogue, model_files, scan
 from ....model_files.folders import ModelFolders, Role, model_folders
 from ...arguments import add_folders, add_json, add_quiet
 from ...console import Console
-from ...table import table
 
 _EXAMPLES = """\
 examples:
@@ -86,7 +86,7 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
 
 def _print(scanned: Iterable[ScannedFile], console: Console) -> None:
     rows = [("FILE", "MB", "IS", "TASK", "HASH"), *(_row(file) for file in scanned)]
-    head, *lines = table(rows)
+    head, *lines = align_columns(rows)
     console.print(head)
     for file, line in zip(scanned, lines, strict=True):
         console.print(line)
