@@ -19,8 +19,8 @@ from foreign_networks import onnxruntime_method, reference_method
 
 from gpen_core.bench.cases import Method
 from gpen_core.bench.suite import contests, sizes_of
-from gpen_core.cli.argument_groups import add_bench
-from gpen_core.cli.bench import measure, wanted_of
+from gpen_core.cli.arguments import parsed
+from gpen_core.cli.commands.bench import BenchArguments, add_measuring, measure
 from gpen_core.cli.console import Console
 from gpen_core.errors import GpenError
 
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="a checkout of yangxy/GPEN (default: GPEN_REFERENCE)",
     )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    add_bench(parser)
+    add_measuring(parser)
     parser.set_defaults(device="cpu")
     return parser
 
@@ -50,10 +50,10 @@ def foreign_methods(arguments: argparse.Namespace, console: Console) -> list[Met
     checkout = Path(arguments.reference)
     methods = [reference_method(checkout)] if "reference" in arguments.methods else []
     # The session's input and output are in the processor's memory.
-    wanted = wanted_of(arguments)
+    wanted = parsed(BenchArguments, arguments).wanted()
     on_cpu = wanted.device.type == "cpu"
     if on_cpu and "onnxruntime" in arguments.methods and "network" in arguments.only:
-        console.say("onnxruntime: exporting the reference where that is not done yet")
+        console.print("onnxruntime: exporting the reference where that is not done yet")
         methods.append(onnxruntime_method(checkout, sizes_of(wanted)))
     return methods
 
@@ -67,14 +67,15 @@ def main() -> int:
     with Console(arguments.quiet) as console:
         try:
             methods = foreign_methods(arguments, console)
-            wanted = wanted_of(arguments)
+            chosen = parsed(BenchArguments, arguments)
+            wanted = chosen.wanted()
             names = [method.name for method in methods]
-            return measure(wanted, contests(wanted, methods, names), arguments, console)
+            return measure(wanted, contests(wanted, methods, names), chosen, console)
         except GpenError as error:
-            console.complain(f"{parser.prog}: {error}")
+            console.error(f"{parser.prog}: {error}")
             return 1
         except KeyboardInterrupt:
-            console.complain(f"{parser.prog}: interrupted")
+            console.error(f"{parser.prog}: interrupted")
             return 130
 
 

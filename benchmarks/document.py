@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from gpen_core.bench.cases import NetworkCase, PipelineCase
-from gpen_core.bench.ratios import figures
 from gpen_core.bench.records import Record, Row, read_record
+from gpen_core.bench.stats import figures
 from gpen_core.bench.suite import COMPILED, GRAPH, STRIPS, WHOLE, Wanted, contests
 from gpen_core.bench.summary import busy, mebibytes, seconds, tables
 from gpen_core.bench.table import Table, markdown

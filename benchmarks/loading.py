@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from gpen_core.bench.cases import CONFIGURATIONS
-from gpen_core.bench.ratios import Spread, spread
+from gpen_core.bench.stats import Spread, spread
 from gpen_core.checkpoints import read_state_dict
 from gpen_core.conversion.convert import convert_model
 from gpen_core.network.synthetic_weights import random_state

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gpen_core.bench.cases import NetworkCase
-from gpen_core.bench.ratios import figures
 from gpen_core.bench.records import Row, read_record
+from gpen_core.bench.stats import figures
 from gpen_core.errors import GpenError
 from gpen_core.runtime.optional_packages import require
 

@@ -17,16 +17,15 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core.bench import allocator, measure_pipeline, probes, processes, suite
+from gpen_core.bench import measure_pipeline, probes, processes, suite
 from gpen_core.bench.cases import Contest, Method, NetworkCase, PasteCase, PipelineCase
 from gpen_core.bench.child import answer
-from gpen_core.bench.comparing import compare
 from gpen_core.bench.machine import Machine, this_machine
 from gpen_core.bench.measure_paste import paste_frames, paste_regions
 from gpen_core.bench.processes import run_contests, run_fresh
-from gpen_core.bench.ratios import Spread, figures, ratios, spread
 from gpen_core.bench.records import Record, Row, read_record, write_record
 from gpen_core.bench.scenes import scene
+from gpen_core.bench.stats import Spread, compare, figures, ratios, spread
 from gpen_core.bench.suite import Wanted, contests
 from gpen_core.bench.summary import difference_table, tables
 from gpen_core.bench.table import Table, markdown, plain
@@ -379,9 +378,9 @@ class TestProcesses:
 
     def test_only_glibc_has_the_setting(self, monkeypatch):
         monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-        assert allocator.allocators() == ("default",)
+        assert processes.allocators() == ("default",)
         monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.31"))
-        assert allocator.allocators() == ("default", "kept")
+        assert processes.allocators() == ("default", "kept")
 
 
 class TestProbes:

@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 
 from gpen_core import __version__
-from gpen_core.cli import batch, main, restore, self_test, setting_up
+from gpen_core.cli import batch, loaders, main, self_test
+from gpen_core.cli.commands import restore
+from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.console import Console
-from gpen_core.cli.sample import sample_photo
-from gpen_core.cli.setting_up import installed_model
+from gpen_core.cli.loaders import installed_model
 from gpen_core.errors import ImageError
 from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.model_files.folders import ModelFolders, user_folder
@@ -175,7 +176,7 @@ class TestRestore:
         monkeypatch.setattr(picture_work, "search_faces", defective)
         status, _, err = run("restore", "a.png", "b.png", "-o", "out")
         assert (status, files("out")) == (1, ["b.png"])
-        assert err.startswith("a.png: failed in a way that is not foreseen")
+        assert err.startswith("a.png: unexpected error")
         assert "ZeroDivisionError: a defect" in err
         assert err.endswith("1 of 2 pictures failed\n")
 
@@ -381,7 +382,7 @@ class TestOverlapping:
         monkeypatch.setattr(restore, "write_picture", writing)
         run("restore", "in", "-o", "out")
         assert len(written) == 30
-        assert max(most) <= 2 * batch._AT_ONCE + 8
+        assert max(most) <= 2 * batch._WRITERS + 8
 
 
 class TestAligned:
@@ -506,7 +507,7 @@ class TestModels:
         assert "Found, but not named like GPEN's: GFPGANv1.4.pth." in err
 
     def test_an_onnx_file_is_not_taken_without_onnxruntime(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(setting_up, "is_installed", lambda _module: False)
+        monkeypatch.setattr(loaders, "is_installed", lambda _module: False)
         for name in ("GPEN-BFR-2048.onnx", "GPEN-BFR-512.pth"):
             (tmp_path / name).write_bytes(b"x")
         assert installed_model(ModelFolders((tmp_path,))).name == "GPEN-BFR-512.pth"
@@ -695,9 +696,9 @@ class TestDemo:
         assert run("demo", "--model", str(models / "same.pth"), "--overwrite")[0] == 0
 
     def test_the_stand_in_is_named_as_what_it_is(self, run, monkeypatch):
-        from gpen_core.cli import sample
+        from gpen_core.cli.commands import demo
 
-        monkeypatch.setattr(sample, "PUBLISHED", {2048: CONFIG})
+        monkeypatch.setattr(demo, "PUBLISHED", {2048: CONFIG})
         status, out, _ = run("demo", "-o", "shown")
         assert status == 0
         assert "No GPEN model is installed: using a stand-in" in out
@@ -754,13 +755,13 @@ class TestConsole:
         monkeypatch.setattr(sys, "stderr", terminal)
         with Console(quiet=True) as console:
             console.progress("working", 0.5)
-            console.complain("trouble")
+            console.error("trouble")
         assert terminal.shown() == "trouble\n"
 
     def test_any_name_can_be_shown_anywhere(self, monkeypatch):
         terminal = Terminal("ascii")
         monkeypatch.setattr(sys, "stdout", terminal)
-        Console().say("ä \udcff 64×64")
+        Console().print("ä \udcff 64×64")
         assert terminal.shown() == "\\xe4 \\udcff 64\\xd764\n"
 
     def test_faces_and_pictures_are_counted(self, monkeypatch, run, photo):

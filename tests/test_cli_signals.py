@@ -51,7 +51,7 @@ KILLER = """
 import os, signal, sys, time, traceback
 import torch
 from gpen_core.__main__ import program
-import gpen_core.cli.restore
+import gpen_core.cli.commands.restore
 
 torch.set_num_threads(1)
 for line in sys.stdin:

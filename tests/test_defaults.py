@@ -21,7 +21,7 @@ from gpen_core import (
     synthesize_face,
 )
 from gpen_core.bench.measure_network import picture
-from gpen_core.cli.sample import sample_photo
+from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.self_test import run_tests
 from gpen_core.compositing.face_parsing import load_face_parser
 from gpen_core.conversion.to_onnx import difference_from_torch, write_onnx

@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from gpen_core.cli import doctor
+from gpen_core.cli.commands import doctor
 from gpen_core.errors import OptionError
 from gpen_core.runtime import devices
 from gpen_core.runtime.devices import (

@@ -181,7 +181,7 @@ def test_the_command_line_prints_any_name_on_any_terminal(tmp_path, encoding):
 
 def test_a_result_for_programs_is_whole(capsys):
     with Console() as console:
-        console.say("a" * 5000 + "\n\x1b")
+        console.print("a" * 5000 + "\n\x1b")
     assert capsys.readouterr().out == "a" * 5000 + "\n\\x1b\n"
 
 

@@ -245,3 +245,19 @@ class TestTyping:
     def test_the_version_is_that_of_the_project(self):
         text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
         assert f'version = "{gpen_core.__version__}"' in text.splitlines()
+
+
+@pytest.mark.parametrize("arguments", ["--help", "models --help", "--version", "no-such-command"])
+def test_help_of_the_command_line_loads_no_network_library(arguments):
+    """Only the arguments of the command that is named are built, which may need them."""
+    code = """
+import sys
+from gpen_core.cli.parser import build_parser
+try:
+    build_parser().parse_args(sys.argv[1].split())
+except SystemExit:
+    print(*sys.modules)
+"""
+    loaded = run(code, arguments).split()
+    assert "gpen_core.cli.parser" in loaded
+    assert not {"torch", "numpy", *OPTIONAL} & set(loaded)

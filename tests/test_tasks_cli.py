@@ -9,9 +9,11 @@ import skimage.data
 import torch
 from PIL import Image
 
-from gpen_core.cli import main, setting_up
+from gpen_core.cli import loaders, main
+from gpen_core.cli.arguments import ModelArguments, parsed
+from gpen_core.cli.face_arguments import RestorationArguments
+from gpen_core.cli.loaders import installed_model, load_preset_restorer
 from gpen_core.cli.parser import build_parser
-from gpen_core.cli.setting_up import installed_model, load_preset_restorer, restoration_options
 from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.images import Picture, read_picture, write_picture
@@ -250,6 +252,14 @@ class TestModels:
         assert installed_model(ModelFolders((tmp_path,))) is None
 
 
+def restoration_options(arguments):
+    return parsed(RestorationArguments, arguments).options()
+
+
+def load_restorer_of(arguments):
+    return load_preset_restorer(parsed(ModelArguments, arguments), arguments.preset)
+
+
 class TestPreset:
     def arguments(self, *more):
         return build_parser().parse_args(["restore", "in.png", "-o", "out", *more])
@@ -275,23 +285,23 @@ class TestPreset:
             taken.append(path.name)
             return type("Model", (), {"size": 2048 if "2048" in path.name else 512})
 
-        monkeypatch.setattr(setting_up, "load_for_task", load)
+        monkeypatch.setattr(loaders, "load_for_task", load)
         selfie = ("--preset", "selfie", "--models", str(tmp_path))
-        load_preset_restorer(self.arguments(*selfie))
-        load_preset_restorer(self.arguments(*selfie, "--model", "GPEN-BFR-512.pth"))
+        load_restorer_of(self.arguments(*selfie))
+        load_restorer_of(self.arguments(*selfie, "--model", "GPEN-BFR-512.pth"))
         assert taken == ["GPEN-BFR-2048.pth", "GPEN-BFR-512.pth"]
 
     def test_another_size_is_not_taken_silently(self, models, tmp_path):
         selfie = self.arguments("--preset", "selfie", "--models", str(tmp_path))
         (tmp_path / "GPEN-BFR-512.pth").write_bytes((models[0] / "noise.pth").read_bytes())
         with pytest.raises(CheckpointError, match="of 2048 pixels, and none is installed"):
-            load_preset_restorer(selfie)
+            load_restorer_of(selfie)
         (tmp_path / "GPEN-BFR-2048.pth").write_bytes((models[0] / "noise.pth").read_bytes())
         with pytest.raises(CheckpointError, match="named for 2048 pixels, but holds a model of 64"):
-            load_preset_restorer(selfie)
+            load_restorer_of(selfie)
 
     def test_it_does_not_apply_to_crops(self):
-        from gpen_core.cli.restore import run
+        from gpen_core.cli.commands.restore import run
 
         with pytest.raises(OptionError, match="options of detection and restoration"):
             run(self.arguments("--preset", "selfie", "--aligned"), None)

@@ -45,7 +45,7 @@ class NetworkCase:
     device: str = "cpu"
     precision: Precision = "fp32"
     allocator: AllocatorName = "default"
-    """How the C library gives memory out, see `allocator`."""
+    """How the C library allocates memory, see `processes`."""
 
     batch: int = 1
     """Crops restored together."""

@@ -2,6 +2,12 @@
 
 A process that measures has done nothing else before, so each method pays for its own memory; and
 whatever else the machine does meanwhile falls on all methods alike, round by round.
+
+By default glibc returns large blocks to the system as soon as they are freed, and each page of the
+next block costs a page fault: a large part of the time of a network that takes much memory. Which
+part depends on the machine, so the network is measured with both settings of the allocator:
+"default", in which users run, and "kept", in which freed memory stays with the process and is used
+again without faults.
 """
 
 from __future__ import annotations
@@ -9,18 +15,33 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BenchmarkError
-from .allocator import environment
-from .cases import Case, Contest, Method, NetworkCase, Run
+from .cases import AllocatorName, Case, Contest, Method, NetworkCase, Run
 from .records import Row
+
+_MALLOC = "MALLOC_"
+
+# Not a huge MALLOC_MMAP_THRESHOLD_ to keep blocks on the heap: glibc before 2.35 ignores values
+# above 32 MiB.
+_KEPT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
 
 Tell = Callable[[str, float], None]
 """Called before each run with what comes, and how much of everything is done, 0 to 1."""
+
+
+def allocators() -> tuple[AllocatorName, ...]:
+    """The settings that exist on this system."""
+    return ("default", "kept") if platform.libc_ver()[0] == "glibc" else ("default",)
 
 
 def run_contests(contests: Sequence[Contest], rounds: int, tell: Tell) -> tuple[Row, ...]:
@@ -104,12 +125,19 @@ def _run_to_end(command: list[str], variables: dict[str, str], text: str) -> tup
 
 def _environment(case: Case, method: Method, package: str) -> dict[str, str]:
     allocator = case.allocator if isinstance(case, NetworkCase) else "default"
-    variables = environment(allocator, os.environ)
+    variables = _allocator_variables(allocator, os.environ)
     home = Path(__file__).resolve().parents[package.count(".") + 1]
     before = variables.get("PYTHONPATH")
     paths = [str(home), *method.paths, *([before] if before else [])]
     # Safe path: a file torch.py in the user's folder is not ours.
     return variables | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+
+
+def _allocator_variables(allocator: AllocatorName, parent: Mapping[str, str]) -> dict[str, str]:
+    """A process's environment variables for a setting, made of its parent's."""
+    # What a user has set for other programs would make "default" something else.
+    variables = {name: value for name, value in parent.items() if not name.startswith(_MALLOC)}
+    return variables | _KEPT if allocator == "kept" else variables
 
 
 def _why(status: int, errors: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from ..runtime.devices import Precision, has_graphs
-from .allocator import allocators
 from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
+from .processes import allocators
 
 _PACKAGE = __package__ or ""
 

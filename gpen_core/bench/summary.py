@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .cases import PARTS, Case, NetworkCase, PasteCase, PipelineCase
-from .comparing import FIGURES, Change, Difference
 from .measure_pipeline import STAGES
-from .ratios import Spread, figures, ratios
 from .records import Record, Row
+from .stats import FIGURES, Change, Difference, Spread, figures, ratios
 from .table import Table
 
 NOT_MEASURED = "not measured"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from ..errors import GpenError, OptionError
 from .console import Console
-from .signals import exit_status
+from .parser import build_parser
+from .signals import exit_status, raise_on_signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,31 +30,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    from .parser import build_parser  # which takes a second: it loads torch
-
     arguments = build_parser().parse_args(argv)
     with Console(arguments.quiet) as console:
         try:
+            raise_on_signals()
             return arguments.run(arguments, console)
         except BrokenPipeError:
             _discard_output()
             return 1
         except OptionError as error:
-            console.complain(f"gpen: {error}")
+            console.error(f"gpen: {error}")
             return 2
         except (GpenError, OSError) as error:
-            console.complain(f"gpen: {error}")
+            console.error(f"gpen: {error}")
             return 1
         except KeyboardInterrupt as interrupt:
-            console.complain("gpen: interrupted")
+            console.error("gpen: interrupted")
             return exit_status(interrupt)
 
 
 def _open_closed_streams() -> None:
-    """Gives standard streams that the caller has closed to nowhere.
+    """Connects standard streams that the caller has closed to the null device.
 
-    Python has None in their place; and a picture that is opened next must not get their number,
-    since libraries write messages to it.
+    Python has None in their place. The next picture that is opened must not get their file
+    descriptor either, since libraries write messages to it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -63,10 +63,10 @@ def _open_closed_streams() -> None:
 def _flush_output() -> None:
     try:
         sys.stdout.flush()
-    except OSError:  # a full disk was told when it was written to
+    except OSError:  # a full disk was reported when it was written to
         _discard_output()
 
 
 def _discard_output() -> None:
-    """Whoever read our output has gone: Python's own flush at the end must not fail again."""
+    """The reader of our output is gone; Python's own flush at exit must not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Many pictures one after the other: a bad one is named and does not stop the rest."""
+"""Works through many pictures: one that fails is reported and does not stop the rest."""
 
 from __future__ import annotations
 
@@ -13,82 +13,82 @@ from ..escaping import escaped_line
 from .console import Console
 from .targets import Target
 
-Show = Callable[[str, float], None]
-"""Shows a stage of the work on one picture, and how much of it is done, 0 to 1."""
+ShowProgress = Callable[[str, float], None]
+"""Shows the current stage of the work on one picture, and the part of it that is done, 0 to 1."""
 
-Work = Callable[[Target, Show], str]
-"""Works on one picture; returns what to say about it."""
+Process = Callable[[Target, ShowProgress], str]
+"""Processes one picture; returns what to print about it."""
 
-Attempt = Callable[[], str]
-"""Does what is left to do for a picture; returns what to say about it, or raises its failure."""
+Job = Callable[[], str]
+"""Does the rest of the work on one picture; returns what to print about it. May raise."""
 
-Attempts = Callable[[Sequence[Target], Sequence[Show]], Generator[Attempt]]
-"""Yields an attempt for each picture, in their order; may work ahead between them."""
+MakeJobs = Callable[[Sequence[Target], Sequence[ShowProgress]], Generator[Job]]
+"""Yields a job for each picture, in their order; may work ahead between them."""
 
-_AT_ONCE = 4
-"""Pictures that are written at the same time."""
+_WRITERS = 4
+"""Threads that write pictures."""
 
 _log = logging.getLogger("gpen")
 
 
-def work_through(targets: Sequence[Target], work: Work, console: Console) -> int:
-    """Works on every target, one at a time, and sums up what failed.
+def process_all(targets: Sequence[Target], process: Process, console: Console) -> int:
+    """Processes every target, one at a time, and summarizes the failures.
 
     Returns:
         The exit status: 1 if a picture failed.
     """
 
-    def attempts(targets: Sequence[Target], shows: Sequence[Show]) -> Generator[Attempt]:
+    def make_jobs(targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
         for target, show in zip(targets, shows, strict=True):
 
-            def attempt(target: Target = target, show: Show = show) -> str:
+            def job(target: Target = target, show: ShowProgress = show) -> str:
                 show("reading", 0.0)
-                return work(target, show)
+                return process(target, show)
 
-            yield attempt
+            yield job
 
-    return attempt_all(targets, attempts, console)
+    return run_jobs(targets, make_jobs, console)
 
 
-def attempt_all(targets: Sequence[Target], attempts: Attempts, console: Console) -> int:
-    """Makes the attempt for every target and sums up what failed.
+def run_jobs(targets: Sequence[Target], make_jobs: MakeJobs, console: Console) -> int:
+    """Runs the job of every target and summarizes the failures.
 
     Returns:
         The exit status: 1 if a picture failed.
     """
     batch = _Batch(targets, console)
-    shows = [batch.shower(position) for position in range(len(targets))]
+    shows = [batch.progress_for(position) for position in range(len(targets))]
     try:
-        with closing(attempts(targets, shows)) as all_attempts:
-            for attempt in all_attempts:
-                batch.make(attempt)
+        with closing(make_jobs(targets, shows)) as jobs:
+            for job in jobs:
+                batch.run(job)
     except KeyboardInterrupt:
-        console.complain(f"stopped after {batch.finished} of {len(targets)} pictures")
+        console.error(f"stopped after {batch.finished} of {len(targets)} pictures")
         raise
-    return batch.sum_up()
+    return batch.summarize()
 
 
-def beside(attempts: Generator[Attempt]) -> Generator[Attempt]:
-    """The same attempts, made in threads while the next pictures are worked on.
+def write_in_background(jobs: Generator[Job]) -> Generator[Job]:
+    """Runs jobs in threads while the next pictures are processed; yields what waits for each.
 
-    Packing a PNG takes longer than a graphics card takes for its faces.
+    Compressing a PNG takes longer than a GPU needs for its faces.
     """
     waiting: deque[Future[str]] = deque()
-    with closing(attempts), ThreadPoolExecutor(_AT_ONCE, "gpen-write") as pool:
+    with closing(jobs), ThreadPoolExecutor(_WRITERS, "gpen-write") as pool:
         try:
-            for attempt in attempts:
-                waiting.append(pool.submit(attempt))
-                if len(waiting) > _AT_ONCE:
+            for job in jobs:
+                waiting.append(pool.submit(job))
+                if len(waiting) > _WRITERS:
                     yield waiting.popleft().result
             while waiting:
                 yield waiting.popleft().result
         finally:
-            for attempt in waiting:
-                attempt.cancel()
+            for future in waiting:
+                future.cancel()
 
 
 class _Batch:
-    """Counts pictures and tells what became of them."""
+    """Counts the pictures and prints the result of each."""
 
     def __init__(self, targets: Sequence[Target], console: Console) -> None:
         self.finished = 0
@@ -96,7 +96,7 @@ class _Batch:
         self._targets = targets
         self._console = console
 
-    def shower(self, position: int) -> Show:
+    def progress_for(self, position: int) -> ShowProgress:
         """Shows the progress of a picture while it is the next one to be finished."""
         name, total = self._targets[position].source.name, len(self._targets)
         place = f" ({position + 1} of {total})" if total > 1 else ""
@@ -107,32 +107,30 @@ class _Batch:
 
         return show
 
-    def make(self, attempt: Attempt) -> None:
-        """Makes the attempt for the next picture; a failure is logged."""
+    def run(self, job: Job) -> None:
+        """Runs the job of the next picture; logs a failure."""
         target = self._targets[self.finished]
         try:
-            said = attempt()
+            text = job()
         except (GpenError, OSError, MemoryError) as error:
-            text = escaped_line(error) or "memory ran out"
+            reason = escaped_line(error) or "memory ran out"
             source = escaped_line(target.source)
-            _log.error("%s", text if source in text else f"{source}: {text}")
+            _log.error("%s", reason if source in reason else f"{source}: {reason}")
             self._failed += 1
-        except Exception:  # noqa: BLE001 - a defect that one picture meets must not cost the others
-            _log.exception(
-                "%s: failed in a way that is not foreseen; please report it", target.source
-            )
+        except Exception:  # noqa: BLE001 - a bug met by one picture must not stop the others
+            _log.exception("%s: unexpected error; please report it", target.source)
             self._failed += 1
         else:
             paths = f"{escaped_line(target.source)} -> {escaped_line(target.output)}"
-            self._console.say(f"{paths}{said and ': '}{said}")
+            self._console.print(f"{paths}{text and ': '}{text}")
         self.finished += 1
 
-    def sum_up(self) -> int:
-        """Tells how many pictures are done; returns the exit status."""
+    def summarize(self) -> int:
+        """Prints how many pictures are done; returns the exit status."""
         total = len(self._targets)
         if self._failed:
             plural = "" if total == 1 else "s"
-            self._console.complain(f"{self._failed} of {total} picture{plural} failed")
+            self._console.error(f"{self._failed} of {total} picture{plural} failed")
         elif total > 1:
-            self._console.say(f"{total} pictures done")
+            self._console.print(f"{total} pictures done")
         return 1 if self._failed else 0

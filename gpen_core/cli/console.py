@@ -26,7 +26,7 @@ class Console:
         """`quiet` shows no bar; messages appear all the same."""
         self._bar = not quiet and sys.stderr.isatty()
         self._shown = 0
-        # Pictures are prepared in a thread of their own, and whatever is logged there comes here.
+        # Pictures are prepared in another thread, whose log records arrive here too.
         self._lock = threading.RLock()
         self._handler = _Handler(self)
 
@@ -55,13 +55,13 @@ class Console:
             _write(sys.stderr, "\r" + line.ljust(self._shown))
             self._shown = len(line)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Prints a result on standard output."""
         with self._lock:
             self._clear()
             _write(sys.stdout, _fit(text) + "\n")
 
-    def complain(self, text: str) -> None:
+    def error(self, text: str) -> None:
         """Prints about trouble on standard error; where that is closed, nobody can be told."""
         with self._lock, suppress(OSError):
             self._clear()
@@ -82,7 +82,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one record."""
-        self._console.complain(self.format(record))
+        self._console.error(self.format(record))
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Tests with known answers that `gpen doctor` runs on the user's own machine."""
+"""Tests with known results that `gpen doctor` runs on the user's machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..runtime.devices import uses_tf32, without_tf32
 _CONFIG = GpenConfig(256, 1, 0.125)
 _ALLOWED_ERROR = 1e-5
 _ALLOWED_ERROR_IN_TF32 = 2e-3
-"""Emulated it is off by 7e-4: 10 bits after the point in place of 23."""
+"""The emulated error is 7e-4: TF32 has a mantissa of 10 bits instead of 23."""
 _LEAST_PSNR = 50.0
 _ALLOWED_SHIFT = 0.1
 _ALLOWED_COLOUR = 0.05
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def run_tests(device: torch.device) -> tuple[Outcome, ...]:
-    """Runs every test; what fails with an error is an outcome as well."""
+    """Runs every test; one that raises counts as failed."""
     outcomes: list[Outcome] = []
     tests = [("network", _network), ("geometry and colour", _pipeline)]
     if uses_tf32(device):
@@ -55,7 +55,7 @@ def run_tests(device: torch.device) -> tuple[Outcome, ...]:
     for name, test in tests:
         try:
             outcome = test(device)
-        except (GpenError, RuntimeError) as error:  # torch has no narrower type for its trouble
+        except (GpenError, RuntimeError) as error:  # torch has no narrower type for its errors
             outcome = Outcome(False, f"stopped with: {error}")
         verdict = "pass" if outcome.passed else "FAIL"
         outcomes.append(Outcome(outcome.passed, f"{name}: {verdict} ({outcome.text})"))
@@ -68,12 +68,12 @@ def _network(device: torch.device) -> Outcome:
 
 
 def _network_in_tf32(device: torch.device) -> Outcome:
-    """As pictures are restored on a card that has it."""
+    """As pictures are restored on a GPU that supports it."""
     return _passthrough(device, _ALLOWED_ERROR_IN_TF32)
 
 
 def _passthrough(device: torch.device, allowed: float) -> Outcome:
-    """A network that must return its input, in one piece and in strips."""
+    """A network that must return its input, as a whole and in strips."""
     network = GpenNetwork(passthrough_state(_CONFIG), _CONFIG, torch.float32).to(device)
     shape = (1, 3, _CONFIG.size, _CONFIG.size)
     image = noise(shape) * 2 - 1

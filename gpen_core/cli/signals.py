@@ -1,6 +1,6 @@
 """Signals that end the program: Ctrl-C, `docker stop` (SIGTERM), a closed terminal (SIGHUP).
 
-While the program starts they end it at once, as there is nothing to tidy up. Once the work begins
+While the program starts they end it at once, as there is nothing to clean up. Once the work begins
 they raise in the main thread, so that unfinished files go, and `main` gives the exit status.
 """
 
@@ -16,7 +16,7 @@ _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, nam
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal other than Ctrl-C asked the program to end; whatever minds Ctrl-C minds it too."""
+    """A signal other than Ctrl-C asked the program to end; handled wherever Ctrl-C is."""
 
     def __init__(self, number: int) -> None:
         """`number` is the signal's."""
@@ -42,7 +42,7 @@ def exit_on_signals() -> None:
 
 
 def raise_on_signals() -> None:
-    """Lets signals interrupt the work instead; in a program that called `exit_on_signals` only."""
+    """Lets signals interrupt the work instead, if the program called `exit_on_signals`."""
     for number in _SIGNALS:
         if signal.getsignal(number) is _exit_at_once:
             handler = signal.default_int_handler if number == signal.SIGINT else _terminate
@@ -50,13 +50,13 @@ def raise_on_signals() -> None:
 
 
 def _exit_at_once(number: int, _frame: FrameType | None) -> None:
-    # Not by an exception: packages that are being loaded may catch it.
+    # No exception is raised, as packages that are being loaded may catch it.
     if sys.stderr is not None:
         os.write(sys.stderr.fileno(), b"gpen: interrupted\n")
     os._exit(128 + number)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    # A closed terminal sends its signal more than once, which must not disturb the tidying up.
+    # A closed terminal sends its signal more than once, which must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
     raise Terminated(number)

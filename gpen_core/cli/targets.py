@@ -15,7 +15,7 @@ from ..images.reading import SUFFIXES
 from ..images.writing import FORMATS
 
 CROPS = "-face*.png"
-"""Ending of the crops beside an output; their number is not known before the work."""
+"""Ending of the crops beside an output; how many there will be is not known beforehand."""
 
 _CROP = re.compile(r"-face\d+\.png$")
 
@@ -28,7 +28,7 @@ class Target:
     output: Path
 
     def beside(self, ending: str) -> Path:
-        """A file next to the output that belongs to it: "photo.png" and ".json" to "photo.json"."""
+        """The file next to the output with another ending: ".json" gives "photo.json"."""
         return self.output.with_name(self.output.stem + ending)
 
 
@@ -69,8 +69,18 @@ def plan_targets(
     return targets
 
 
+def check_free(path: Path, overwrite: bool) -> None:
+    """Rejects a file that exists already and is not to be replaced.
+
+    Raises:
+        ImageError: it exists.
+    """
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path} exists already; use --overwrite to replace it")
+
+
 def _sources(inputs: Sequence[Path], recursive: bool, output: Path) -> list[tuple[Path, Path]]:
-    """The pictures the inputs stand for, each with its place below its input, none twice."""
+    """The pictures the inputs stand for, each with its path relative to its input, none twice."""
     found: dict[Path, tuple[Path, Path]] = {}
     for path in inputs:
         for picture, place in _pictures(path, recursive, output):
@@ -85,7 +95,7 @@ def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Pat
         return [(path, Path(path.name))]
     found = list_pictures(path, recursive)
     if path.resolve() in output.resolve().parents:
-        # Results of an earlier call are no inputs.
+        # Results of an earlier call are not inputs.
         found = [picture for picture in found if output.resolve() not in picture.resolve().parents]
     if not found:
         deeper = "" if recursive else " (folders within it count with --recursive)"
@@ -107,7 +117,7 @@ def _single(sources: Sequence[tuple[Path, Path]], output: Path) -> Target:
 
 
 def _check_no_file(folder: Path) -> None:
-    """Refuses for a folder the name of a file: "photo.pgn" is a slip, "v1.0" is not."""
+    """Rejects a folder named like a file: "photo.pgn" is a typo, "v1.0" is not."""
     if folder.suffix[1:2].isalpha() and not folder.exists():
         raise OptionError(
             f"{folder}: pictures are not written as {folder.suffix}; use {', '.join(FORMATS)}. If "
@@ -116,7 +126,7 @@ def _check_no_file(folder: Path) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuses a folder that does not exist and could not be made."""
+    """Rejects a folder that does not exist and cannot be created."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise ImageError(f"{existing} is a file, not a folder; name another output with -o")
@@ -126,7 +136,7 @@ def _check_folder(folder: Path) -> None:
 
 def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str) -> list[Target]:
     plain = [folder / place.with_suffix(suffix) for _, place in sources]
-    # photo.jpg and photo.png must not end up in one file: both keep their whole names then.
+    # photo.jpg and photo.png must not become the same file: both keep their whole names then.
     taken = Counter(_key(path) for path in plain)
     return [
         Target(source, path if taken[_key(path)] == 1 else folder / f"{place}{suffix}")
@@ -135,12 +145,12 @@ def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str
 
 
 def _key(path: Path) -> str:
-    """Equal for names that are one file where case makes no difference."""
+    """A key that is equal for names of the same file on a case-insensitive file system."""
     return str(path).casefold()
 
 
 def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:
-    """Refuses outputs that would overwrite each other or an input."""
+    """Rejects outputs that would overwrite each other or an input."""
     claimed = Counter(_key(path) for target in targets for path in _files(target, besides))
     sources = {target.source.resolve() for target in targets}
     for target in targets:

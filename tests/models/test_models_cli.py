@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gpen_core.cli import main, models_fetch, models_list, models_scan, models_verify
+from gpen_core.cli import main
+from gpen_core.cli.commands.models import fetch as models_fetch
+from gpen_core.cli.commands.models import list as models_list
+from gpen_core.cli.commands.models import scan as models_scan
+from gpen_core.cli.commands.models import verify as models_verify
 
 
 @pytest.fixture(autouse=True)

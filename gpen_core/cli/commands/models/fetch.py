@@ -5,39 +5,86 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from ..checkpoints.refusal import megabytes
-from ..downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
-from ..downloads.retry import Watch
-from ..errors import DownloadError, OptionError
-from ..escaping import escaped_line
-from ..model_files import Verdict, load_catalogue
-from .console import Console
-from .setting_up import folders_of
+from ....checkpoints.refusal import megabytes
+from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
+from ....downloads.retry import Watch
+from ....errors import DownloadError, OptionError
+from ....escaping import escaped_line
+from ....model_files import Verdict, load_catalogue
+from ....model_files.folders import model_folders
+from ...arguments import add_folders, add_overwrite
+from ...console import Console
+
+_DESCRIPTION = """\
+Downloads a model file from the addresses in the catalogue, after showing its size, source and
+licence and asking. What arrives is checked (length and SHA-256 where they are known, else the
+content) before it gets its name. A download that was interrupted goes on where it ended.
+Proxies are taken from the environment (https_proxy).
+"""
+_EXAMPLES = """\
+examples:
+  gpen models fetch GPEN-BFR-512
+  gpen models fetch GPEN-BFR-512 --into ComfyUI/models/facerestore_models
+  gpen models fetch gpen_bfr_2048.onnx --accept-licence
+  gpen models fetch GPEN-BFR-2048 --url https://example.org/GPEN-BFR-2048.pth
+  gpen models fetch RetinaFace-R50 --mirror https://example.org/models
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("name", metavar="NAME", help="of a model or file of `gpen models list`")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="FOLDER",
+        help="where the file goes (default: the first facerestore_models folder among those "
+        "searched, else the folder for the user)",
+    )
+    parser.add_argument("--url", metavar="ADDRESS", help="take the file from here and nowhere else")
+    parser.add_argument(
+        "--mirror",
+        metavar="ADDRESS",
+        help="a folder on the web that holds the files by their names; tried first (default: the "
+        "environment variable GPEN_MIRROR)",
+    )
+    parser.add_argument(
+        "--accept-licence",
+        action="store_true",
+        help="agree to the licence, which is shown all the same, without being asked",
+    )
+    add_folders(parser)
+    add_overwrite(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Shows what would be downloaded, asks, and downloads it; 1 if it was declined."""
+    """Shows what would be downloaded, asks, and downloads it; returns 1 if it was declined."""
     catalogue = load_catalogue()
     folder = arguments.into
     if folder is None:
         role = catalogue.pick(arguments.name).model.role
-        folder = folders_of(arguments).destination(role)
+        folder = model_folders(arguments.models).destination(role)
     mirror = arguments.mirror or os.environ.get(MIRROR)
     plan = plan_fetch(catalogue, arguments.name, folder, arguments.url, mirror)
     if not arguments.overwrite and _is_there(plan, console):
         return 0
     _show(plan, console)
     if not arguments.accept_licence and not _accepted(plan):
-        console.say("nothing was downloaded")
+        console.print("nothing was downloaded")
         return 1
     _fetch(plan, arguments.overwrite, console)
-    console.say(f"{escaped_line(plan.target)} is complete: {_what_was_checked(plan)}")
+    console.print(f"{escaped_line(plan.target)} is complete: {_what_was_checked(plan)}")
     return 0
 
 
 def _is_there(plan: Plan, console: Console) -> bool:
-    """Whether a good file is there already.
+    """Whether the model is already there.
 
     Raises:
         DownloadError: a file of that name is there and is not the model.
@@ -50,7 +97,7 @@ def _is_there(plan: Plan, console: Console) -> bool:
             f"{plan.target} exists already and is not {plan.known.model.name}: {found.reason}. Use "
             "--overwrite to replace it, or name another folder with --into."
         )
-    console.say(
+    console.print(
         f"{escaped_line(plan.target)} is there already, {found.verdict.value}: {found.reason}"
     )
     return True
@@ -70,11 +117,11 @@ def _show(plan: Plan, console: Console) -> None:
         f"           stated by: {model.licence.source}",
     ]
     for line in lines:
-        console.say(escaped_line(line))
+        console.print(escaped_line(line))
 
 
 def _accepted(plan: Plan) -> bool:
-    """Asks on the terminal.
+    """Asks the user on the terminal.
 
     Raises:
         OptionError: there is no terminal to ask on.
@@ -103,7 +150,7 @@ def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
         fetch(plan, overwrite, watch=Watch(advance))
     except KeyboardInterrupt:
         if size := plan.part.size():
-            console.complain(
+            console.error(
                 f"{plan.part.path} keeps {megabytes(size)}; the same command goes on there"
             )
         raise

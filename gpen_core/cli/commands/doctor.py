@@ -10,19 +10,20 @@ from typing import get_args
 
 import torch
 
-from .. import __version__
-from ..detection import load_detector
-from ..errors import GpenError
-from ..escaping import escaped_line
-from ..model_files.folders import ModelFolders, Role
-from ..restorers.load import load_restorer
-from ..restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
-from ..restorers.onnx_threads import provider_that_starts
-from ..runtime.devices import card_memory, choose_device, uses_tf32
-from ..runtime.optional_packages import is_installed, require
-from .console import Console
-from .self_test import run_tests
-from .setting_up import folders_of, installed_model
+from ... import __version__
+from ...detection import load_detector
+from ...errors import GpenError
+from ...escaping import escaped_line
+from ...model_files.folders import ModelFolders, Role, model_folders
+from ...restorers.load import load_restorer
+from ...restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
+from ...restorers.onnx_threads import provider_that_starts
+from ...runtime.devices import card_memory, choose_device, uses_tf32
+from ...runtime.optional_packages import is_installed, require
+from ..arguments import add_device
+from ..console import Console
+from ..loaders import installed_model
+from ..self_test import run_tests
 
 _PACKAGES = {
     "torch": "",
@@ -41,21 +42,31 @@ _SAME = {
 }
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Shows versions, the device and model files, and tests with known answers whether the "
+        "network, geometry and colours are right here. Exit status 1 if not."
+    )
+    add_device(parser)
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Prints the examination; 1 if a self-test or an installed model fails."""
-    console.say(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    """Prints the report; returns 1 if a self-test or an installed model fails."""
+    console.print(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package, purpose in _PACKAGES.items():
-        console.say(f"  {package}: {_version(package, purpose)}")
+        console.print(f"  {package}: {_version(package, purpose)}")
     device = choose_device(arguments.device)
-    console.say(f"device: {_describe_device(device)}")
-    _say_onnxruntime(arguments.device, console)
-    folders = folders_of(arguments)
-    _say_folders(folders, console)
-    usable = [_say_model(folders, console), _say_detector(folders, console)]
-    console.say(f"self-tests on {device}")
+    console.print(f"device: {_describe_device(device)}")
+    _print_onnxruntime(arguments.device, console)
+    folders = model_folders(arguments.models)
+    _print_folders(folders, console)
+    usable = [_print_model(folders, console), _print_detector(folders, console)]
+    console.print(f"self-tests on {device}")
     outcomes = run_tests(device)
     for outcome in outcomes:
-        console.say(f"  {outcome.text}")
+        console.print(f"  {outcome.text}")
     return 0 if all(usable) and all(outcome.passed for outcome in outcomes) else 1
 
 
@@ -81,45 +92,45 @@ def _describe_device(device: torch.device) -> str:
     return f"{device}, {name}, {room}{tf32}"
 
 
-def _say_onnxruntime(device: str, console: Console) -> None:
-    """What an ONNX model runs on, and why if that is the CPU in place of the card."""
+def _print_onnxruntime(device: str, console: Console) -> None:
+    """What an ONNX model runs on, and why, if that is the CPU and not the GPU."""
     if not is_installed("onnxruntime"):
         return
     try:
         runtime = require("onnxruntime", "running an ONNX model")
         available = runtime.get_available_providers()
         started = provider_that_starts(runtime, choose_providers(device, available))
-    except Exception as error:  # noqa: BLE001 - onnxruntime's own have no base in common
-        console.say(f"onnxruntime: FAIL ({escaped_line(error)})")
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
+        console.print(f"onnxruntime: FAIL ({escaped_line(error)})")
         return
     why = explain_cpu(device, available, installed_packages()) if started == CPU else None
-    console.say(f"onnxruntime runs on {started}{f' ({why})' if why else ''}")
+    console.print(f"onnxruntime runs on {started}{f' ({why})' if why else ''}")
 
 
-def _say_folders(folders: ModelFolders, console: Console) -> None:
-    console.say("models are searched in")
+def _print_folders(folders: ModelFolders, console: Console) -> None:
+    console.print("models are searched in")
     for root in folders.roots:
-        console.say(
+        console.print(
             f"  {escaped_line(root.absolute())}{'' if _is_folder(root) else ' (not there)'}"
         )
     for role in get_args(Role):
         names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
-        console.say(f"{role} models (there or in {names}):")
+        console.print(f"{role} models (there or in {names}):")
         for path in folders.find(role):
-            console.say(f"  {escaped_line(path.absolute())}")
+            console.print(f"  {escaped_line(path.absolute())}")
         if not folders.find(role):
-            console.say("  none")
+            console.print("  none")
 
 
 def _subfolders(folders: ModelFolders, role: Role) -> list[Path]:
     return [path for path in folders.searched(role) if path not in folders.roots]
 
 
-def _say_model(folders: ModelFolders, console: Console) -> bool:
-    """Reads the model that is taken by default; whether it is usable, or none is there."""
+def _print_model(folders: ModelFolders, console: Console) -> bool:
+    """Loads the default model; False if it is installed but not usable."""
     path = installed_model(folders)
     if path is None:
-        console.say(
+        console.print(
             "model taken by default: none; put GPEN-BFR-2048.pth into such a folder, or get it "
             "with gpen models fetch GPEN-BFR-2048"
         )
@@ -127,19 +138,19 @@ def _say_model(folders: ModelFolders, console: Console) -> bool:
     try:
         size = load_restorer(path, "cpu").size
     except GpenError as error:
-        console.say(f"model taken by default: FAIL ({error})")
+        console.print(f"model taken by default: FAIL ({error})")
         return False
-    console.say(f"model taken by default: {escaped_line(path.name)}, {size} pixels")
+    console.print(f"model taken by default: {escaped_line(path.name)}, {size} pixels")
     return True
 
 
-def _say_detector(folders: ModelFolders, console: Console) -> bool:
+def _print_detector(folders: ModelFolders, console: Console) -> bool:
     try:
         name = load_detector("auto", folders.searched("detection")).name
     except GpenError as error:
-        console.say(f"detector taken by default: FAIL ({error})")
+        console.print(f"detector taken by default: FAIL ({error})")
         return False
-    console.say(f"detector taken by default: {name}")
+    console.print(f"detector taken by default: {name}")
     return True
 
 

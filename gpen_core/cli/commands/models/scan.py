@@ -8,17 +8,46 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from ..errors import CheckpointError
-from ..escaping import escaped_line
-from ..model_files import ScannedFile, load_catalogue, model_files, scan
-from ..model_files.folders import ModelFolders, Role
-from .console import Console
-from .setting_up import folders_of
-from .table import table
+from ....bench.table import align_columns
+from ....errors import CheckpointError
+from ....escaping import escaped_line
+from ....model_files import ScannedFile, load_catalogue, model_files, scan
+from ....model_files.folders import ModelFolders, Role, model_folders
+from ...arguments import add_folders, add_json, add_quiet
+from ...console import Console
+
+_EXAMPLES = """\
+examples:
+  gpen models scan
+  gpen models scan ComfyUI/models/facerestore_models Downloads
+  gpen models scan --json > models.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Reads every model file and says what it is by its content, whether its "
+        "hash is known, and where its name and content disagree."
+    )
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="with the folders directly within it (default: the folders searched for models); "
+        "single files are taken as well",
+    )
+    add_json(parser, "the result")
+    add_folders(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Prints what every file is; 0 whatever that is."""
+    """Prints what every file is; returns 0."""
     paths = _paths(arguments)
     number = {path: index for index, path in enumerate(paths)}
 
@@ -27,24 +56,24 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     scanned = list(scan(paths, load_catalogue(), advance=advance))
     if arguments.json:
-        console.say(json.dumps([file.to_dict() for file in scanned], indent=2))
+        console.print(json.dumps([file.to_dict() for file in scanned], indent=2))
     elif scanned:
-        _say(scanned, console)
+        _print(scanned, console)
     else:
-        places = arguments.folders or folders_of(arguments).roots
+        places = arguments.folders or model_folders(arguments.models).roots
         named = ", ".join(escaped_line(place.absolute()) for place in places)
-        console.say(f"no model files in {named}")
+        console.print(f"no model files in {named}")
     return 0
 
 
 def searched_everywhere(folders: ModelFolders) -> list[Path]:
-    """Every folder that is searched for a model of any role, none twice."""
+    """Every folder that is searched for models of some role, none twice."""
     return list(dict.fromkeys(path for role in get_args(Role) for path in folders.searched(role)))
 
 
 def _paths(arguments: argparse.Namespace) -> list[Path]:
     if not arguments.folders:
-        return model_files(searched_everywhere(folders_of(arguments)))
+        return model_files(searched_everywhere(model_folders(arguments.models)))
     found: list[Path] = []
     for path in arguments.folders:
         if not path.exists():
@@ -55,16 +84,16 @@ def _paths(arguments: argparse.Namespace) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _say(scanned: Iterable[ScannedFile], console: Console) -> None:
+def _print(scanned: Iterable[ScannedFile], console: Console) -> None:
     rows = [("FILE", "MB", "IS", "TASK", "HASH"), *(_row(file) for file in scanned)]
-    head, *lines = table(rows)
-    console.say(head)
+    head, *lines = align_columns(rows)
+    console.print(head)
     for file, line in zip(scanned, lines, strict=True):
-        console.say(line)
+        console.print(line)
         for doubt in file.doubts:
-            console.say(f"  ! {doubt}")
+            console.print(f"  ! {doubt}")
         if file.trouble is not None:
-            console.say(f"  ! {file.trouble}")
+            console.print(f"  ! {file.trouble}")
 
 
 def _row(file: ScannedFile) -> tuple[str, ...]:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..model_files import Model, ModelFile, load_catalogue
-from ..model_files.catalogue import to_dict
-from .console import Console
-from .table import table
+from ....bench.table import align_columns
+from ....model_files import Model, ModelFile, load_catalogue
+from ....model_files.catalogue import to_dict
+from ...arguments import add_json
+from ...console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = "Lists the models and files that are known, with their licences."
+    add_json(parser, "everything that is known, with addresses")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the catalogue."""
     models = load_catalogue().models
     if arguments.json:
-        console.say(json.dumps([to_dict(model) for model in models], indent=2))
+        console.print(json.dumps([to_dict(model) for model in models], indent=2))
         return 0
     rows = [("MODEL", "TASK", "FILE", "MB", "SHA-256", "LICENCE")]
     rows += [_row(model, file) for model in models for file in model.files]
-    for line in table(rows):
-        console.say(line)
-    console.say("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
+    for line in align_columns(rows):
+        console.print(line)
+    console.print("Get one with: gpen models fetch NAME. A file's name works as well as a model's.")
     return 0
 
 

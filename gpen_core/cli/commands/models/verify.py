@@ -1,4 +1,4 @@
-"""`gpen models verify`: whether files are what they say."""
+"""`gpen models verify`: whether files are what their names say."""
 
 from __future__ import annotations
 
@@ -6,19 +6,52 @@ import argparse
 import json
 from pathlib import Path
 
-from ..errors import CheckpointError
-from ..escaping import escaped_line
-from ..model_files import Catalogue, Verdict, Verification, load_catalogue, model_files, verify_file
-from ..model_files.filenames import claimed_model
-from ..model_files.folders import ModelFolders
-from .console import Console
-from .models_scan import searched_everywhere
-from .setting_up import folders_of
+from ....errors import CheckpointError
+from ....escaping import escaped_line
+from ....model_files import (
+    Catalogue,
+    Verdict,
+    Verification,
+    load_catalogue,
+    model_files,
+    verify_file,
+)
+from ....model_files.filenames import claimed_model
+from ....model_files.folders import ModelFolders, model_folders
+from ...arguments import add_folders, add_json, add_quiet
+from ...console import Console
+from .scan import searched_everywhere
+
+_EXAMPLES = """\
+examples:
+  gpen models verify GPEN-BFR-512
+  gpen models verify Downloads/GPEN-BFR-2048.pth
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Compares a file's length, SHA-256 and content with the catalogue. "
+        "The exit status is 1 if one of them is not what it says."
+    )
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="NAME|FILE",
+        help="a file, or the name of a model in the folders searched",
+    )
+    add_json(parser, "the result")
+    add_folders(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
-    """Prints the outcome for each file; 1 if one is not what it says."""
-    catalogue, folders = load_catalogue(), folders_of(arguments)
+    """Prints the outcome for each file; returns 1 if one is not what its name says."""
+    catalogue, folders = load_catalogue(), model_folders(arguments.models)
     paths = [path for name in arguments.files for path in _paths(name, catalogue, folders)]
     outcomes: list[Verification] = []
     for path in dict.fromkeys(paths):
@@ -28,9 +61,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         outcomes.append(verify_file(path, catalogue, advance=advance))
         if not arguments.json:
-            _say(outcomes[-1], console)
+            _print(outcomes[-1], console)
     if arguments.json:
-        console.say(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
+        console.print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=2))
     return int(any(outcome.verdict is Verdict.WRONG for outcome in outcomes))
 
 
@@ -58,11 +91,11 @@ def _paths(name: str, catalogue: Catalogue, folders: ModelFolders) -> list[Path]
     return found
 
 
-def _say(outcome: Verification, console: Console) -> None:
+def _print(outcome: Verification, console: Console) -> None:
     what = "" if outcome.expected is None else f"{outcome.expected.name} "
-    console.say(
+    console.print(
         f"{escaped_line(outcome.scanned.path)}: {what}{outcome.verdict.value}: {outcome.reason}"
     )
     if outcome.expected is not None and outcome.verdict is not Verdict.WRONG:
         licence = outcome.expected.licence
-        console.say(f"  licence: {licence.terms} ({licence.source})")
+        console.print(f"  licence: {licence.terms} ({licence.source})")

@@ -1,27 +1,25 @@
-"""From arguments to the objects that do the work."""
+"""Loads the models that arguments name."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from ..compositing.face_parsing import FILE_NAMES, FaceParser
-from ..compositing.face_parsing import load_face_parser as load_parsenet
-from ..detection import DetectionOptions, Detector, load_detector
 from ..errors import CheckpointError
-from ..faces.selection import select_faces
 from ..model_files import best_model
-from ..model_files.catalogue import Task
+from ..model_files.catalogue import Task, load_catalogue
 from ..model_files.filenames import claim_of
-from ..model_files.folders import ModelFolders, model_folders, resolve_model
-from ..restoration.options import PRESETS, RestorationOptions
+from ..model_files.folders import ModelFolders, resolve_model
+from ..model_files.task import TITLES
+from ..restoration.options import PRESETS, MaskName
 from ..restorers.adaptive import ModelChoice, choose_models
 from ..restorers.load import Restorer
 from ..runtime.optional_packages import is_installed
 from ..tasks import load_for_task
+from .arguments import ModelArguments
 
 COMMANDS: Mapping[Task, str] = {
     "restoration": "`gpen restore`",
@@ -29,16 +27,11 @@ COMMANDS: Mapping[Task, str] = {
     "inpainting": "`gpen inpaint`",
     "segmentation": "`gpen synthesize`",
 }
-"""The command for each task."""
-
-
-def folders_of(arguments: argparse.Namespace) -> ModelFolders:
-    """The folders to search, those named by `--models` first."""
-    return model_folders(arguments.models)
+"""The command of each task."""
 
 
 def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
-    """The model that is taken when none is named; see `best_model`.
+    """The default model, used if none is named; see `best_model`.
 
     Args:
         folders: where to look.
@@ -60,50 +53,50 @@ def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def load_chosen_restorer(arguments: argparse.Namespace) -> Restorer | ModelChoice:
+def load_chosen_restorer(arguments: ModelArguments, preset: str | None) -> Restorer | ModelChoice:
     """`load_preset_restorer`; with `--model auto` a choice for each face."""
     if arguments.model != "auto":
-        return load_preset_restorer(arguments)
+        return load_preset_restorer(arguments, preset)
     return choose_models(
-        readable_models(folders_of(arguments)),
+        readable_models(arguments.folders),
         arguments.device,
         arguments.precision,
         arguments.acceleration,
     )
 
 
-def load_preset_restorer(arguments: argparse.Namespace) -> Restorer:
+def load_preset_restorer(arguments: ModelArguments, preset: str | None) -> Restorer:
     """`load_named_restorer`; without `--model`, the installed one of the size of `--preset`.
 
     Raises:
         CheckpointError: as there; or the file is not of the size that it is named for.
     """
-    if arguments.preset is None or arguments.model is not None:
+    if preset is None or arguments.model is not None:
         return load_named_restorer(arguments)
-    folders, size = folders_of(arguments), PRESETS[arguments.preset].model_size
+    folders, size = arguments.folders, PRESETS[preset].model_size
     path = installed_model(folders, size)
     if path is None:
         raise CheckpointError(
-            f"--preset {arguments.preset} takes a model of {size} pixels, and none is installed. "
+            f"--preset {preset} takes a model of {size} pixels, and none is installed. "
             f"Get it with `gpen models fetch GPEN-BFR-{size}`, name a file with --model, or put it "
             f"into {folders.places('restoration')}"
         )
-    restorer = load_by_arguments(path, "restoration", arguments)
+    restorer = load_model(path, "restoration", arguments)
     if restorer.size != size:
         raise CheckpointError(
             f"{path} is named for {size} pixels, but holds a model of {restorer.size}; get the "
-            f"right one for --preset {arguments.preset}, or name this one with --model"
+            f"right one for --preset {preset}, or name this one with --model"
         )
     return restorer
 
 
-def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
+def load_named_restorer(arguments: ModelArguments) -> Restorer:
     """The model named by `--model`, or the best one installed.
 
     Raises:
         CheckpointError: there is none, or it is no GPEN model, or known to be for another task.
     """
-    folders = folders_of(arguments)
+    folders = arguments.folders
     if arguments.model is not None:
         path = resolve_model(arguments.model, "restoration", folders)
     else:
@@ -116,10 +109,36 @@ def load_named_restorer(arguments: argparse.Namespace) -> Restorer:
             "name a file with --model, or put GPEN-BFR-2048.pth into "
             f"{folders.places('restoration')}"
         )
-    return load_by_arguments(path, "restoration", arguments)
+    return load_model(path, "restoration", arguments)
 
 
-def load_by_arguments(path: Path, task: Task, arguments: argparse.Namespace) -> Restorer:
+def load_task_restorer(arguments: ModelArguments, task: Task) -> Restorer:
+    """The model named by `--model`, or the installed one that is named for the task.
+
+    Raises:
+        CheckpointError: there is none, it is no GPEN model, or known to be for another task.
+    """
+    folders = arguments.folders
+    if arguments.model is not None:
+        path = resolve_model(arguments.model, "restoration", folders)
+    else:
+        path = _installed_for(task, folders)
+    return load_model(path, task, arguments)
+
+
+def _installed_for(task: Task, folders: ModelFolders) -> Path:
+    best = best_model(readable_models(folders), task)
+    if best is None:
+        model = next(model.name for model in load_catalogue().models if model.task == task)
+        raise CheckpointError(
+            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
+            f"{model}`, name a file with --model, or put {model}.pth into "
+            f"{folders.places('restoration')}"
+        )
+    return best
+
+
+def load_model(path: Path, task: Task, arguments: ModelArguments) -> Restorer:
     """A model for a task, where and how the arguments say.
 
     Raises:
@@ -135,21 +154,16 @@ def load_by_arguments(path: Path, task: Task, arguments: argparse.Namespace) -> 
     )
 
 
-def load_named_detector(arguments: argparse.Namespace, device: torch.device) -> Detector:
-    """The detector named by `--detector`."""
-    folders = folders_of(arguments).searched("detection")
-    return load_detector(arguments.detector, folders, device)
-
-
-def load_parser(arguments: argparse.Namespace, device: torch.device) -> FaceParser | None:
+def load_face_parser(
+    mask: MaskName, folders: ModelFolders, device: torch.device
+) -> FaceParser | None:
     """ParseNet, if `--mask parse` asks for it.
 
     Raises:
         CheckpointError: its weights are not installed.
     """
-    if arguments.mask != "parse":
+    if mask != "parse":
         return None
-    folders = folders_of(arguments)
     path = folders.find_file("parsing", FILE_NAMES)
     if path is None:
         raise CheckpointError(
@@ -157,29 +171,3 @@ def load_parser(arguments: argparse.Namespace, device: torch.device) -> FacePars
             f"use --mask area, or put them into {folders.places('parsing')}"
         )
     return load_parsenet(path, device)
-
-
-def detection_options(arguments: argparse.Namespace) -> DetectionOptions:
-    """What `--confidence`, `--min-size`, `--max-faces` and `--order` say."""
-    return DetectionOptions(
-        arguments.confidence, arguments.min_size, arguments.max_faces, arguments.order
-    )
-
-
-def restoration_options(arguments: argparse.Namespace) -> RestorationOptions:
-    """What the arguments of the group "restoration" say.
-
-    Raises:
-        OptionError: one of them is not understood or out of range.
-    """
-    select_faces((), arguments.faces)  # before any picture is touched
-    named = PRESETS.get(arguments.preset)
-    preset = RestorationOptions() if named is None else named.options
-    return RestorationOptions(
-        strength=preset.strength if arguments.strength is None else arguments.strength,
-        template=arguments.template,
-        feather=arguments.feather,
-        mask=arguments.mask,
-        colour=arguments.colour,
-        faces=arguments.faces,
-    )

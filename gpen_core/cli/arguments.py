@@ -1,0 +1,194 @@
+"""Arguments that several commands share: pictures, files, models and where they run.
+
+Each group of arguments stands beside the dataclass that holds what the user gave; `parsed` turns
+the parsed arguments into it. The fields have the names of the arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from ..model_files.folders import ModelFolders, model_folders
+from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS, Acceleration
+from ..runtime.devices import PRECISIONS, Precision
+from .targets import Target, plan_targets
+
+# A parser or a group of its arguments; argparse has no public name for what they share.
+Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+_Arguments = TypeVar("_Arguments", bound=_Dataclass)
+
+
+def parsed(kind: type[_Arguments], arguments: argparse.Namespace) -> _Arguments:
+    """The arguments of one group: a dataclass each of whose fields is an argument's name."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: getattr(arguments, name) for name in names})
+
+
+@dataclass(frozen=True)
+class InputArguments:
+    """What `add_inputs` was given: which pictures, and where results go."""
+
+    inputs: Sequence[Path]
+    output: Path
+    recursive: bool
+    overwrite: bool
+
+    def targets(self, suffix: str, besides: Sequence[str] = ()) -> list[Target]:
+        """The file to write for each picture; see `plan_targets`."""
+        return plan_targets(
+            self.inputs, self.output, suffix, self.recursive, self.overwrite, besides
+        )
+
+
+@dataclass(frozen=True)
+class OutputArguments:
+    """What `add_output` was given: how pictures are written."""
+
+    format: str
+    quality: int
+    report: bool
+
+    @property
+    def suffix(self) -> str:
+        """Of pictures written into a folder, such as ".png"."""
+        return f".{self.format}"
+
+    @property
+    def besides(self) -> list[str]:
+        """Endings of the files that are written beside each picture."""
+        return [".json"] * self.report
+
+
+@dataclass(frozen=True)
+class ModelArguments:
+    """What `add_model` was given: which model, how precisely and where it runs."""
+
+    model: str | None
+    precision: Precision
+    acceleration: Acceleration
+    device: str
+    models: Sequence[Path]
+
+    @property
+    def folders(self) -> ModelFolders:
+        """The folders to search, those named by `--models` first."""
+        return model_folders(self.models)
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Which pictures, and where results go."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture or folder")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="folder, or a file name ending in .png, .jpg and so on if there is one input picture",
+    )
+    parser.add_argument("--recursive", action="store_true", help="folders within folders as well")
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """What happens to files that are there, and how much is shown."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there already"
+    )
+    add_quiet(parser)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """How much is shown."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # pyright: ignore[reportPrivateUsage]
+    """How pictures are written; returns the group for what else a command writes."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--format",
+        choices=("png", "jpg", "webp", "tif"),
+        default="png",
+        help="of pictures written into a folder (default: png, which loses nothing)",
+    )
+    group.add_argument(
+        "--quality",
+        type=_quality,
+        default=95,
+        metavar="N",
+        help="of jpg and webp, 1 to 100 (default: 95)",
+    )
+    group.add_argument(
+        "--report", action="store_true", help="write a JSON report beside each picture"
+    )
+    return group
+
+
+def _quality(text: str) -> int:
+    """A whole number 1 to 100, as argparse's `type`."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
+    return int(text)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, how precisely and where it runs."""
+    add_model_file(
+        parser,
+        "GPEN file, by path or by name in a models folder; auto takes for each face the "
+        "smallest installed one that covers it (default: the largest installed)",
+    )
+
+
+def add_model_file(parser: argparse.ArgumentParser, description: str) -> None:
+    """`add_model` with another help text for the file."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="FILE", help=description)
+    group.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="of feature maps (auto: fp32)"
+    )
+    group.add_argument(
+        "--acceleration",
+        choices=ACCELERATIONS,
+        default="auto",
+        help=f"{ACCELERATION_HELP} (default: auto)",
+    )
+    add_device(parser, "; for ONNX files also onnxruntime's providers, such as tensorrt")
+
+
+def add_device(parser: argparse.ArgumentParser, others: str = "") -> None:
+    """Where it runs and where models are searched."""
+    group = parser.add_argument_group("places")
+    group.add_argument(
+        "--device", default="auto", help=f"auto, cpu, cuda, cuda:1, mps{others} (default: auto)"
+    )
+    add_folders(group)
+
+
+def add_folders(parser: Container) -> None:
+    """Where models are searched."""
+    parser.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder to search for models, such as ComfyUI's models folder; may be given again",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Whether JSON is printed in place of lines for people."""
+    parser.add_argument("--json", action="store_true", help=f"{what}, as JSON")

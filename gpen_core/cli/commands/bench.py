@@ -1,0 +1,157 @@
+"""`gpen bench`: time and memory on this machine, or two files of figures side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...bench.cases import CONFIGURATIONS, PARTS, Contest, Part
+from ...bench.machine import this_machine
+from ...bench.processes import run_contests
+from ...bench.records import Record, read_record, write_record
+from ...bench.stats import compare
+from ...bench.suite import Wanted, contests
+from ...bench.summary import difference_table, tables
+from ...bench.table import plain
+from ...errors import ImageError
+from ...runtime.devices import PRECISIONS, Precision, choose_device
+from ..arguments import add_overwrite, parsed
+from ..console import Console
+from ..targets import check_free
+
+_ROUNDS, _QUICK_ROUNDS = 3, 1
+
+
+@dataclass(frozen=True)
+class BenchArguments:
+    """What `add_measuring` was given: what is measured, how often, and where the figures go."""
+
+    quick: bool
+    only: Sequence[Part]
+    sizes: Sequence[int]
+    precision: Sequence[Precision]
+    device: str
+    rounds: int | None
+    json: Path | None
+    overwrite: bool
+
+    def wanted(self) -> Wanted:
+        """The request that they stand for."""
+        return Wanted(
+            choose_device(self.device),
+            tuple(self.only),
+            tuple(self.sizes),
+            tuple(self.precision),
+            self.quick,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Measures time and memory of the network, of whole pictures and of pasting back, with "
+        "random weights and drawn faces. Each run is a fresh process, and methods take turns. Exit "
+        "status 1 if a method failed."
+    )
+    add_measuring(parser)
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("OLD", "NEW"),
+        help="measure nothing; show what has changed between two files that --json wrote",
+    )
+    parser.set_defaults(run=run)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how often, and where the figures go."""
+    parser.add_argument(
+        "--quick", action="store_true", help="small networks and pictures, one round: a minute"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="which parts (default: all)"
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        choices=tuple(CONFIGURATIONS),
+        default=(),
+        metavar="SIZE",
+        help="of networks: 256, 512, 1024, 2048, or 64 for a tiny one to try it out (default: all "
+        "but 64); pictures take the largest of them",
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=tuple(p for p in PRECISIONS if p != "auto"),
+        default=(),
+        help="of feature maps (default: those that make sense on the device)",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)"
+    )
+    parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="how often (default: 3; 1 with --quick)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_overwrite(parser)
+
+
+def _rounds(text: str) -> int:
+    """A whole number from 1 up, as argparse's `type`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Measures or compares; 1 if a method failed."""
+    if arguments.compare is not None:
+        old, new = arguments.compare
+        _compare(old, new, console)
+        return 0
+    chosen = parsed(BenchArguments, arguments)
+    wanted = chosen.wanted()
+    return measure(wanted, contests(wanted), chosen, console)
+
+
+def measure(
+    wanted: Wanted, chosen: Sequence[Contest], arguments: BenchArguments, console: Console
+) -> int:
+    """Measures, prints the tables and writes the figures; 1 if a method failed.
+
+    Raises:
+        ImageError: the file for the figures is there already, or cannot be written.
+    """
+    path = arguments.json
+    if path is not None:
+        # Before the measuring, which takes long.
+        check_free(path, arguments.overwrite)
+        if not path.parent.is_dir():
+            raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
+    machine = this_machine(wanted.device)
+    rounds = arguments.rounds or (_QUICK_ROUNDS if wanted.quick else _ROUNDS)
+    console.print(f"{machine.describe()}; rounds: {rounds}")
+    record = Record(machine, run_contests(chosen, rounds, console.progress))
+    if path is not None:
+        write_record(path, record, arguments.overwrite)
+    for table in tables(record):
+        console.print(f"\n{plain(table)}")
+    return 1 if any(row.failure for row in record.rows) else 0
+
+
+def _compare(old: Path, new: Path, console: Console) -> None:
+    before, after = read_record(old), read_record(new)
+    console.print(f"old: {before.machine.describe()}")
+    console.print(f"new: {after.machine.describe()}")
+    if before.machine.processor != after.machine.processor or (
+        before.machine.device != after.machine.device
+    ):
+        console.print(
+            "Different machines: the ratios tell about them as well as about the program."
+        )
+    console.print(f"\n{plain(difference_table(compare(before, after)))}")

@@ -1,0 +1,150 @@
+"""`gpen inpaint`: fills the masked parts of the faces in one picture."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...detection import DetectionOptions, Detector, load_detector
+from ...errors import OptionError
+from ...images import Picture, check_writable, read_picture, to_float
+from ...restoration.options import RestorationOptions
+from ...restorers.load import Restorer
+from ...tasks import TaskResult, inpaint_aligned, inpaint_picture
+from ...tasks.hole import DEFAULT_FEATHER
+from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
+from ..batch import ShowProgress, process_all
+from ..console import Console
+from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
+from ..loaders import load_task_restorer
+from ..targets import Target, plan_targets
+from ..task_runner import NOTICE, add_task_model, own_notes, write_result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the mask "
+        "stays as it is, bit by bit."
+    )
+    parser.epilog = NOTICE
+    parser.add_argument("picture", type=Path, metavar="PICTURE", help="one picture")
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a picture of the same size, white where something is to be filled, else black",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="file name or folder"
+    )
+    add_overwrite(parser)
+    add_task_model(parser, "GPEN-Inpainting-1024")
+    add_detection(parser)
+    group = parser.add_argument_group("inpainting")
+    add_faces(group)
+    group.add_argument(
+        "--feather",
+        type=int,
+        default=DEFAULT_FEATHER,
+        metavar="PIXELS",
+        help=f"width of the soft edge within the mask (default: {DEFAULT_FEATHER})",
+    )
+    group.add_argument(
+        "--aligned", action="store_true", help="the picture is a square face crop: no detection"
+    )
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Fills the masked parts of one picture."""
+    model, output = parsed(ModelArguments, arguments), parsed(OutputArguments, arguments)
+    options = parsed(FaceArguments, arguments).options()
+    detection = parsed(DetectionArguments, arguments)
+    if arguments.aligned and (options, detection.options()) != (
+        RestorationOptions(),
+        DetectionOptions(),
+    ):
+        raise OptionError("--aligned looks for no faces; options of detection do not apply")
+    targets, mask = _files(arguments, output)
+    console.progress("loading the model", 0.0)
+    restorer = load_task_restorer(model, "inpainting")
+    detector = None
+    if not arguments.aligned:
+        folders = model.folders.searched("detection")
+        detector = load_detector(detection.detector, folders, restorer.device)
+    painter = _Inpainter(mask, restorer, detector, options, detection.options(), arguments.feather)
+
+    def work(target: Target, show: ShowProgress) -> str:
+        picture = read_picture(target.source)
+        check_writable(target.output, picture)
+        show("filling", 0.0)
+        result = painter.fill(picture.pixels, show)
+        write_result(target, picture, result, output, arguments.overwrite)
+        return own_notes(result, restorer)
+
+    return process_all(targets, work, console)
+
+
+def _files(
+    arguments: argparse.Namespace, output: OutputArguments
+) -> tuple[list[Target], NDArray[np.float32]]:
+    """The picture with its output, and the mask, (H, W), 0..1."""
+    targets = plan_targets(
+        [_one_picture(arguments.picture)],
+        arguments.output,
+        output.suffix,
+        False,
+        arguments.overwrite,
+        output.besides,
+    )
+    if any(target.output.resolve() == arguments.mask.resolve() for target in targets):
+        raise OptionError(f"{arguments.mask} is the mask; choose another output with -o")
+    return targets, mask_of(read_picture(arguments.mask))
+
+
+@dataclass(frozen=True, eq=False)
+class _Inpainter:
+    """Fills the masked part of a picture's faces."""
+
+    mask: NDArray[np.float32]
+    restorer: Restorer
+    detector: Detector | None
+    """None for a picture that is an aligned crop already."""
+
+    options: RestorationOptions
+    detection: DetectionOptions
+    feather: int
+
+    def fill(self, pixels: NDArray[Any], show: ShowProgress) -> TaskResult:
+        """Fills it, and shows how far it is."""
+        if self.detector is None:
+            return inpaint_aligned(pixels, self.mask, self.restorer, self.feather)
+        return inpaint_picture(
+            pixels,
+            self.mask,
+            self.restorer,
+            self.detector,
+            self.options,
+            self.detection,
+            feather=self.feather,
+            progress=lambda done, total: show(f"filling face {done + 1} of {total}", done / total),
+        )
+
+
+def mask_of(picture: Picture) -> NDArray[np.float32]:
+    """A mask from a picture's brightness, (H, W), 0..1."""
+    return to_float(picture.pixels).mean(axis=2).clip(0, 1)
+
+
+def _one_picture(path: Path) -> Path:
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; a mask belongs to one picture, so name that")
+    return path

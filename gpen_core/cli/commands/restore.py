@@ -1,0 +1,268 @@
+"""`gpen restore`: pictures in, restored pictures out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...detection import DetectionOptions, load_detector
+from ...errors import OptionError
+from ...images import Picture, check_writable, read_picture, to_dtype, write_picture
+from ...images.writing import FORMATS
+from ...restoration.job import MakeTask
+from ...restoration.options import RestorationOptions
+from ...restoration.pipeline import restore_aligned
+from ...restoration.plan import PictureTask
+from ...restoration.report import Report
+from ...restoration.results import Outcome, Progress
+from ...restoration.stream import restore_pictures
+from ...runtime.atomic_files import make_folder, write_text
+from ...runtime.cancellation import CancelCheck
+from ...runtime.devices import overlaps
+from ...runtime.timing import TimeLimit
+from ...upscaling.enlarged import enlarged_size
+from ..arguments import (
+    InputArguments,
+    ModelArguments,
+    OutputArguments,
+    add_inputs,
+    add_model,
+    add_output,
+    parsed,
+)
+from ..batch import Job, ShowProgress, process_all, run_jobs, write_in_background
+from ..console import Console
+from ..face_arguments import (
+    DetectionArguments,
+    RestorationArguments,
+    add_detection,
+    add_restoration,
+    add_time_limit,
+)
+from ..loaders import load_chosen_restorer, load_face_parser, load_preset_restorer
+from ..targets import CROPS, Target
+from ..upscaling import Upscale, UpscalingArguments, add_upscaling, make_upscaler
+from . import NOTICE, STATUS
+
+_EXAMPLE = "gpen restore old.jpg -o new.png --upscale-with RealESRGAN_x2plus.pth"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the command takes."""
+    parser.description = (
+        "Restores the faces in pictures; all else stays as it is, bit by bit, or is enlarged."
+    )
+    parser.epilog = f"An old photo, enlarged: {_EXAMPLE}. {STATUS} {NOTICE}"
+    add_inputs(parser)
+    add_model(parser)
+    add_detection(parser)
+    add_time_limit(parser)
+    add_restoration(parser)
+    add_upscaling(parser)
+    group = add_output(parser)
+    group.add_argument(
+        "--save-crops",
+        action="store_true",
+        help="write each restored crop beside the picture, as PNG",
+    )
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """What the command was given, by group."""
+
+    inputs: InputArguments
+    model: ModelArguments
+    detection: DetectionArguments
+    restoration: RestorationArguments
+    upscaling: UpscalingArguments
+    output: OutputArguments
+    time_limit: float | None
+    save_crops: bool
+
+    def besides(self) -> list[str]:
+        """Endings of the files that are written beside each picture."""
+        return self.output.besides + [CROPS] * self.save_crops
+
+
+def _parsed(arguments: argparse.Namespace) -> _Arguments:
+    return _Arguments(
+        parsed(InputArguments, arguments),
+        parsed(ModelArguments, arguments),
+        parsed(DetectionArguments, arguments),
+        parsed(RestorationArguments, arguments),
+        parsed(UpscalingArguments, arguments),
+        parsed(OutputArguments, arguments),
+        arguments.time_limit,
+        arguments.save_crops,
+    )
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Restores every input; one that fails is reported and does not stop the others."""
+    given = _parsed(arguments)
+    restoration, detection = given.restoration.options(), given.detection.options()
+    TimeLimit(given.time_limit)  # raises for an invalid one, before any work
+    if given.restoration.aligned:
+        _check_aligned(given, restoration, detection)
+    targets = given.inputs.targets(given.output.suffix, given.besides())
+    console.progress("loading the model", 0.0)
+    if given.restoration.aligned:
+        return process_all(targets, _Crops(given).restore, console)
+    photos = _Photos(given, restoration, detection)
+    return run_jobs(targets, photos.jobs, console)
+
+
+def _check_aligned(
+    given: _Arguments, restoration: RestorationOptions, detection: DetectionOptions
+) -> None:
+    """Refuses options that would have no effect on crops."""
+    if (restoration, detection) != (RestorationOptions(), DetectionOptions()):
+        raise OptionError(
+            "--aligned runs the network alone; options of detection and restoration do not apply"
+        )
+    if given.upscaling != UpscalingArguments(None, None):
+        raise OptionError("--aligned takes the model's size, no --upscale-with and no --scale")
+    if given.model.model == "auto":
+        raise OptionError("--aligned needs one model; name it with --model")
+    if given.besides():
+        raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
+    suffix = given.inputs.output.suffix.lower()
+    if given.output.format != "png" or suffix in set(FORMATS) - {".png"}:
+        raise OptionError("--aligned writes PNG, so that nothing of the crop is lost")
+
+
+class _Crops:
+    """Restores pictures that are aligned crops already."""
+
+    def __init__(self, given: _Arguments) -> None:
+        self._overwrite = given.inputs.overwrite
+        self._limit = partial(TimeLimit, given.time_limit)
+        self._restorer = load_preset_restorer(given.model, given.restoration.preset)
+
+    def restore(self, target: Target, show: ShowProgress) -> str:
+        """Restores one crop."""
+        picture = read_picture(target.source)
+        show("restoring", 0.0)
+        with self._limit().watching() as stop:
+            pixels = restore_aligned(picture.pixels, self._restorer, stop)
+        make_folder(target.output.parent)
+        write_picture(target.output, picture.with_pixels(pixels), self._overwrite)
+        return ""
+
+
+class _Photos:
+    """Restores the faces of pictures."""
+
+    def __init__(
+        self,
+        given: _Arguments,
+        restoration: RestorationOptions,
+        detection: DetectionOptions,
+    ) -> None:
+        self._given = given
+        self._restoration = restoration
+        self._detection = detection
+        self._restorer = load_chosen_restorer(given.model, given.restoration.preset)
+        # An ONNX model may run where only onnxruntime can; all else runs where its crops are made.
+        device, folders = self._restorer.device, given.model.folders
+        self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
+        self._parser = load_face_parser(restoration.mask, folders, device)
+        self._detector = load_detector(
+            given.detection.detector, folders.searched("detection"), device
+        )
+
+    def jobs(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+        """Restores the pictures; the job of each writes the result."""
+        jobs = self._restored(targets, shows)
+        return write_in_background(jobs) if overlaps(self._restorer.device) else jobs
+
+    def _restored(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+        photos: dict[int, _Photo] = {}
+
+        def tasks() -> Iterator[MakeTask]:
+            for position, (target, show) in enumerate(zip(targets, shows, strict=True)):
+                photos[position] = _Photo(target, show, self._given, self._upscale)
+                yield photos[position].read
+
+        outcomes = restore_pictures(
+            tasks(),
+            self._restorer,
+            self._detector,
+            self._restoration,
+            self._detection,
+            face_parser=self._parser,
+            progress=lambda position, progress: photos[position].watch(progress),
+            keep_crops=False,
+            time_limit=self._given.time_limit,
+        )
+        with closing(outcomes):
+            for outcome in outcomes:
+                photo = photos.pop(outcome.position)
+                yield partial(photo.write, outcome)
+
+
+class _Photo:
+    """One picture, from its file to the files that are written."""
+
+    def __init__(
+        self, target: Target, show: ShowProgress, given: _Arguments, upscale: Upscale | None
+    ) -> None:
+        self._target = target
+        self._show = show
+        self._given = given
+        self._upscale = upscale
+        self._crops: list[NDArray[Any]] = []
+
+    def read(self, cancelled: CancelCheck) -> PictureTask:
+        """Reads the picture, and enlarges it if asked to."""
+        self._show("reading", 0.0)
+        self._picture = read_picture(self._target.source)
+        pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
+        check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
+        background = self._upscale and self._upscale(pixels, self._show, cancelled)
+        if background is not None:  # a model's own scale is known only now
+            check_writable(self._target.output, self._picture, background.pixels.shape[:2])
+        return PictureTask(pixels, background=background)
+
+    def watch(self, progress: Progress) -> None:
+        """Shows the progress, and keeps the crops if they are to be written."""
+        self._show(_describe(progress), progress.done / max(progress.total, 1))
+        # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
+        if progress.crop is not None and self._given.save_crops:
+            crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
+            self._crops.append(to_dtype(crop, self._picture.pixels.dtype))
+
+    def write(self, outcome: Outcome) -> str:
+        """Writes the result; returns what to print about it, or raises why there is none."""
+        result = outcome.result()
+        make_folder(self._target.output.parent)
+        self._write(self._picture.with_pixels(result.pixels), result.report)
+        return f"{result.report.summary()}; detector: {result.report.detector}"
+
+    def _write(self, restored: Picture, report: Report) -> None:
+        overwrite = self._given.inputs.overwrite
+        write_picture(self._target.output, restored, overwrite, self._given.output.quality)
+        if self._given.output.report:
+            content = {"source": str(self._target.source)} | report.to_dict()
+            write_text(self._target.beside(".json"), json.dumps(content, indent=2), overwrite)
+        if not self._crops:
+            return
+        restored_faces = [entry.face for entry in report.faces if entry.model is not None]
+        for face, crop in zip(restored_faces, self._crops, strict=True):
+            path = self._target.beside(CROPS.replace("*", str(face.index)))
+            write_picture(path, Picture(crop, icc_profile=restored.icc_profile), overwrite)
+
+
+def _describe(progress: Progress) -> str:
+    if progress.total and progress.done < progress.total:
+        return f"restoring face {progress.done + 1} of {progress.total}"
+    return progress.stage if progress.stage != "done" else "writing"

@@ -1,0 +1,87 @@
+"""Enlarging pictures: what `--upscale-with` and `--scale` ask for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from ..model_files.folders import ModelFolders, resolve_model
+from ..runtime.cancellation import CancelCheck
+from ..runtime.devices import Precision
+from ..upscaling import Enlarged, Upscaler, load_upscaler, resample
+from ..upscaling.enlarged import check_factor
+from .batch import ShowProgress
+
+Upscale = Callable[[NDArray[Any], ShowProgress, CancelCheck], Enlarged]
+"""Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
+
+
+@dataclass(frozen=True)
+class UpscalingArguments:
+    """What `add_upscaling` was given: how large the picture becomes."""
+
+    upscale_with: str | None
+    scale: float | None
+
+
+def add_upscaling(parser: argparse.ArgumentParser) -> None:
+    """How large the picture around the faces becomes."""
+    group = parser.add_argument_group("enlarging")
+    group.add_argument(
+        "--upscale-with",
+        metavar="FILE",
+        help="enlarge the whole picture with this model, by path or by name in a models folder, "
+        "such as RealESRGAN_x2plus.pth; the faces are pasted into the result (needs spandrel)",
+    )
+    group.add_argument(
+        "--scale",
+        type=float,
+        metavar="N",
+        help="how much larger the picture becomes, 1 to 16 (default: the model's own scale); "
+        "without --upscale-with it is interpolated",
+    )
+
+
+def make_upscaler(
+    arguments: UpscalingArguments,
+    folders: ModelFolders,
+    device: torch.device,
+    precision: Precision,
+) -> Upscale | None:
+    """The function that enlarges each picture, on `device`; None if they keep their size.
+
+    Raises:
+        CheckpointError: there is no such model, or it is no upscaler.
+        MissingPackageError: spandrel is not installed.
+        OptionError: the scale is out of range.
+    """
+    scale = arguments.scale
+    if scale is not None:
+        check_factor(scale)
+    if arguments.upscale_with is not None:
+        path = resolve_model(arguments.upscale_with, "upscaling", folders)
+        return _with_model(load_upscaler(path, device, precision), scale)
+    if scale is None:
+        return None
+
+    def interpolate(pixels: NDArray[Any], show: ShowProgress, _cancelled: CancelCheck) -> Enlarged:
+        show("enlarging", 0.0)
+        return resample(pixels, scale)
+
+    return interpolate
+
+
+def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
+    def upscale(pixels: NDArray[Any], show: ShowProgress, cancelled: CancelCheck) -> Enlarged:
+        def tell(done: int, total: int) -> None:
+            show(f"enlarging, tile {done} of {total}", done / total)
+
+        show("enlarging", 0.0)
+        return upscaler.upscale(pixels, scale, progress=tell, cancelled=cancelled)
+
+    return upscale
