@@ -77,9 +77,9 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.results import RestoredPicture as RestoredPicture
     from .restoration.stream import restore_pictures as restore_pictures
     from .restorers.adaptive import ModelChoice as ModelChoice
-    from .restorers.adaptive import choose_models as choose_models
-    from .restorers.load import Restorer as Restorer
+    from .restorers.installed import choose_models as choose_models
     from .restorers.load import load_restorer as load_restorer
+    from .restorers.protocol import Restorer as Restorer
     from .tasks import TaskReport as TaskReport
     from .tasks import TaskResult as TaskResult
     from .tasks import colorize_picture as colorize_picture
@@ -134,13 +134,13 @@ _HOMES: Mapping[str, str] = {
     "RestorationOptions": "restoration.options",
     "RestoredCrop": "restoration.results",
     "RestoredPicture": "restoration.results",
-    "Restorer": "restorers.load",
+    "Restorer": "restorers.protocol",
     "TaskReport": "tasks",
     "TaskResult": "tasks",
     "TimeLimitError": "errors",
     "Upscaler": "upscaling",
     "best_model": "model_files.default_model",
-    "choose_models": "restorers.adaptive",
+    "choose_models": "restorers.installed",
     "colorize_picture": "tasks",
     "convert_model": "conversion.convert",
     "detect_faces": "detection",

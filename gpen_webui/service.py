@@ -28,7 +28,7 @@ from gpen_core.model_files.catalogue import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.results import Progress, RestoredPicture
-from gpen_core.restorers.load import Restorer
+from gpen_core.restorers.protocol import Restorer
 from gpen_core.runtime.cancellation import CancelCheck
 from gpen_core.tasks import load_for_task
 from gpen_core.upscaling import Enlarged

@@ -19,7 +19,7 @@ from ..network.generator import GpenNetwork
 from ..network.synthetic_weights import random_state
 from ..restoration.plan import PictureTask
 from ..restoration.stream import restore_pictures
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..restorers.torch_restorer import TorchRestorer
 from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, PipelineCase, Run

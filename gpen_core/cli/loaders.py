@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..compositing.face_parsing import FILE_NAMES, FaceParser
+from ..compositing.face_parsing import load_face_parser as load_parsenet
 from ..errors import CheckpointError
 from ..model_files import best_model
 from ..model_files.catalogue import Task, load_catalogue
@@ -15,8 +16,9 @@ from ..model_files.filenames import claim_of
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES
 from ..restoration.options import PRESETS, MaskName
-from ..restorers.adaptive import ModelChoice, choose_models
-from ..restorers.load import Restorer
+from ..restorers.adaptive import ModelChoice
+from ..restorers.installed import choose_models
+from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
 from ..tasks import load_for_task
 from .arguments import ModelArguments

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..images import Picture, check_writable, read_picture, write_picture
 from ..model_files.catalogue import Task
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
 from ..tasks import TaskResult
 from .arguments import (

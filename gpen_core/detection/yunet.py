@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoints.onnx.admission import check_detection
 from ..errors import CheckpointError, DetectionError
 from ..faces.face import Face, landmarks_from_array
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
@@ -62,6 +61,8 @@ class YuNetDetector:
         self._cv2: Any = require("cv2", "YuNet face detection")
         self._weights = weights
         try:
+            from ..checkpoints.onnx.admission import check_detection
+
             check_detection(weights)
             self._network = self._cv2.FaceDetectorYN.create(
                 str(weights), "", (320, 320), 0.5, _SAME_FACE, _MOST_FACES

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from ..checkpoints import Network, describe, read_weights
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
-from ..checkpoints.onnx.admission import check_restoration
-from ..checkpoints.onnx.graph import read_graph
-from ..checkpoints.onnx.interface import describe_graph, read_interface
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
 from ..escaping import escaped
@@ -82,6 +79,11 @@ def read_onnx(path: Path) -> Contents:
     Raises:
         CheckpointError: it is damaged, no ONNX file, or GPEN's with more in it than that.
     """
+    # Most files are none; what looks at graphs is half of all that reads files.
+    from ..checkpoints.onnx.admission import check_restoration
+    from ..checkpoints.onnx.graph import read_graph
+    from ..checkpoints.onnx.interface import describe_graph, read_interface
+
     graph = read_graph(path)
     network = describe_graph(graph)
     if network != GPEN:

@@ -21,7 +21,7 @@ from torch import Tensor
 from ..detection import FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import Cancelled, OptionError, TimeLimitError
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.cuda_transfers import finish_stream
 from ..runtime.timing import Clock, TimeLimit, since

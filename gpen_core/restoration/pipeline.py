@@ -18,7 +18,7 @@ from ..geometry.sampling import resize_crop
 from ..images.mask_checks import LIMIT_PURPOSE, require_marked
 from ..images.picture import to_dtype, to_float
 from ..restorers.adaptive import ModelChoice
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_keyword
 from ..upscaling.enlarged import Enlarged

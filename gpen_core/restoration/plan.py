@@ -17,7 +17,7 @@ from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from ..geometry.resizing import Enlargement, enlargement
 from ..restorers.adaptive import ModelChoice
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..upscaling.enlarged import Enlarged
 from .face_job import FaceWork
 from .options import RestorationOptions

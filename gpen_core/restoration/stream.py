@@ -17,7 +17,7 @@ from ..compositing.face_parsing import FaceParser
 from ..detection import DetectionOptions, Detector
 from ..errors import OptionError
 from ..restorers.adaptive import ModelChoice
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
 from ..runtime.cuda_transfers import finish_stream, own_stream, use_here

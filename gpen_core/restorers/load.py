@@ -1,103 +1,16 @@
-"""The loaded model as everything else sees it, whatever runs it."""
+"""Loads a model file with what runs it: torch, or onnxruntime."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from ..checkpoints import FileKind, kind_of_file
-from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from .execution import Acceleration, check_acceleration
-from .onnx_restorer import OnnxRestorer
+from .protocol import Restorer
 from .torch_restorer import TorchRestorer
-
-
-class Restorer(Protocol):
-    """A loaded GPEN model: an aligned crop in, the restored crop out, whatever memory there is."""
-
-    name: str
-    """What reports and messages call it: the file's name."""
-
-    notes: list[str]
-    """What goes otherwise than asked, such as steps taken when memory ran out; logged as well."""
-
-    @property
-    def size(self) -> int:
-        """Side of the crops in pixels."""
-        ...
-
-    @property
-    def device(self) -> torch.device:
-        """Where it runs now, and where crops are best made and pasted."""
-        ...
-
-    @property
-    def place(self) -> str:
-        """What really computes, in the words of the program that does: "cuda:0"."""
-        ...
-
-    @property
-    def precision(self) -> str:
-        """Type of the feature maps: float32, float16, bfloat16."""
-        ...
-
-    def memory_needed(self) -> int:
-        """Bytes that a run takes at its peak where it runs, with the weights."""
-        ...
-
-    def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
-        """Restores one aligned face.
-
-        Args:
-            crop: RGB (3, size, size), floating, 0..1.
-            cancelled: asked again and again while the network runs; true stops it.
-
-        Returns:
-            RGB (3, size, size), float32, 0..1, on the crop's device.
-
-        Raises:
-            OptionError: the crop has another shape.
-            Cancelled: `cancelled` returned true.
-            GpenError: the crop could not be restored.
-        """
-        ...
-
-    @property
-    def at_once(self) -> int:
-        """How many crops are best restored together, 1 or more."""
-        ...
-
-    def restore_many(
-        self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
-    ) -> list[Tensor]:
-        """Restores several aligned faces, each as `restore` does and with the same outcome.
-
-        Args:
-            crops: any number, best up to `at_once`; each as for `restore`.
-            cancelled: as for `restore`.
-
-        Returns:
-            The restored crops in the same order.
-
-        Raises:
-            OptionError: a crop has another shape.
-            Cancelled: `cancelled` returned true.
-            GpenError: a crop could not be restored.
-        """
-        ...
-
-    def settle(self) -> None:
-        """Gives back what only makes further runs faster; the weights stay."""
-        ...
-
-    def unload(self) -> None:
-        """Frees the weights; the next call loads them again."""
-        ...
 
 
 def load_restorer(
@@ -125,5 +38,7 @@ def load_restorer(
     """
     check_acceleration(acceleration)
     if kind_of_file(path) is FileKind.ONNX:
+        from .onnx_restorer import OnnxRestorer  # not needed by those who have no such file
+
         return OnnxRestorer.load(path, device, precision)
     return TorchRestorer.load(path, device, precision, acceleration)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..detection.detector import check_picture
 from ..geometry.sampling import extract_crop
 from ..images.picture import to_dtype, to_float
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square

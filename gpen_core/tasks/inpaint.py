@@ -27,7 +27,7 @@ from ..restoration.face_job import cut_out
 from ..restoration.options import RestorationOptions
 from ..restoration.placement import align_faces
 from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.cpu_fallback import on_cpu_if_need_be
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted

@@ -12,7 +12,8 @@ from ..model_files.catalogue import Catalogue, Task
 from ..model_files.filenames import claim_of
 from ..model_files.task import FileTask, task_of
 from ..restorers.execution import Acceleration
-from ..restorers.load import Restorer, load_restorer
+from ..restorers.load import load_restorer
+from ..restorers.protocol import Restorer
 from ..runtime.devices import Precision
 
 _log = logging.getLogger("gpen")

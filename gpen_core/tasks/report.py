@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..faces.left_out import LeftOut
 from ..model_files.catalogue import Task
 from ..restoration.report import FaceReport
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..detection.detector import check_picture
 from ..errors import OptionError
 from ..images.picture import to_dtype, to_float
-from ..restorers.load import Restorer
+from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from .report import TaskResult, result_of
 

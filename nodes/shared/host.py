@@ -19,7 +19,8 @@ from ...gpen_core.errors import Cancelled
 from ...gpen_core.images.picture import to_dtype
 from ...gpen_core.model_files import task_of
 from ...gpen_core.restorers.execution import Acceleration
-from ...gpen_core.restorers.load import Restorer, load_restorer
+from ...gpen_core.restorers.load import load_restorer
+from ...gpen_core.restorers.protocol import Restorer
 from ...gpen_core.restorers.torch_restorer import TorchRestorer
 from ...gpen_core.runtime.devices import Precision
 from .values import GpenModel

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
     from ...gpen_core.model_files import FileTask
-    from ...gpen_core.restorers.load import Restorer
+    from ...gpen_core.restorers.protocol import Restorer
 
 ModelSocket = io.Custom("GPEN_MODEL")
 DetectorSocket = io.Custom("GPEN_DETECTOR")

@@ -21,7 +21,8 @@ from ...images import Picture, read_picture, to_dtype, to_float, write_picture
 from ...network.synthetic_weights import PUBLISHED, detail_state
 from ...restoration.pipeline import restore_picture
 from ...restoration.results import Progress, RestoredCrop, RestoredPicture
-from ...restorers.load import Restorer, load_restorer
+from ...restorers.load import load_restorer
+from ...restorers.protocol import Restorer
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device
 from ..arguments import ModelArguments, add_model, add_overwrite, parsed

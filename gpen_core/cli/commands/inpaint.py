@@ -14,7 +14,7 @@ from ...detection import DetectionOptions, Detector, load_detector
 from ...errors import OptionError
 from ...images import Picture, check_writable, read_picture, to_float
 from ...restoration.options import RestorationOptions
-from ...restorers.load import Restorer
+from ...restorers.protocol import Restorer
 from ...tasks import TaskResult, inpaint_aligned, inpaint_picture
 from ...tasks.hole import DEFAULT_FEATHER
 from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
