@@ -22,11 +22,9 @@ from ..restoration.stream import restore_pictures
 from ..restorers.protocol import Restorer
 from ..restorers.torch_restorer import TorchRestorer
 from ..runtime.devices import choose_device, dtype_for
-from .cases import CONFIGURATIONS, PipelineCase, Run
+from .cases import CONFIGURATIONS, STAGES, PipelineCase, Run
 from .probes import PeakMemory, time_calls
 from .scenes import scene
-
-STAGES = ("detect", "crop", "restore", "paste")
 
 DETECTION = DetectionOptions(confidence=0.7)
 """Drawn faces look less like faces than photographed ones."""

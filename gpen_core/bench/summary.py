@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .cases import PARTS, Case, NetworkCase, PasteCase, PipelineCase
-from .measure_pipeline import STAGES
+from .cases import PARTS, STAGES, Case, NetworkCase, PasteCase, PipelineCase
 from .records import Record, Row
 from .stats import FIGURES, Change, Difference, Spread, figures, ratios
 from .table import Table

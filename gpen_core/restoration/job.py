@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..detection import FoundFaces, search_faces
+from ..detection.detector import FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..compositing.canvas import Canvas
 from ..compositing.face_parsing import FaceParser
 from ..compositing.masks import shows
-from ..detection import DetectionOptions, Detector, FoundFaces
+from ..detection.detector import DetectionOptions, Detector, FoundFaces
 from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from ..geometry.resizing import Enlargement, enlargement

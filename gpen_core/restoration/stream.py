@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 import torch
 
 from ..compositing.face_parsing import FaceParser
-from ..detection import DetectionOptions, Detector
+from ..detection.detector import DetectionOptions, Detector
 from ..errors import OptionError
 from ..restorers.adaptive import ModelChoice
 from ..restorers.protocol import Restorer

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection import DetectionOptions, Detector, FoundFaces, search_faces
+from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
 from ..detection.detector import check_picture
 from ..errors import ImageError, OptionError
 from ..faces.face import Face
