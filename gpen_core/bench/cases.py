@@ -11,10 +11,10 @@ from ..network.synthetic_weights import PUBLISHED
 from ..runtime.devices import Precision
 
 Part = Literal["network", "pipeline", "paste"]
+PARTS: tuple[Part, ...] = ("network", "pipeline", "paste")
+
 STAGES = ("detect", "crop", "restore", "paste")
 """Of a whole picture, as its report times them."""
-
-PARTS: tuple[Part, ...] = ("network", "pipeline", "paste")
 
 AllocatorName = Literal["default", "kept"]
 

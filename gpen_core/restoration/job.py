@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..detection.detector import FoundFaces, search_faces
-from ..detection.detector import check_picture
+from ..detection.detector import FoundFaces, check_picture, search_faces
 from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck

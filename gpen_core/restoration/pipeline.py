@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
-from ..detection.detector import DetectionOptions, Detector, FoundFaces
-from ..detection.detector import check_picture
+from ..detection.detector import DetectionOptions, Detector, FoundFaces, check_picture
 from ..errors import OptionError
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop

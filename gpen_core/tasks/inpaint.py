@@ -16,8 +16,7 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
-from ..detection.detector import check_picture
+from ..detection.detector import DetectionOptions, Detector, FoundFaces, check_picture, search_faces
 from ..errors import ImageError, OptionError
 from ..faces.face import Face
 from ..faces.left_out import besides

@@ -12,10 +12,10 @@ from ...faces.face import Face, landmarks_from_array
 from ...runtime.cancellation import CancelCheck
 from ...runtime.devices import without_autocast
 from ..detector import DetectionOptions, Pixels
-from ..landmark_refinement import refine_aligned
 from .cascade import Candidates, run_cascade
 from .network import load_mtcnn
 from .pyramid import build_pyramid
+from .refinement import refine_aligned
 
 SMALLEST = 12.0
 """Faces below this many pixels are not searched: the first network sees no less."""

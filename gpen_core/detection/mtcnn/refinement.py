@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry.similarity import estimate_similarity
-from ..geometry.templates import template
-from ..runtime.cancellation import CancelCheck
-from .mtcnn.cascade import Candidates, in_batches
-from .mtcnn.network import OutputNet
-from .mtcnn.pyramid import Pyramid
+from ...geometry.similarity import estimate_similarity
+from ...geometry.templates import template
+from ...runtime.cancellation import CancelCheck
+from .cascade import Candidates, in_batches
+from .network import OutputNet
+from .pyramid import Pyramid
 
 FRAME = 512
 """Side of the aligned frame, in which the numbers below are given."""
