@@ -10,8 +10,8 @@ import torch
 from ..compositing.face_parsing import FILE_NAMES, FaceParser
 from ..compositing.face_parsing import load_face_parser as load_parsenet
 from ..errors import CheckpointError
-from ..model_files import best_model
 from ..model_files.catalogue import Task, load_catalogue
+from ..model_files.default_model import best_model
 from ..model_files.filenames import claim_of
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES

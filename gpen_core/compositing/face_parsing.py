@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from ..checkpoints import read_state_dict
+from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError
 from ..geometry.warping import blur
 from ..runtime.devices import choose_device, without_autocast

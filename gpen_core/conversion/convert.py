@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..checkpoints import read_state_dict
+from ..checkpoints.reading import read_state_dict
 from ..errors import GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
 from ..model_files.filenames import claim_of

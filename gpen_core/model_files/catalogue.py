@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from ..checkpoints import Network
+from ..checkpoints.networks import Network
 from ..errors import OptionError
 from .folders import Role
 

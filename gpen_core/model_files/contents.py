@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoints import Network, describe, read_weights
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
+from ..checkpoints.identify import describe
+from ..checkpoints.networks import Network
+from ..checkpoints.reading import read_weights
 from ..checkpoints.refusal import Refusal, megabytes
 from ..errors import CheckpointError
 from ..escaping import escaped

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ..checkpoints import Network
+from ..checkpoints.networks import Network
 from ..escaping import escaped
 from ..network.synthetic_weights import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title

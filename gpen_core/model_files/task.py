@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from ..checkpoints import FileKind, kind_of_file
+from ..checkpoints.file_kind import FileKind
 from ..checkpoints.onnx.graph import read_graph
+from ..checkpoints.reading import kind_of_file
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
 from .catalogue import Catalogue, KnownFile, Task, load_catalogue

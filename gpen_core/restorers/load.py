@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..checkpoints import FileKind, kind_of_file
+from ..checkpoints.file_kind import FileKind
+from ..checkpoints.reading import kind_of_file
 from ..runtime.devices import Precision
 from .execution import Acceleration, check_acceleration
 from .protocol import Restorer

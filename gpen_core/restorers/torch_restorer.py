@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..checkpoints import read_state_dict
+from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
 from ..network.compiling import compiled
 from ..network.config import GpenConfig, read_config

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints import Network, describe, read_state_dict
+from ..checkpoints.identify import describe
+from ..checkpoints.networks import Network
+from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
 from ..runtime.devices import Precision, choose_device, dtype_for

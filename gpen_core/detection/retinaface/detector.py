@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...checkpoints import read_state_dict
+from ...checkpoints.reading import read_state_dict
 from ...errors import CheckpointError
 from ...faces.face import Face, landmarks_from_array
 from ...runtime.cancellation import CancelCheck, raise_if_cancelled
