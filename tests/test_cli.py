@@ -745,10 +745,34 @@ class TestConsole:
             console.progress("two\nlines\x1b[2J", 0.5)
             batch._log.warning("%s is odd", "x")
             console.progress("more", 2.0)
-        bar = f"[{'#' * 12}{'.' * 12}]  50% two\\nlines\\x1b[2J"
+        text = "two\\nlines\\x1b[2J"
+        bar = f"[{'#' * 5}{'.' * 5}]  50% {text} [00:00<?]"
         blank = "\r" + " " * len(bar) + "\r"
-        assert terminal.shown().startswith(f"\r{bar}{blank}x is odd\n\r[{'#' * 24}] 100% more")
+        assert terminal.shown().startswith(f"\r{bar}{blank}x is odd\n\r[{'#' * 10}] 100% more")
         assert terminal.shown().endswith(" \r")
+
+    def test_the_bar_shows_time_left_and_rate(self, monkeypatch):
+        terminal, seconds = Terminal(), iter([100.0, 110.0, 110.0, 110.0])
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr("gpen_core.cli.console.time.monotonic", lambda: next(seconds))
+        with Console() as console:
+            for columns, part in ((100, 0.0), (100, 0.5), (65, 0.5), (40, 0.5)):
+                monkeypatch.setenv("COLUMNS", str(columns))
+                console.progress("a {name} that is rather long", part, 4)
+        lines = [line.rstrip() for line in terminal.shown().split("\r")[1:5]]
+        text = f"[{'#' * 5}{'.' * 5}]  50% a {{name}} that is rather long"
+        assert lines[0].endswith("long [00:00<?, ?picture/s]")
+        assert lines[1] == f"{text} [00:10<00:10,  5.00s/picture]"
+        assert lines[2:] == [f"{text} [00:10<00:10]", text[:39]]
+
+    def test_without_tqdm_there_is_no_bar(self, monkeypatch):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr("gpen_core.cli.console.is_installed", lambda module: module != "tqdm")
+        with Console() as console:
+            console.progress("working", 0.5)
+            console.error("trouble")
+        assert terminal.shown() == "trouble\n"
 
     def test_quiet_shows_no_bar(self, monkeypatch):
         terminal = Terminal()

@@ -103,7 +103,7 @@ class _Batch:
 
         def show(text: str, part: float) -> None:
             if position == self.finished:
-                self._console.progress(f"{name}{place}: {text}", (position + part) / total)
+                self._console.progress(f"{name}{place}: {text}", (position + part) / total, total)
 
         return show
 

@@ -6,13 +6,17 @@ import logging
 import shutil
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
 from ..escaping import escaped, escaped_line
+from ..runtime.optional_packages import is_installed
 
-_WIDTH = 24
+_BAR = "[{bar:10}] {percentage:3.0f}% {desc}"
+_TIME = " [{elapsed}<{remaining}]"
+_TIME_AND_RATE = " [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 class Console:
@@ -24,8 +28,9 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         """`quiet` shows no bar; messages appear all the same."""
-        self._bar = not quiet and sys.stderr.isatty()
+        self._bar = not quiet and sys.stderr.isatty() and is_installed("tqdm")
         self._shown = 0
+        self._began: float | None = None
         # Pictures are prepared in another thread, whose log records arrive here too.
         self._lock = threading.RLock()
         self._handler = _Handler(self)
@@ -43,15 +48,21 @@ class Console:
         logging.getLogger("gpen").removeHandler(self._handler)
         self._clear()
 
-    def progress(self, text: str, part: float) -> None:
-        """Draws the bar: `text`, and how much of everything is done, 0 to 1."""
+    def progress(self, text: str, part: float, pictures: int = 1) -> None:
+        """Draws the bar: `text`, the time taken and left, and the rate.
+
+        Args:
+            text: what is being done.
+            part: how much of everything is done, 0 to 1.
+            pictures: how many there are in all; of a single one no rate is shown.
+        """
         if not self._bar:
             return
-        part = min(max(part, 0.0), 1.0)
-        filled = round(part * _WIDTH)
-        line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {part:4.0%} {escaped_line(text)}"
-        line = line[: shutil.get_terminal_size().columns - 1]
         with self._lock:
+            now = time.monotonic()
+            if self._began is None:
+                self._began = now
+            line = _bar_line(text, part, pictures, now - self._began)
             _write(sys.stderr, "\r" + line.ljust(self._shown))
             self._shown = len(line)
 
@@ -71,6 +82,27 @@ class Console:
         if self._shown:
             _write(sys.stderr, "\r" + " " * self._shown + "\r")
             self._shown = 0
+
+
+def _bar_line(text: str, part: float, pictures: int, seconds: float) -> str:
+    """One line of the terminal, with as much as fits it: the rate goes first, then the time."""
+    from tqdm import tqdm
+
+    room = shutil.get_terminal_size().columns - 1
+    line = ""
+    for ending in (_TIME_AND_RATE, _TIME, "") if pictures > 1 else (_TIME, ""):
+        line = tqdm.format_meter(
+            n=min(max(part, 0.0), 1.0) * pictures,
+            total=pictures,
+            elapsed=seconds,
+            prefix=escaped_line(text),
+            ascii=".#",
+            unit="picture",
+            bar_format=_BAR + ending,
+        )
+        if len(line) <= room:
+            break
+    return line[:room]
 
 
 class _Handler(logging.Handler):
