@@ -11,7 +11,6 @@ from ..checkpoints.reading import kind_of_file
 from ..runtime.devices import Precision
 from .execution import Acceleration, check_acceleration
 from .protocol import Restorer
-from .torch_restorer import TorchRestorer
 
 
 def load_restorer(
@@ -38,8 +37,11 @@ def load_restorer(
         MissingPackageError: an ONNX file needs onnxruntime, which is not installed.
     """
     check_acceleration(acceleration)
+    # Only what runs this file is loaded.
     if kind_of_file(path) is FileKind.ONNX:
-        from .onnx_restorer import OnnxRestorer  # not needed by those who have no such file
+        from .onnx_restorer import OnnxRestorer
 
         return OnnxRestorer.load(path, device, precision)
+    from .torch_restorer import TorchRestorer
+
     return TorchRestorer.load(path, device, precision, acceleration)
