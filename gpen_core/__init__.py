@@ -21,6 +21,7 @@ from .escaping import EscapingFilter
 from .runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test keeps them equal
+    from . import spandrel_arch as spandrel_arch
     from .checkpoints import Network as Network
     from .compositing.face_parsing import FaceParser as FaceParser
     from .compositing.face_parsing import load_face_parser as load_face_parser
@@ -164,6 +165,7 @@ _HOMES: Mapping[str, str] = {
     "search_faces": "detection",
     "select_faces": "faces.selection",
     "sort_faces": "faces.face",
+    "spandrel_arch": "spandrel_arch",
     "synthesize_face": "tasks",
     "write_picture": "images",
 }
@@ -182,7 +184,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
         warn_of_renaming(f"{__name__}.{name}", f"{__name__}.{_RENAMED[name]}")
         value = getattr(importlib.import_module(__name__), _RENAMED[name])
     elif name in _HOMES:
-        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        home = importlib.import_module(f".{_HOMES[name]}", __name__)
+        value = home if name == _HOMES[name] else getattr(home, name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value  # found without this function from now on

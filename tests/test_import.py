@@ -109,7 +109,7 @@ class TestPublicNames:
             for alias in statement.names:
                 # Only so do type checkers take a name for public.
                 assert alias.asname == alias.name
-                typed[alias.name] = statement.module or ""
+                typed[alias.name] = statement.module or alias.name
         assert typed == dict(gpen_core._HOMES)
 
     def test_every_name_is_found_listed_and_kept(self):

@@ -18,7 +18,7 @@ LAYERS = [
     {"compositing", "upscaling"},
     {"model_files"},
     {"downloads", "detection", "restorers"},
-    {"restoration"},
+    {"restoration", "spandrel_arch"},
     {"tasks", "conversion"},
     {"__init__"},
     {"bench"},

@@ -34,7 +34,7 @@ def state_dict_in(loaded: object) -> dict[str, torch.Tensor]:
     Raises:
         Refusal: there is none, or one of its tensors is of a kind that no network uses.
     """
-    found = _unwrapped(loaded)
+    found = unwrapped(loaded)
     if not isinstance(found, Mapping):
         raise Refusal(f"holds no weights but a {type(found).__name__}. Use the official file.")
     entries = cast("Mapping[object, object]", found)
@@ -81,7 +81,8 @@ def _sum(tensor: torch.Tensor) -> float:
         return float(np.einsum("i->", tensor.detach().cpu().reshape(-1).numpy()))
 
 
-def _unwrapped(loaded: object) -> object:
+def unwrapped(loaded: object) -> object:
+    """What a file holds without the dicts that training programs put around weights."""
     for _ in range(_MAX_NESTING):
         if not isinstance(loaded, Mapping):
             break
