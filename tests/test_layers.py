@@ -89,6 +89,20 @@ def test_no_circles():
     TopologicalSorter(graph).prepare()
 
 
+@pytest.mark.parametrize("package", ["gpen_core", "nodes", "gpen_webui"])
+def test_no_folder_holds_more_than_fifteen_modules(package):
+    root = CORE.parent / package
+    held = {
+        folder.relative_to(CORE.parent).as_posix(): len(list(folder.glob("*.py")))
+        for folder in (root, *(each for each in root.rglob("*") if each.is_dir()))
+    }
+    assert {folder: count for folder, count in held.items() if count > 15} == {}
+
+
+def test_the_root_holds_little():
+    assert len(list(CORE.glob("*.py"))) <= 4
+
+
 class TestTheRuleItself:
     def test_names_are_resolved(self):
         tree = ast.parse("from ..errors import GpenError\nfrom .picture import Picture")
