@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.layers import TOGETHER_UP_TO, Down, Scaling, StyledConv
+from gpen_core.network.layers import MAX_BATCHED_RESOLUTION, DownBlock, Scaling, StyledConv
 from gpen_core.network.synthetic_weights import random_state
 
 Form = Callable[[], Tensor]
@@ -71,7 +71,7 @@ def questions(stage: Stage) -> Iterator[Question]:
         yield Question("up-convolution", resolution, _up_forms(stage, resolution, up))
         yield Question("concatenation", resolution, _concatenation_forms(stage, resolution, same))
     for index, resolution in enumerate(reversed(resolutions[:-1]), start=1):
-        layer = Down(state, f"ecd{index}", stage.dtype, 0, 0).to(stage.device)
+        layer = DownBlock(state, f"ecd{index}", stage.dtype, 0, 0).to(stage.device)
         yield Question("encoder", resolution, _down_forms(stage, resolution, layer))
 
 
@@ -87,8 +87,8 @@ def _style_forms(
     stage: Stage, resolution: int, layer: Callable[[int], StyledConv]
 ) -> dict[str, Form]:
     """What a style scales: activations or the weight. With what it takes to scale the weight."""
-    activations, weight = layer(TOGETHER_UP_TO), layer(2 * TOGETHER_UP_TO)
-    styles = torch.randn(1, activations.energy.shape[1], device=stage.device)
+    activations, weight = layer(MAX_BATCHED_RESOLUTION), layer(2 * MAX_BATCHED_RESOLUTION)
+    styles = torch.randn(1, activations.squared_weights.shape[1], device=stage.device)
     x = _input(stage, activations, resolution)
 
     def scaled(styled: StyledConv) -> Tensor:
@@ -99,14 +99,14 @@ def _style_forms(
         return out.mul_(kernel.output_scale).add_(styled.bias.view(1, -1, 1, 1))
 
     forms = {"activations": partial(scaled, activations), "weight": partial(scaled, weight)}
-    own = "activations" if resolution <= TOGETHER_UP_TO else "weight"
+    own = "activations" if resolution <= MAX_BATCHED_RESOLUTION else "weight"
     return {own: forms.pop(own), **forms}
 
 
 def _up_forms(stage: Stage, resolution: int, layer: Callable[[int], StyledConv]) -> dict[str, Form]:
     """Transposed convolution and blur, in two steps or merged."""
-    styled = layer(2 * TOGETHER_UP_TO)
-    styles = torch.randn(1, styled.energy.shape[1], device=stage.device)
+    styled = layer(2 * MAX_BATCHED_RESOLUTION)
+    styles = torch.randn(1, styled.squared_weights.shape[1], device=stage.device)
     kernel = styled.modulate(styles)
     x = _input(stage, styled, resolution)
     weight, bias, channels = kernel.weight, styled.bias, styled.bias.shape[0]
@@ -129,7 +129,7 @@ def _up_forms(stage: Stage, resolution: int, layer: Callable[[int], StyledConv])
     }
 
 
-def _down_forms(stage: Stage, resolution: int, layer: Down) -> dict[str, Form]:
+def _down_forms(stage: Stage, resolution: int, layer: DownBlock) -> dict[str, Form]:
     """Blur and convolution of stride 2, in two steps or merged."""
     weight, bias, channels = layer.weight, layer.bias, layer.weight.shape[1]
     x = stage.noise(channels, 2 * stage.band(resolution) + 4, 2 * resolution)
@@ -141,13 +141,13 @@ def _down_forms(stage: Stage, resolution: int, layer: Down) -> dict[str, Form]:
         y = F.conv2d(F.conv2d(x, down, groups=channels), across, padding=(0, 2), groups=channels)
         return F.leaky_relu_(F.conv2d(y, weight, bias, stride=2), 0.2)
 
-    def at_once() -> Tensor:
+    def batch_size() -> Tensor:
         return F.leaky_relu_(F.conv2d(x, merged, bias, stride=2, padding=(0, 2)), 0.2)
 
     return {
         "blur before": lambda: layer(x, whole=False),
         "separable blur before": separable,
-        "merged 6x6": at_once,
+        "merged 6x6": batch_size,
     }
 
 
@@ -155,8 +155,8 @@ def _concatenation_forms(
     stage: Stage, resolution: int, layer: Callable[[int], StyledConv]
 ) -> dict[str, Form]:
     """Activations of the layer's result and the encoder's feature, as the next layer's input."""
-    styled = layer(2 * TOGETHER_UP_TO)
-    kernel = styled.modulate(torch.randn(1, styled.energy.shape[1], device=stage.device))
+    styled = layer(2 * MAX_BATCHED_RESOLUTION)
+    kernel = styled.modulate(torch.randn(1, styled.squared_weights.shape[1], device=stage.device))
     half = styled.bias.shape[0]
     convolved = stage.noise(half, stage.band(resolution), resolution)
     feature = stage.noise(half, stage.band(resolution), resolution)
@@ -175,7 +175,7 @@ def _concatenation_forms(
 
 def _input(stage: Stage, styled: StyledConv, resolution: int) -> Tensor:
     """What a layer takes for one band: its rows and the halo."""
-    inputs = styled.energy.shape[1]
+    inputs = styled.squared_weights.shape[1]
     if styled.up:
         return stage.noise(inputs, stage.band(resolution) // 2 + 2, resolution // 2)
     return stage.noise(inputs, stage.band(resolution) + 2, resolution)

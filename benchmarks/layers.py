@@ -21,7 +21,7 @@ from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.machine import this_machine
 from gpen_core.bench.probes import time_calls
 from gpen_core.errors import BenchmarkError, GpenError
-from gpen_core.network.plan import lean, whole_frame
+from gpen_core.network.plan import strip_plan, whole_frame
 from gpen_core.runtime.devices import choose_device, dtype_for
 
 _TURN_SECONDS = 0.1
@@ -42,7 +42,7 @@ def stage_of(arguments: argparse.Namespace) -> Stage:
     """Where and on what the layers run."""
     config = CONFIGURATIONS[arguments.size]
     device = choose_device(arguments.device)
-    plan = lean(config) if device.type == "cpu" else whole_frame(config)
+    plan = strip_plan(config) if device.type == "cpu" else whole_frame(config)
     return Stage(config, plan.rows, plan.base, device, dtype_for(arguments.precision))
 
 

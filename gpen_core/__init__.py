@@ -77,7 +77,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.results import RestoredCrop as RestoredCrop
     from .restoration.results import RestoredPicture as RestoredPicture
     from .restoration.stream import restore_pictures as restore_pictures
-    from .restorers.adaptive import ModelChoice as ModelChoice
+    from .restorers.adaptive import AdaptiveRestorer as AdaptiveRestorer
     from .restorers.installed import choose_models as choose_models
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
@@ -122,7 +122,7 @@ _HOMES: Mapping[str, str] = {
     "Licence": "model_files.catalogue",
     "MissingPackageError": "errors",
     "Model": "model_files.catalogue",
-    "ModelChoice": "restorers.adaptive",
+    "AdaptiveRestorer": "restorers.adaptive",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
     "Network": "checkpoints",

@@ -8,7 +8,7 @@ from pathlib import Path
 from gpen_core.errors import CheckpointError
 from gpen_core.model_files import best_model
 from gpen_core.model_files.catalogue import Task
-from gpen_core.model_files.filenames import claim_of
+from gpen_core.model_files.filenames import parse_filename
 from gpen_core.model_files.task import TITLES
 
 _SELFIE_SIZE = 2048
@@ -36,11 +36,11 @@ def best_for(task: Task, paths: Sequence[Path]) -> Path:
 
 def offered(task: Task, names: Sequence[str]) -> list[str]:
     """The models among which to choose for a task: those named for it, and for none at all."""
-    return [name for name in names if claim_of(name).task in (task, None)]
+    return [name for name in names if parse_filename(name).task in (task, None)]
 
 
 def selfie_model(names: Sequence[str]) -> str | None:
     """The listed model that GPEN's authors take for selfies, of 2048 pixels; None without one."""
-    claims = {name: claim_of(name) for name in names}
+    claims = {name: parse_filename(name) for name in names}
     found = (name for name, claim in claims.items() if claim.task in ("restoration", None))
     return next((name for name in found if claims[name].size == _SELFIE_SIZE), None)

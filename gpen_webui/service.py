@@ -143,7 +143,7 @@ class Service:
             try:
                 yield restorer
             finally:
-                restorer.settle()
+                restorer.release_caches()
                 if host.unload_after_use():
                     self.unload()
 

@@ -14,17 +14,17 @@ from gpen_core.conversion.convert import convert_model
 from gpen_core.detection import DetectionOptions, detect_faces, load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.hashing import sha256_of
-from gpen_core.network.compiling import compiled
+from gpen_core.network.compiling import compile_network
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.plan import lean
+from gpen_core.network.plan import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.plan import PictureTask
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers import execution
-from gpen_core.restorers.execution import Way
+from gpen_core.restorers.execution import ExecutionMode
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime.callbacks import Callbacks
@@ -92,7 +92,7 @@ def build(dtype):
 
 def restorer(*extra):
     made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
-    made._ways = iter((*extra, Way(CPU, torch.float32, None)))
+    made._ways = iter((*extra, ExecutionMode(CPU, torch.float32, None)))
     made._way = next(made._ways)
     return made
 
@@ -103,15 +103,15 @@ def accelerated(request, monkeypatch):
         pytest.skip("the network does not compile there")
     monkeypatch.setattr(execution, "has_graphs", lambda device: request.param == "graph")
     way = {
-        "whole": Way(CPU, torch.float32, None),
-        "strips": Way(CPU, torch.float32, lean(TINY)),
-        "graph": Way(CPU, torch.float32, None, "CUDA graph"),
-        "compile": Way(CPU, torch.float32, None, "compile"),
+        "whole": ExecutionMode(CPU, torch.float32, None),
+        "strips": ExecutionMode(CPU, torch.float32, strip_plan(TINY)),
+        "graph": ExecutionMode(CPU, torch.float32, None, "CUDA graph"),
+        "compile": ExecutionMode(CPU, torch.float32, None, "compile"),
     }[request.param]
     made = restorer(way)
     made.network.graphs = Graphs(lambda function, example: function)
     if request.param == "compile":
-        made._compiled = compiled(made.network, "eager")
+        made._compiled = compile_network(made.network, "eager")
     return made
 
 
@@ -219,9 +219,11 @@ def test_a_search_for_faces(detector, photo):
 @pytest.mark.parametrize("threads", [False, True])
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_a_stream_of_pictures(detector, photo, monkeypatch, threads, error):
-    monkeypatch.setattr("gpen_core.restoration.stream.overlaps", lambda device: threads)
+    monkeypatch.setattr(
+        "gpen_core.restoration.stream.benefits_from_threads", lambda device: threads
+    )
     faces = detect_faces(detector, photo)
-    made = restorer(Way(CPU, torch.float32, lean(TINY)))
+    made = restorer(ExecutionMode(CPU, torch.float32, strip_plan(TINY)))
     before, way = threading.active_count(), made.way
     for n in (1, 2, 3, 4, 7):
         tasks = [PictureTask(photo, faces)] * 3

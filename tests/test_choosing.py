@@ -14,7 +14,7 @@ from gpen_core.faces.face import Face
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.synthetic_weights import PUBLISHED, passthrough_state
-from gpen_core.restorers.adaptive import Candidate, ModelChoice
+from gpen_core.restorers.adaptive import AdaptiveRestorer, Candidate
 from gpen_core.restorers.installed import choose_models
 from gpen_core.restorers.load import load_restorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
@@ -40,7 +40,7 @@ def choice(free=None, sizes=SIZES):
         return restorer(path)
 
     candidates = [Candidate(Path(f"{size}.pth"), size, memory=1000 * size) for size in sizes]
-    return ModelChoice(reversed(candidates), load, lambda: free, CPU), loaded
+    return AdaptiveRestorer(reversed(candidates), load, lambda: free, CPU), loaded
 
 
 def face(x, y, eyes, index):
@@ -55,24 +55,24 @@ def face(x, y, eyes, index):
 )
 def test_the_smallest_that_covers_the_face_or_the_largest(side, size):
     models, _ = choice()
-    assert models.for_side(side).size == size
+    assert models.for_face_size(side).size == size
     assert models.notes == []
 
 
 def test_a_model_is_loaded_once_and_only_when_it_is_needed():
     models, loaded = choice()
     assert loaded == []
-    assert models.for_side(100) is models.for_side(120)
+    assert models.for_face_size(100) is models.for_face_size(120)
     assert loaded == ["128.pth"]
     models.unload()
-    models.for_side(100)
+    models.for_face_size(100)
     assert loaded == ["128.pth", "128.pth"]
 
 
 def test_one_that_does_not_fit_into_memory_gives_way_with_a_note():
     models, _ = choice(free=130_000)
-    assert models.for_side(200).size == 128
-    assert models.for_side(200).size == 128
+    assert models.for_face_size(200).size == 128
+    assert models.for_face_size(200).size == 128
     (note,) = models.notes
     assert "256.pth does not fit" in note
     assert "128.pth" in note
@@ -80,7 +80,7 @@ def test_one_that_does_not_fit_into_memory_gives_way_with_a_note():
 
 def test_the_smallest_is_tried_even_if_nothing_fits():
     models, _ = choice(free=0)
-    assert models.for_side(200).size == 64
+    assert models.for_face_size(200).size == 64
 
 
 def test_every_face_of_a_picture_gets_its_own():
@@ -143,7 +143,7 @@ def test_files_are_known_by_their_content(installed, caplog):
     assert said.startswith(str(installed / "GPEN-BFR-512.pth"))
     assert said.endswith("It was left out.")
     assert models.size == 256
-    assert models.for_side(1000).name == "any-name.pth"
+    assert models.for_face_size(1000).name == "any-name.pth"
 
 
 def test_a_file_that_says_inside_what_else_it_is_for_is_left_out(installed, tmp_path):

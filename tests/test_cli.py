@@ -299,8 +299,8 @@ class TestRestore:
 @pytest.fixture
 def in_threads(monkeypatch):
     """As on a graphics card, where reading, restoring and writing overlap."""
-    monkeypatch.setattr(stream, "overlaps", lambda device: True)
-    monkeypatch.setattr(restore, "overlaps", lambda device: True)
+    monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
+    monkeypatch.setattr(restore, "benefits_from_threads", lambda device: True)
     before = set(threading.enumerate())
     yield
     assert not set(threading.enumerate()) - before

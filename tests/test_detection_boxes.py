@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpen_core.detection.boxes import merge_duplicates, overlap, suppress
+from gpen_core.detection.boxes import merge_duplicates, nms, overlap
 from gpen_core.faces.face import Face
 
 
@@ -38,16 +38,16 @@ def test_overlap_of_boxes_without_area_is_zero():
 def test_suppress_keeps_the_best_of_each_cluster_best_first():
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60], [0, 1, 10, 11]], float)
     scores = np.array([0.7, 0.9, 0.95, 0.8])
-    assert suppress(boxes, scores, 0.5).tolist() == [2, 1]
+    assert nms(boxes, scores, 0.5).tolist() == [2, 1]
 
 
 def test_suppress_of_nothing_is_nothing():
-    assert suppress(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
+    assert nms(np.zeros((0, 4)), np.zeros(0), 0.5).tolist() == []
 
 
 def test_suppress_prefers_the_first_of_equal_scores():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10]], float)
-    assert suppress(boxes, np.array([0.5, 0.5]), 0.5).tolist() == [0]
+    assert nms(boxes, np.array([0.5, 0.5]), 0.5).tolist() == [0]
 
 
 @given(
@@ -58,7 +58,7 @@ def test_kept_boxes_do_not_overlap_and_dropped_ones_do(rows, limit):
     corners = np.array(rows).reshape(-1, 4)
     boxes = np.hstack((corners[:, :2], corners[:, :2] + corners[:, 2:]))
     scores = np.linspace(1.0, 0.5, len(boxes))
-    kept = suppress(boxes, scores, limit).tolist()
+    kept = nms(boxes, scores, limit).tolist()
     for place, index in enumerate(kept):
         assert (overlap(boxes[index], boxes[kept[:place]]) <= limit).all()
     for index in set(range(len(boxes))) - set(kept):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gpen_core.detection import DetectionOptions, detect_faces, search_faces
-from gpen_core.detection.rotated import reduction, search_turned
+from gpen_core.detection.rotated import detect_rotated, reduction
 from gpen_core.errors import ImageError, OptionError
 from gpen_core.faces.face import Face
 
@@ -204,7 +204,7 @@ def test_a_pixel_keeps_its_place_through_every_turn_of_a_reduced_picture():
         y, x = np.unravel_index(picture[..., 0].argmax(), picture.shape[:2])
         return (Face((x, y, x, y), ((x, y),) * 5, 1.0),)
 
-    found = search_turned(bright, pixels)
+    found = detect_rotated(bright, pixels)
     assert len(found) == 3
     for face in found:
         assert face.landmarks[0] == (2200.5, 400.5)
@@ -215,7 +215,7 @@ def test_the_reduced_picture_keeps_type_and_mean(dtype, white):
     pixels = np.zeros((24, 3300, 3), dtype)
     pixels[::3] = white
     seen = []
-    search_turned(lambda picture: seen.append(picture) or (), pixels)
+    detect_rotated(lambda picture: seen.append(picture) or (), pixels)
     assert {picture.dtype for picture in seen} == {np.dtype(dtype)}
     assert sorted(picture.shape for picture in seen) == [(8, 1100, 3), (1100, 8, 3), (1100, 8, 3)]
     for picture in seen:

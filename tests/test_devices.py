@@ -10,12 +10,12 @@ from gpen_core.cli.commands import doctor
 from gpen_core.errors import OptionError
 from gpen_core.runtime import devices
 from gpen_core.runtime.devices import (
+    benefits_from_threads,
     choose_device,
     dtype_for,
     half_dtype,
     is_out_of_memory,
-    overlaps,
-    seen_from_here,
+    with_device_index,
     without_autocast,
 )
 
@@ -141,14 +141,14 @@ def test_warps_stay_where_torch_has_them():
     [("cpu", False), ("cuda", True), ("xpu", True), ("mps", False), ("privateuseone", False)],
 )
 def test_threads_are_for_cards_that_stand_them(kind, threads):
-    assert overlaps(torch.device(kind)) == threads
+    assert benefits_from_threads(torch.device(kind)) == threads
 
 
 def test_a_card_without_a_number_is_the_one_of_this_thread(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    assert seen_from_here(torch.device("cuda")) == torch.device("cuda:1")
-    assert seen_from_here(torch.device("cuda:0")) == torch.device("cuda:0")
-    assert seen_from_here(torch.device("cpu")) == torch.device("cpu")
+    assert with_device_index(torch.device("cuda")) == torch.device("cuda:1")
+    assert with_device_index(torch.device("cuda:0")) == torch.device("cuda:0")
+    assert with_device_index(torch.device("cpu")) == torch.device("cpu")
 
 
 class Card:

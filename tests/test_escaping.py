@@ -21,7 +21,7 @@ from gpen_core.checkpoints import read_state_dict
 from gpen_core.cli import main
 from gpen_core.cli.console import Console
 from gpen_core.downloads.fetch import fetch, plan_fetch
-from gpen_core.downloads.retry import Patience
+from gpen_core.downloads.retry import RetryPolicy
 from gpen_core.errors import CheckpointError, DownloadError, GpenError, MissingPackageError
 from gpen_core.escaping import EscapingFilter, escaped
 from gpen_core.model_files import load_catalogue
@@ -144,7 +144,7 @@ def test_answers_of_servers_are_short_and_harmless(tmp_path, path, monkeypatch):
         url = f"http://127.0.0.1:{server.server_port}{path}"
         plan = plan_fetch(load_catalogue(), "GPEN-BFR-512.pth", tmp_path, url)
         with pytest.raises(DownloadError, match="could not be downloaded") as caught:
-            fetch(plan, patience=Patience(timeout=20, attempts=2, sleep=lambda _: None))
+            fetch(plan, patience=RetryPolicy(timeout=20, attempts=2, sleep=lambda _: None))
     finally:
         server.shutdown()
         server.server_close()

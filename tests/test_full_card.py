@@ -20,7 +20,7 @@ from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import cpu_fallback
-from gpen_core.runtime.cpu_fallback import on_cpu_if_need_be
+from gpen_core.runtime.cpu_fallback import with_cpu_fallback
 from gpen_core.tasks import inpaint
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
@@ -60,7 +60,7 @@ def test_the_step_is_done_once_more_on_the_cpu(released, caplog):
         tried.append(device)
         return "done" if device == CPU else full("it")
 
-    assert on_cpu_if_need_be("thinking", work, CARD, notes) == "done"
+    assert with_cpu_fallback("thinking", work, CARD, notes) == "done"
     assert tried == [CARD, CPU]
     assert released == [CARD]
     assert notes == ["memory ran out on cuda:0 while thinking; done on the CPU"]
@@ -76,7 +76,7 @@ def test_other_failures_and_the_cpus_own_come_out(error, device):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        on_cpu_if_need_be("thinking", work, device, [])
+        with_cpu_fallback("thinking", work, device, [])
     assert caught.value is error
 
 
@@ -201,10 +201,10 @@ def test_inpainting_cuts_out_and_pastes_on_the_cpu(monkeypatch, photo, step):
                 full(doing)
             return work(CPU)
 
-        return on_cpu_if_need_be(doing, attempt, CARD, notes)
+        return with_cpu_fallback(doing, attempt, CARD, notes)
 
-    monkeypatch.setattr(inpaint, "on_cpu_if_need_be", as_if_on_card)
-    monkeypatch.setattr("gpen_core.restoration.face_job.on_cpu_if_need_be", as_if_on_card)
+    monkeypatch.setattr(inpaint, "with_cpu_fallback", as_if_on_card)
+    monkeypatch.setattr("gpen_core.restoration.face_job.with_cpu_fallback", as_if_on_card)
     result = inpaint.inpaint_picture(photo, mask, restorer, faces=faces)
     assert np.array_equal(result.pixels, expected.pixels)
     assert len(set(result.report.notes) - set(expected.report.notes)) == 1

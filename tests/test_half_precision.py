@@ -11,7 +11,7 @@ import torch
 
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.rescaling import Exponents, exponents_for
+from gpen_core.network.rescaling import Fp16Scales, exponents_for
 from gpen_core.network.synthetic_weights import random_state
 
 CONFIG = GpenConfig(128, 1, 0.125)
@@ -86,8 +86,8 @@ def test_at_most_one_level_of_255_off():
 def test_only_float16_is_rescaled():
     state = random_state(CONFIG)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        assert exponents_for(state, CONFIG, dtype) == Exponents()
-    assert exponents_for(state, CONFIG, torch.float16) != Exponents()
+        assert exponents_for(state, CONFIG, dtype) == Fp16Scales()
+    assert exponents_for(state, CONFIG, torch.float16) != Fp16Scales()
 
 
 def test_the_powers_follow_the_features():

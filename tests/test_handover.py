@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gpen_core.runtime.stage_queue import HandOver
+from gpen_core.runtime.stage_queue import StageQueue
 
 
 def any_fit(batch, piece):
@@ -13,7 +13,7 @@ def any_fit(batch, piece):
 
 @pytest.fixture
 def between():
-    return HandOver()
+    return StageQueue()
 
 
 @pytest.fixture
@@ -36,13 +36,13 @@ def start(between):
 def finish(between):
     """The caller's part when there is nothing to do: all that is told, until the end."""
     told, held = [], []
-    while not between.over():
+    while not between.is_done():
         news = between.news()
         if news is not None:
             told.append(news)
-        elif held and between.hand_on(held):
+        elif held and between.forward(held):
             held = []
-        elif not held and (batch := between.take(any_fit)):
+        elif not held and (batch := between.take_batch(any_fit)):
             held = batch
         else:
             between.wait(bool(held), 30)
@@ -55,12 +55,12 @@ def test_pieces_pass_in_order(between, start):
             between.put(number, 3)
 
     def end():
-        while (batch := between.next_batch()) is not None:
+        while (batch := between.get_batch()) is not None:
             for number in batch:
                 between.tell(number)
 
-    start(between.make_all, make)
-    start(between.finish_all, end)
+    start(between.run_producer, make)
+    start(between.run_consumer, end)
     assert finish(between) == list(range(100))
 
 
@@ -74,11 +74,11 @@ def test_no_more_than_the_room_waits(between, start):
                 third.set()
             between.put(number, 2)
 
-    start(between.make_all, make)
+    start(between.run_producer, make)
     assert third.wait(30)
-    assert between.take(any_fit) == [0, 1]
+    assert between.take_batch(any_fit) == [0, 1]
     between.wait(False, 30)
-    assert between.take(any_fit) == [2]
+    assert between.take_batch(any_fit) == [2]
 
 
 def test_only_what_fits_is_taken_together(between):
@@ -88,23 +88,23 @@ def test_only_what_fits_is_taken_together(between):
     def both_odd_or_even(batch, piece):
         return piece % 2 == batch[0] % 2
 
-    taken = [between.take(both_odd_or_even) for _ in range(4)]
+    taken = [between.take_batch(both_odd_or_even) for _ in range(4)]
     assert taken == [[1, 3, 5], [6, 8], [9], []]
 
 
 def test_news_come_before_the_pieces_that_follow_them(between):
     between.tell("of the piece")
     between.put("the piece", 1)
-    assert between.take(any_fit) == []
+    assert between.take_batch(any_fit) == []
     assert between.news() == "of the piece"
-    assert between.take(any_fit) == ["the piece"]
+    assert between.take_batch(any_fit) == ["the piece"]
 
 
 def test_a_batch_waits_until_there_is_room(between):
-    assert between.hand_on([1])
-    assert not between.hand_on([2])
-    assert between.next_batch() == [1]
-    assert between.hand_on([2])
+    assert between.forward([1])
+    assert not between.forward([2])
+    assert between.get_batch() == [1]
+    assert between.forward([2])
 
 
 def test_stopping_frees_who_waits_for_room_or_for_work(between, start):
@@ -113,13 +113,13 @@ def test_stopping_frees_who_waits_for_room_or_for_work(between, start):
         between.put(2, 1)
 
     ended = []
-    first = start(between.make_all, make)
-    last = start(between.finish_all, lambda: ended.append(between.next_batch()))
+    first = start(between.run_producer, make)
+    last = start(between.run_consumer, lambda: ended.append(between.get_batch()))
     between.stop()
     first.join(30)
     last.join(30)
     assert ended == [None]
-    assert between.over()
+    assert between.is_done()
 
 
 @pytest.mark.parametrize("error", [LookupError("of the first"), SystemExit(3)])
@@ -129,11 +129,11 @@ def test_what_the_first_thread_raises_comes_after_its_pieces(between, start, err
         raise error
 
     def end():
-        while (batch := between.next_batch()) is not None:
+        while (batch := between.get_batch()) is not None:
             between.tell(batch)
 
-    start(between.make_all, make)
-    start(between.finish_all, end)
+    start(between.run_producer, make)
+    start(between.run_consumer, end)
     seen = []
     original = between.news
     between.news = lambda: seen.append(original()) or seen[-1]
@@ -148,21 +148,21 @@ def test_what_the_last_thread_raises_is_not_lost(between, start):
             between.put(number, 1)
 
     def end():
-        between.next_batch()
+        between.get_batch()
         raise LookupError("of the last")
 
-    start(between.make_all, make)
-    start(between.finish_all, end)
+    start(between.run_producer, make)
+    start(between.run_consumer, end)
     with pytest.raises(LookupError, match="of the last"):
         finish(between)
 
 
 def test_what_a_stopped_thread_raises_nobody_hears(between, start):
     def end():
-        between.next_batch()
+        between.get_batch()
         raise LookupError("too late")
 
-    thread = start(between.finish_all, end)
+    thread = start(between.run_consumer, end)
     between.stop()
     thread.join(30)
-    assert between.over()
+    assert between.is_done()

@@ -18,7 +18,7 @@ from gpen_core.network.config import GpenConfig, read_config
 from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import working_memory
-from gpen_core.network.plan import StripPlan, lean, whole_frame
+from gpen_core.network.plan import StripPlan, strip_plan, whole_frame
 from gpen_core.network.synthetic_weights import (
     PUBLISHED,
     detail_state,
@@ -62,7 +62,7 @@ def test_tiny_network_matches_the_published_implementation(dtype, tolerance):
 )
 def test_published_sizes_match_the_published_implementation(size):
     config = PUBLISHED[size]
-    for plan in (whole_frame(config), lean(config)):
+    for plan in (whole_frame(config), strip_plan(config)):
         error, out, golden = golden_error(size, plan)
         assert error <= 2e-4
         assert out.mean() == pytest.approx(float(golden["mean"]), abs=1e-4)
@@ -89,7 +89,7 @@ def test_strips_give_the_same_picture(plan):
 
 
 @pytest.mark.parametrize("config", [TINY, GpenConfig(128, 1, 0.125), GpenConfig(32, 1, 0.5)])
-@pytest.mark.parametrize("plan", [whole_frame, lean])
+@pytest.mark.parametrize("plan", [whole_frame, strip_plan])
 def test_faces_restored_together_are_the_same(config, plan):
     generator = torch.Generator().manual_seed(5)
     images = torch.rand(3, 3, config.size, config.size, generator=generator) * 2 - 1
@@ -115,7 +115,7 @@ def test_a_finished_face_holds_no_features(monkeypatch):
     monkeypatch.setattr(generator, "Features", features)
     network = GpenNetwork(random_state(TINY), TINY, torch.float32)
     with torch.inference_mode():
-        network(golden_input(64).repeat(3, 1, 1, 1), lean(TINY), cancelled)
+        network(golden_input(64).repeat(3, 1, 1, 1), strip_plan(TINY), cancelled)
     assert max(alive) == 3
     assert alive[-1] == 1
 
@@ -300,7 +300,7 @@ counts_memory = pytest.mark.skipif(TorchVersion(torch.__version__) < "2.3", reas
 
 
 @counts_memory
-@pytest.mark.parametrize("plan", [None, lean(PUBLISHED[256])], ids=["whole", "strips"])
+@pytest.mark.parametrize("plan", [None, strip_plan(PUBLISHED[256])], ids=["whole", "strips"])
 def test_memory_can_be_counted_without_the_arithmetic(plan):
     real = counted_peak(PUBLISHED[256], torch.float32, plan)
     with FakeTensorMode():
@@ -312,7 +312,7 @@ def test_memory_can_be_counted_without_the_arithmetic(plan):
 @pytest.mark.parametrize("size", [256, 512, 1024, 2048])
 def test_working_memory_is_what_a_run_takes(size, dtype):
     config = PUBLISHED[size]
-    for plan in (None, lean(config)):
+    for plan in (None, strip_plan(config)):
         with FakeTensorMode():
             peak = counted_peak(config, dtype, plan)
         assert working_memory(config, dtype, plan) == pytest.approx(peak, rel=0.1)
@@ -322,7 +322,7 @@ def test_working_memory_is_what_a_run_takes(size, dtype):
 @pytest.mark.parametrize("size", [256, 512])
 def test_working_memory_of_several_faces(size):
     config = PUBLISHED[size]
-    for plan in (None, lean(config)):
+    for plan in (None, strip_plan(config)):
         with FakeTensorMode():
             peak = counted_peak(config, torch.float32, plan, faces=4)
         expected = working_memory(config, torch.float32, plan, faces=4)

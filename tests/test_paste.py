@@ -21,7 +21,7 @@ from gpen_core.geometry.regions import Region
 from gpen_core.geometry.sampling import extract_crop
 from gpen_core.geometry.similarity import apply
 from gpen_core.images import device_pixels as pixels_module
-from gpen_core.runtime.cuda_transfers import Downloads
+from gpen_core.runtime.cuda_transfers import AsyncCopies
 
 
 def placed(scale, degrees, centre, size):
@@ -530,7 +530,7 @@ def as_on_a_card(monkeypatch, card):
     """Pastes as on a card, whose stand-in delivers nothing before it is waited for."""
     monkeypatch.setattr(pixels_module, "in_numpy", lambda device: False)
     monkeypatch.setattr(paste, "_extent_for", lambda device: (TILE, 4 << 20))
-    monkeypatch.setattr(writing, "Downloads", lambda device: Downloads(torch.device("cuda")))
+    monkeypatch.setattr(writing, "AsyncCopies", lambda device: AsyncCopies(torch.device("cuda")))
     return card
 
 

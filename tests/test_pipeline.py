@@ -430,11 +430,11 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
         return original(*args)
 
     monkeypatch.setattr(face_job, step, failing)
-    work = face_job.on_cpu_if_need_be
+    work = face_job.with_cpu_fallback
     # As if the step had been on a graphics card, which there is none of here.
     monkeypatch.setattr(
         face_job,
-        "on_cpu_if_need_be",
+        "with_cpu_fallback",
         lambda doing, do, _, notes: work(
             doing, lambda device: do(torch.device("cpu")), torch.device("xpu"), notes
         ),

@@ -6,7 +6,7 @@ import torch
 
 from gpen_core.errors import ImageError
 from gpen_core.images import device_pixels as module
-from gpen_core.images.device_pixels import as_pixels, to_levels, values_on
+from gpen_core.images.device_pixels import from_levels, quantize, to_float_tensor
 from gpen_core.images.picture import to_dtype, to_float
 
 CPU = torch.device("cpu")
@@ -31,14 +31,14 @@ def every_level(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_there_and_back_changes_no_bit(place, dtype):
     before = every_level(dtype)
-    after = as_pixels(to_levels(values_on(CPU, before), dtype), dtype)
+    after = from_levels(quantize(to_float_tensor(CPU, before), dtype), dtype)
     assert after.dtype == dtype
     assert after.tobytes() == before.tobytes()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_values_are_those_of_a_picture(place, dtype):
-    values = values_on(CPU, every_level(dtype))
+    values = to_float_tensor(CPU, every_level(dtype))
     assert values.dtype == torch.float32
     expected = to_float(every_level(dtype))
     # A device may multiply with the reciprocal in place of dividing.
@@ -57,8 +57,8 @@ def test_any_view_is_taken_and_none_is_changed(place, dtype, view):
     }[view]
     pixels.flags.writeable = view != "read only"
     before = pixels.copy()
-    values = values_on(CPU, pixels)
-    assert torch.equal(values, values_on(CPU, before))
+    values = to_float_tensor(CPU, pixels)
+    assert torch.equal(values, to_float_tensor(CPU, before))
     values.zero_()
     assert np.array_equal(pixels, before)
 
@@ -70,18 +70,18 @@ def test_rounding_is_that_of_a_picture(place, dtype):
     random = np.random.default_rng(0).uniform(-0.2, 1.2, (64, 64, 3))
     ties = ((np.arange(64 * 64 * 3) + 0.5) / top).reshape(64, 64, 3)
     for values in (random.astype(np.float32), ties.astype(np.float32)):
-        found = as_pixels(to_levels(torch.from_numpy(values).permute(2, 0, 1), dtype), dtype)
+        found = from_levels(quantize(torch.from_numpy(values).permute(2, 0, 1), dtype), dtype)
         assert np.array_equal(found, to_dtype(values, dtype))
 
 
 @pytest.mark.parametrize("values", [torch.rand(3, 9, 7), torch.rand(9, 7, 3).permute(2, 0, 1)])
 def test_what_is_rounded_is_not_changed(place, values):
     before = values.clone()
-    to_levels(values, np.uint8)
+    quantize(values, np.uint8)
     assert torch.equal(values, before)
 
 
 def test_the_cpu_refuses_what_is_no_number():
     values = torch.full((3, 4, 4), float("nan"))
     with pytest.raises(ImageError, match="NaN"):
-        to_levels(values, np.uint8)
+        quantize(values, np.uint8)

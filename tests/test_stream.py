@@ -28,7 +28,7 @@ from gpen_core.restoration.results import Outcome
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import cpu_fallback
-from gpen_core.runtime.stage_queue import HandOver
+from gpen_core.runtime.stage_queue import StageQueue
 
 SIZE = 64
 POINTS = ((18.0, 20.0), (34.0, 20.0), (26.0, 29.0), (19.0, 38.0), (33.0, 38.0))
@@ -40,8 +40,8 @@ class Fake:
     name, size, place, precision = "fake.pth", SIZE, "cpu", "float32"
     device = torch.device("cpu")
 
-    def __init__(self, at_once=1, before=lambda crops: None):
-        self.at_once = at_once
+    def __init__(self, batch_size=1, before=lambda crops: None):
+        self.batch_size = batch_size
         self.notes = []
         self.calls = []
         self.threads = set()
@@ -96,7 +96,9 @@ def tasks(*counts):
 @pytest.fixture(params=["in turn", "in threads"])
 def mode(request, monkeypatch):
     """Both ways to run the roles; whatever a test does, no thread may remain."""
-    monkeypatch.setattr(stream, "overlaps", lambda device: request.param == "in threads")
+    monkeypatch.setattr(
+        stream, "benefits_from_threads", lambda device: request.param == "in threads"
+    )
     yield request.param
     gc.collect()
     assert not alive()
@@ -104,7 +106,7 @@ def mode(request, monkeypatch):
 
 @pytest.fixture
 def threaded(monkeypatch):
-    monkeypatch.setattr(stream, "overlaps", lambda device: True)
+    monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
     yield
     gc.collect()
     assert not alive()
@@ -115,11 +117,11 @@ def patient(threaded, monkeypatch):
     """The network takes faces only when as many wait as there is room for, or no more come."""
     room = []
 
-    def put(self, piece, wanted, original=HandOver.put):
+    def put(self, piece, wanted, original=StageQueue.put):
         room[:] = [wanted]
         original(self, piece, wanted)
 
-    def take(self, fits, original=HandOver.take):
+    def take_batch(self, fits, original=StageQueue.take_batch):
         with self._changed:
             ready = self._changed.wait_for(
                 lambda: self._news or self._made_all or (room and len(self._made) >= room[0]),
@@ -128,8 +130,8 @@ def patient(threaded, monkeypatch):
         assert ready
         return original(self, fits)
 
-    monkeypatch.setattr(HandOver, "put", put)
-    monkeypatch.setattr(HandOver, "take", take)
+    monkeypatch.setattr(StageQueue, "put", put)
+    monkeypatch.setattr(StageQueue, "take_batch", take_batch)
 
 
 def alive():
@@ -163,9 +165,9 @@ def same(one, other):
 
 
 class TestResults:
-    @pytest.mark.parametrize("at_once", [1, 3])
+    @pytest.mark.parametrize("batch_size", [1, 3])
     @pytest.mark.parametrize("colour", ["none", "lowfreq"])
-    def test_the_same_pixels_as_one_by_one(self, mode, monkeypatch, at_once, colour):
+    def test_the_same_pixels_as_one_by_one(self, mode, monkeypatch, batch_size, colour):
         config = GpenConfig(SIZE, 1, 0.125)
 
         def build(dtype):
@@ -188,7 +190,7 @@ class TestResults:
             )
             for each in various
         ]
-        monkeypatch.setattr(TorchRestorer, "at_once", at_once)
+        monkeypatch.setattr(TorchRestorer, "batch_size", batch_size)
         outcomes = list(restore_pictures(various, restorer, Finder(), options))
         assert [outcome.position for outcome in outcomes] == list(range(7))
         for outcome, one in zip(outcomes, expected, strict=True):
@@ -280,7 +282,7 @@ class TestTogether:
         assert network.calls == [3, 3, 1]
 
     def test_without_threads_each_face_is_finished_before_the_next(self, monkeypatch):
-        monkeypatch.setattr(stream, "overlaps", lambda device: False)
+        monkeypatch.setattr(stream, "benefits_from_threads", lambda device: False)
         network = Fake(3)
         list(restore_pictures(tasks(1, 2, 0, 3, 1), network, Finder()))
         assert network.calls == [1] * 7
@@ -288,7 +290,7 @@ class TestTogether:
     def test_a_full_batch_waits_when_the_network_was_busy(self, threaded, monkeypatch):
         waiting = threading.Semaphore(0)
 
-        def put(self, piece, room, original=HandOver.put):
+        def put(self, piece, room, original=StageQueue.put):
             original(self, piece, room)
             waiting.release()
 
@@ -296,7 +298,7 @@ class TestTogether:
             if len(network.calls) == 1:
                 assert all(waiting.acquire(timeout=30) for _ in range(len(crops) + 3))
 
-        monkeypatch.setattr(HandOver, "put", put)
+        monkeypatch.setattr(StageQueue, "put", put)
         network = Fake(3, busy)
         outcomes = list(restore_pictures(tasks(*[1] * 10), network, Finder()))
         assert all(outcome.failure is None for outcome in outcomes)
@@ -443,7 +445,7 @@ class TestFailures:
     def test_memory_that_runs_out_beside_the_network(self, mode, monkeypatch):
         """As if on a graphics card, which there is none of here."""
         expected = [o.result() for o in restore_pictures(tasks(2, 1), Fake(), Finder())]
-        work = face_work.on_cpu_if_need_be
+        work = face_work.with_cpu_fallback
         tried = []
 
         def elsewhere(doing, do, _device, notes):
@@ -455,7 +457,7 @@ class TestFailures:
 
             return work(doing, attempt, torch.device("xpu"), notes)
 
-        monkeypatch.setattr(face_work, "on_cpu_if_need_be", elsewhere)
+        monkeypatch.setattr(face_work, "with_cpu_fallback", elsewhere)
         monkeypatch.setattr(cpu_fallback, "release_memory", lambda device: None)
         outcomes = list(restore_pictures(tasks(2, 1), Fake(2), Finder()))
         for outcome, one in zip(outcomes, expected, strict=True):
@@ -591,12 +593,12 @@ class TestCallersThread:
         assert told == network.threads == {here}
         assert (finder.threads == {here}) == (mode == "in turn")
 
-    @pytest.mark.parametrize("at_once", [1, 3])
-    def test_progress_of_each_picture_is_in_order(self, mode, at_once):
+    @pytest.mark.parametrize("batch_size", [1, 3])
+    def test_progress_of_each_picture_is_in_order(self, mode, batch_size):
         told = []
         list(
             restore_pictures(
-                *(tasks(2, 0, 1), Fake(at_once), Finder()),
+                *(tasks(2, 0, 1), Fake(batch_size), Finder()),
                 progress=lambda position, step: told.append((position, step)),
             )
         )
@@ -628,9 +630,9 @@ class TestCallersThread:
 
 
 class TestMemory:
-    @pytest.mark.parametrize("at_once", [1, 3])
+    @pytest.mark.parametrize("batch_size", [1, 3])
     @pytest.mark.parametrize("counts", [[1] * 60, [3] * 20, [3, 0, 0] * 20])
-    def test_few_crops_and_pictures_are_alive_at_once(self, mode, monkeypatch, at_once, counts):
+    def test_few_crops_and_pictures_are_alive_at_once(self, mode, monkeypatch, batch_size, counts):
         crops, results, most = [], [], [0, 0]
 
         def living(refs):
@@ -654,11 +656,11 @@ class TestMemory:
         monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
         monkeypatch.setattr(picture_work, "plan_picture", planning)
         given = (PictureTask(picture(count)) for count in counts)
-        for outcome in restore_pictures(given, Fake(at_once), Finder(), keep_crops=False):
+        for outcome in restore_pictures(given, Fake(batch_size), Finder(), keep_crops=False):
             outcome.result()
             if outcome.position < 10:
                 time.sleep(0.02)  # what the threads can do meanwhile they do
-        allowed = at_once + 1 if mode == "in turn" else 4 * at_once + 2
+        allowed = batch_size + 1 if mode == "in turn" else 4 * batch_size + 2
         assert 0 < most[0] <= allowed
         assert most[1] <= allowed + 2
         gc.collect()
@@ -702,25 +704,25 @@ class TestStreams:
             tell("own stream")
             return nullcontext()
 
-        def put(self, piece, room, original=HandOver.put):
+        def put(self, piece, room, original=StageQueue.put):
             tell("hands on" if piece.face is not None else "has no face")
             original(self, piece, room)
 
-        def hand_on(self, batch, original=HandOver.hand_on):
+        def forward(self, batch, original=StageQueue.forward):
             tell("hands on")
             return original(self, batch)
 
-        def news(self, news, original=HandOver.tell):
+        def news(self, news, original=StageQueue.tell):
             if not isinstance(news, Outcome) and news[1].crop is not None:
                 tell("hands on")
             original(self, news)
 
-        monkeypatch.setattr(stream, "own_stream", streams)
+        monkeypatch.setattr(stream, "role_stream", streams)
         for module in (stream, face_work, picture_work):
-            monkeypatch.setattr(module, "finish_stream", lambda device: tell("waits"))
-        monkeypatch.setattr(HandOver, "put", put)
-        monkeypatch.setattr(HandOver, "hand_on", hand_on)
-        monkeypatch.setattr(HandOver, "tell", news)
+            monkeypatch.setattr(module, "synchronize_stream", lambda device: tell("waits"))
+        monkeypatch.setattr(StageQueue, "put", put)
+        monkeypatch.setattr(StageQueue, "forward", forward)
+        monkeypatch.setattr(StageQueue, "tell", news)
         return told
 
     def test_what_is_handed_on_is_complete(self, events):

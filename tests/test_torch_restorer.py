@@ -8,12 +8,12 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.torch_version import TorchVersion
 
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
-from gpen_core.network.compiling import compiled
+from gpen_core.network.compiling import compile_network
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
 from gpen_core.network.memory import working_memory
-from gpen_core.network.plan import lean
+from gpen_core.network.plan import strip_plan
 from gpen_core.network.synthetic_weights import (
     PUBLISHED,
     detail_state,
@@ -22,7 +22,7 @@ from gpen_core.network.synthetic_weights import (
 )
 from gpen_core.restorers import execution
 from gpen_core.restorers import torch_restorer as module
-from gpen_core.restorers.execution import Way
+from gpen_core.restorers.execution import ExecutionMode
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
@@ -106,8 +106,8 @@ def test_goes_on_with_less_when_memory_runs_out(error, caplog):
         network.error = error
         return network
 
-    strips = Way(CPU, torch.float32, lean(TINY))
-    made = restorer_with([Way(CPU, torch.float32, None), strips], failing)
+    strips = ExecutionMode(CPU, torch.float32, strip_plan(TINY))
+    made = restorer_with([ExecutionMode(CPU, torch.float32, None), strips], failing)
     picture = crop()
     assert (made.restore(picture) - picture).abs().max() < 1e-6
     assert made.way == strips
@@ -125,7 +125,7 @@ def test_gives_up_with_a_message_when_nothing_is_left():
         network.error = MemoryError()
         return network
 
-    made = restorer_with([Way(CPU, torch.float32, None)], failing)
+    made = restorer_with([ExecutionMode(CPU, torch.float32, None)], failing)
     with pytest.raises(GpenError, match="no way left that needs less"):
         made.restore(crop())
 
@@ -136,7 +136,9 @@ def test_other_errors_are_not_taken_for_lack_of_memory():
         network.error = RuntimeError("something else")
         return network
 
-    made = restorer_with([Way(CPU, torch.float32, None), Way(CPU, torch.float32, None)], failing)
+    made = restorer_with(
+        [ExecutionMode(CPU, torch.float32, None), ExecutionMode(CPU, torch.float32, None)], failing
+    )
     with pytest.raises(RuntimeError, match="something else"):
         made.restore(crop())
 
@@ -145,8 +147,8 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
     state = passthrough_state(TINY)
     # Not even rescaled maps help where a weight itself is beyond float16.
     state["generator.to_rgb1.conv.weight"] = state["generator.to_rgb1.conv.weight"] + 1e7
-    half = Way(CPU, torch.float16, lean(TINY))
-    full = Way(CPU, torch.float32, lean(TINY))
+    half = ExecutionMode(CPU, torch.float16, strip_plan(TINY))
+    full = ExecutionMode(CPU, torch.float32, strip_plan(TINY))
     made = restorer_with([half, full], lambda dtype: build(dtype, state))
     exact = restorer_with([full], lambda dtype: build(dtype, state))
     assert torch.equal(made.restore(crop()), exact.restore(crop()))
@@ -164,21 +166,23 @@ def test_a_float32_result_that_is_not_finite_is_an_error():
 def test_ways_need_less_and_less():
     graphics = torch.device("mps")
     large = GpenConfig(512, 1, 0.125)
-    found = list(execution.ways_for(large, graphics, torch.float32, "auto"))
+    found = list(execution.fallback_modes(large, graphics, torch.float32, "auto"))
     assert [(w.device.type, w.dtype) for w in found] == [
         ("mps", torch.float32),
         ("mps", torch.float16),
         ("cpu", torch.float32),
     ]
-    assert all(w.plan is not None and w.at_once == 1 for w in found)
-    explicit = list(execution.ways_for(large, graphics, torch.float16, "auto"))
+    assert all(w.plan is not None and w.batch_size == 1 for w in found)
+    explicit = list(execution.fallback_modes(large, graphics, torch.float16, "auto"))
     assert [w.dtype for w in explicit] == [torch.float16, torch.float32, torch.float32]
-    assert [w.plan for w in execution.ways_for(large, CPU, torch.float32, "auto")] == [lean(large)]
+    assert [w.plan for w in execution.fallback_modes(large, CPU, torch.float32, "auto")] == [
+        strip_plan(large)
+    ]
 
 
 def test_small_models_run_whole_first():
-    found = list(execution.ways_for(TINY, CPU, torch.float32, "auto"))
-    assert [w.plan for w in found] == [None, lean(TINY)]
+    found = list(execution.fallback_modes(TINY, CPU, torch.float32, "auto"))
+    assert [w.plan for w in found] == [None, strip_plan(TINY)]
 
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
@@ -189,10 +193,10 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
 
     def first(acceleration):
         found = list(
-            execution.ways_for(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration)
+            execution.fallback_modes(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration)
         )
         assert [w.plan is None for w in found] == sorted(w.plan is None for w in found)[::-1]
-        return [(w.acceleration, w.at_once) for w in found if w.plan is None]
+        return [(w.acceleration, w.batch_size) for w in found if w.plan is None]
 
     graph, plain, one = ("CUDA graph", 4), ("none", 4), ("none", 1)
     assert first("auto") == [graph, plain, one]
@@ -207,9 +211,9 @@ def test_a_graph_needs_memory_for_all_that_is_on_its_way(monkeypatch, free, grap
     monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "free_memory", lambda device: round(free * 2**30))
     first = next(
-        execution.ways_for(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto")
+        execution.fallback_modes(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto")
     )
-    assert (first.plan, first.at_once) == (None, 4)
+    assert (first.plan, first.batch_size) == (None, 4)
     assert (first.acceleration == "CUDA graph") == graph
 
 
@@ -217,7 +221,7 @@ def test_hosts_are_asked_for_the_crops_as_well():
     picture = 3 * 64 * 64 * 4
     made = TorchRestorer(TINY, "x", build, CPU, torch.float32)
     assert made.working_memory() == working_memory(TINY, torch.float32, None) + 2 * picture
-    card = Way(torch.device("cuda"), torch.float32, None, at_once=4)
+    card = ExecutionMode(torch.device("cuda"), torch.float32, None, batch_size=4)
     run = working_memory(TINY, torch.float32, None, 4)
     assert card.memory(TINY) == run + 18 * picture
 
@@ -238,7 +242,7 @@ def test_several_faces_are_restored_together_and_the_rest_one_by_one():
             return super().forward(images, plan, cancelled)
 
     made = restorer_with(
-        [Way(CPU, torch.float32, None, at_once=3)],
+        [ExecutionMode(CPU, torch.float32, None, batch_size=3)],
         lambda dtype: Counting(detail_state(TINY), TINY, dtype),
     )
     crops = [torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(8)]
@@ -261,7 +265,7 @@ def test_the_network_gets_faces_in_its_own_type(dtype):
             return super().forward(images, plan, cancelled)
 
     made = restorer_with(
-        [Way(CPU, dtype, None, at_once=2)],
+        [ExecutionMode(CPU, dtype, None, batch_size=2)],
         lambda dtype: Recording(passthrough_state(TINY), TINY, dtype),
     )
     crops = [crop(), 1 - crop()]
@@ -276,7 +280,7 @@ def test_of_several_faces_one_of_another_shape_is_refused_before_any_is_restored
     def never(dtype):
         raise AssertionError
 
-    made = restorer_with([Way(CPU, torch.float32, None, at_once=2)], never)
+    made = restorer_with([ExecutionMode(CPU, torch.float32, None, batch_size=2)], never)
     with pytest.raises(OptionError, match="64×64"):
         made.restore_many([crop(), torch.zeros(3, 32, 64)])
 
@@ -289,20 +293,23 @@ def test_too_many_faces_at_once_become_fewer():
             return super().forward(images, plan, cancelled)
 
     made = restorer_with(
-        [Way(CPU, torch.float32, None, at_once=4), Way(CPU, torch.float32, None)],
+        [
+            ExecutionMode(CPU, torch.float32, None, batch_size=4),
+            ExecutionMode(CPU, torch.float32, None),
+        ],
         lambda dtype: Small(passthrough_state(TINY), TINY, dtype),
     )
     restored = made.restore_many([crop()] * 5)
     assert len(restored) == 5
     assert all((result - crop()).abs().max() < 1e-6 for result in restored)
-    assert made.at_once == 1
+    assert made.batch_size == 1
     assert len(made.notes) == 1
 
 
 def captured(monkeypatch, capture, *after):
     """A restorer that repeats its runs, on the CPU."""
     monkeypatch.setattr(execution, "has_graphs", lambda device: True)
-    made = restorer_with([Way(CPU, torch.float32, None, "CUDA graph"), *after])
+    made = restorer_with([ExecutionMode(CPU, torch.float32, None, "CUDA graph"), *after])
     made.network.graphs = Graphs(capture)
     return made
 
@@ -328,7 +335,7 @@ def test_a_graph_that_cannot_be_made_is_done_without(monkeypatch):
     def capture(function, example):
         raise RuntimeError("operation not permitted when stream is\ncapturing")
 
-    plain = Way(CPU, torch.float32, None)
+    plain = ExecutionMode(CPU, torch.float32, None)
     made = captured(monkeypatch, capture, plain)
     for _ in range(2):
         assert (made.restore(crop()) - crop()).abs().max() < 1e-6
@@ -349,7 +356,7 @@ def test_graphs_go_with_the_weights_also_where_a_host_holds_on_to_the_network(mo
         kept.append(weakref.ref(run))
         return run
 
-    made = captured(monkeypatch, capture, Way(CPU, torch.float32, None))
+    made = captured(monkeypatch, capture, ExecutionMode(CPU, torch.float32, None))
     network = made.network
     made.restore_many([crop(), crop()])
     assert kept[0]() is not None
@@ -378,11 +385,11 @@ def test_settled_it_keeps_the_weights_alone(monkeypatch):
 
     made = captured(monkeypatch, capture)
     monkeypatch.setattr(module, "release_memory", freed.append)
-    made.settle()
+    made.release_caches()
     assert freed == [], "there was nothing to give back"
     network = made.network
     made.restore_many([crop(), crop()])
-    made.settle()
+    made.release_caches()
     gc.collect()
     assert kept[0]() is None
     assert freed == [CPU]
@@ -391,8 +398,10 @@ def test_settled_it_keeps_the_weights_alone(monkeypatch):
 
 
 def compiling(monkeypatch, backend, *after):
-    monkeypatch.setattr(module, "compiled", lambda network: compiled(network, backend))
-    return restorer_with([Way(CPU, torch.float32, None, "compile"), *after])
+    monkeypatch.setattr(
+        module, "compile_network", lambda network: compile_network(network, backend)
+    )
+    return restorer_with([ExecutionMode(CPU, torch.float32, None, "compile"), *after])
 
 
 @pytest.mark.skipif(TorchVersion(torch.__version__) < "2.4", reason="it goes on without there")
@@ -411,7 +420,7 @@ def test_without_a_compiler_it_goes_on_by_itself(monkeypatch):
     def backend(graph, examples):
         raise RuntimeError("no C++ compiler was found")
 
-    plain = Way(CPU, torch.float32, None)
+    plain = ExecutionMode(CPU, torch.float32, None)
     made = compiling(monkeypatch, backend, plain)
     for _ in range(2):
         assert (made.restore(crop()) - crop()).abs().max() < 1e-6
@@ -462,8 +471,11 @@ def test_threads_take_turns_and_share_one_step_down():
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory")
             return super().forward(image, plan, cancelled)
 
-    strips = lean(TINY)
-    execution = [Way(CPU, torch.float16, strips), Way(CPU, torch.float32, strips)]
+    strips = strip_plan(TINY)
+    execution = [
+        ExecutionMode(CPU, torch.float16, strips),
+        ExecutionMode(CPU, torch.float32, strips),
+    ]
     made = restorer_with(execution, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
     picture = crop()
     with ThreadPoolExecutor(4) as pool:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gpen_core.runtime import cuda_transfers
-from gpen_core.runtime.cuda_transfers import finish_stream, own_stream, use_here
+from gpen_core.runtime.cuda_transfers import record_stream_use, role_stream, synchronize_stream
 
 
 class Cuda:
@@ -53,12 +53,12 @@ def cuda(monkeypatch):
 
 def test_a_thread_waits_for_its_own_stream_alone(cuda):
     device = torch.device("cuda:1")
-    with own_stream(device, "cut"):
+    with role_stream(device, "cut"):
         cuda.work("cut")
-        finish_stream(device)
+        synchronize_stream(device)
         cuda.work("cut")
     cuda.work("restore")
-    finish_stream(device)
+    synchronize_stream(device)
     assert cuda.events == [
         *("make for cuda:1", "cut in own", "wait for own", "cut in own"),
         *("restore in default", "wait for default"),
@@ -67,7 +67,7 @@ def test_a_thread_waits_for_its_own_stream_alone(cuda):
 
 def test_each_role_has_one_stream_for_good(cuda):
     for role in ("paste", "prepare", "paste"):
-        with own_stream(torch.device("cuda:2"), role):
+        with role_stream(torch.device("cuda:2"), role):
             pass
     assert cuda.events == ["make for cuda:2"] * 2
 
@@ -79,18 +79,18 @@ def test_a_tensor_of_another_stream_is_kept_for_this_one(cuda):
         def record_stream(self, stream):
             cuda.events.append(f"kept for {stream.name}")
 
-    use_here(Lent())
+    record_stream_use(Lent())
     assert cuda.events == ["kept for default"]
 
 
 @pytest.mark.parametrize("kind", ["cpu", "mps", "xpu"])
 def test_only_cuda_has_streams(cuda, kind):
     device = torch.device(kind)
-    with own_stream(device, "cut"):
+    with role_stream(device, "cut"):
         cuda.work("all")
-        finish_stream(device)
-    use_here(torch.zeros(1))
-    use_here(None)
+        synchronize_stream(device)
+    record_stream_use(torch.zeros(1))
+    record_stream_use(None)
     assert cuda.events == ["all in default"]
 
 
@@ -98,7 +98,7 @@ CUDA = torch.device("cuda")
 
 
 def test_downloads_are_waited_for_together_and_keep_their_sources(card):
-    downloads = cuda_transfers.Downloads(CUDA)
+    downloads = cuda_transfers.AsyncCopies(CUDA)
     results = [downloads.begin(torch.full((4,), float(k))) for k in range(3)]
     assert [float(r[0]) for r in results] == [99, 99, 99]
     downloads.wait()
@@ -109,14 +109,14 @@ def test_downloads_are_waited_for_together_and_keep_their_sources(card):
 
 def test_a_thread_waits_for_its_own_stream_also_without_downloads(card):
     card.stream = "a worker's"
-    cuda_transfers.Downloads(CUDA).wait()
+    cuda_transfers.AsyncCopies(CUDA).wait()
     assert card.waits == 1
 
 
 @pytest.mark.parametrize("kind", ["cpu", "mps"])
 def test_other_devices_need_no_event(monkeypatch, kind):
     monkeypatch.setattr(torch.cuda, "Event", None)
-    downloads, source = cuda_transfers.Downloads(torch.device(kind)), torch.rand(3)
+    downloads, source = cuda_transfers.AsyncCopies(torch.device(kind)), torch.rand(3)
     assert torch.equal(downloads.begin(source), source)
     downloads.wait()
 

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gpen_core.network import layers, trial
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.plan import lean
+from gpen_core.network.plan import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.restorers import torch_restorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
@@ -55,7 +55,7 @@ def answer(plan):
         return GpenNetwork(random_state(TINY), TINY, torch.float32)(image, plan)
 
 
-@pytest.mark.parametrize("plan", [None, lean(TINY)])
+@pytest.mark.parametrize("plan", [None, strip_plan(TINY)])
 def test_parts_are_copied_where_they_would_not_be_written(plan, request):
     right = answer(plan)
     with OldMps(PARTS):

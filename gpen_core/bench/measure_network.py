@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..network.compiling import compiled
+from ..network.compiling import compile_network
 from ..network.generator import GpenNetwork
 from ..network.graphs import Graphs, Run
-from ..network.plan import lean
+from ..network.plan import strip_plan
 from ..network.synthetic_weights import noise, random_state
 from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, NetworkCase
@@ -63,7 +63,7 @@ def whole(case: NetworkCase) -> Network:
 
 def strips(case: NetworkCase) -> Network:
     """This package's network in strips."""
-    network, plan = _network(case), lean(CONFIGURATIONS[case.size])
+    network, plan = _network(case), strip_plan(CONFIGURATIONS[case.size])
     return lambda image: network(image, plan)
 
 
@@ -74,7 +74,7 @@ def graph(case: NetworkCase) -> Network:
 
 def compiled_graph(case: NetworkCase) -> Network:
     """This package's network, the whole frame through `torch.compile` and a CUDA graph."""
-    return _repeated(compiled(_network(case)))
+    return _repeated(compile_network(_network(case)))
 
 
 def _repeated(run: Run) -> Network:

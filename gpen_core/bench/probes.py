@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..runtime.devices import finish_work
+from ..runtime.devices import synchronize
 
 _MIB = 1 << 20
 
@@ -33,12 +33,12 @@ class Timing:
 
 def time_calls(work: Callable[[], Any], device: torch.device, least_seconds: float = 1.0) -> Timing:
     """Calls `work` until so much time has passed, at least once; waits for work on the device."""
-    finish_work(device)
+    synchronize(device)
     faults, processor, began = _page_faults(), time.process_time(), time.perf_counter()
     ends = [began]
     while ends[-1] - began < least_seconds:
         work()
-        finish_work(device)
+        synchronize(device)
         ends.append(time.perf_counter())
     processor = time.process_time() - processor
     after, calls = _page_faults(), len(ends) - 1

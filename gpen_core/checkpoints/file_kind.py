@@ -4,7 +4,7 @@ import tarfile
 from collections.abc import Callable
 from enum import Enum, auto
 
-from .refusal import AGAIN, UNTRUSTED, Refusal, megabytes
+from .refusal import REDOWNLOAD_HINT, UNTRUSTED_HINT, Refusal, megabytes
 
 HEAD_BYTES = 512
 """How much of the file `file_kind` needs to see: one tar block."""
@@ -38,7 +38,7 @@ def file_kind(head: bytes, size: int) -> FileKind:
         Refusal: it is empty, too large or nothing that holds a model; the message says what.
     """
     if size == 0:
-        raise Refusal(f"is empty (0 bytes). {AGAIN}")
+        raise Refusal(f"is empty (0 bytes). {REDOWNLOAD_HINT}")
     if size > MAX_FILE_BYTES:
         raise Refusal(f"is no GPEN model: it has {megabytes(size)}, more than any of them.")
     # First of all: before 2.6, torch.load tries tar on everything that is not a zip, and unpacks
@@ -86,13 +86,15 @@ def _what_else(head: bytes, size: int) -> str:
     if text.startswith((b"{", b"[")):
         return (
             f"is a JSON text ({megabytes(size)}), not a model; often that is the error message "
-            f"of a failed download. {AGAIN}"
+            f"of a failed download. {REDOWNLOAD_HINT}"
         )
     if head.startswith(_ARCHIVES):
         return "is an archive, not a model file. Unpack it and use the .pth file inside."
     if not any(head):
-        return f"begins with zeros only: a download that did not finish leaves this. {AGAIN}"
-    return f"is not a model file (.pth, .pt, .safetensors or .onnx). {UNTRUSTED}"
+        return (
+            f"begins with zeros only: a download that did not finish leaves this. {REDOWNLOAD_HINT}"
+        )
+    return f"is not a model file (.pth, .pt, .safetensors or .onnx). {UNTRUSTED_HINT}"
 
 
 def _is_onnx(head: bytes) -> bool:

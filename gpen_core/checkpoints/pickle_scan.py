@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from .pickle_values import Name, Storage, called, is_natural, known, stored
-from .refusal import UNTRUSTED, Refusal, damaged
+from .refusal import UNTRUSTED_HINT, Refusal, damaged
 
 MAX_PICKLE_BYTES = 1 << 20
 """The pickle of a GPEN file, without the numbers, has about 30 kB."""
@@ -213,7 +213,7 @@ def _unneeded(instruction: str, argument: object) -> Refusal:
     if instruction == "INST":
         known(cast(str, argument))  # the name, if it is a bad one, tells more than the instruction
     return Refusal(
-        f"uses the pickle instruction {instruction}, which weights do not need. {UNTRUSTED}"
+        f"uses the pickle instruction {instruction}, which weights do not need. {UNTRUSTED_HINT}"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeGuard, cast
 
 from ..escaping import escaped
-from .refusal import UNTRUSTED, Refusal, damaged
+from .refusal import UNTRUSTED_HINT, Refusal, damaged
 
 _MAX_DIMENSIONS = 16
 _MAX_NATURAL = (1 << 63) - 1
@@ -73,7 +73,9 @@ def known(name: str) -> Name:
             f"holds a whole pickled model ({dotted}), not only its weights. It was not loaded. "
             "Save it again with torch.save(model.state_dict(), path) where it was made."
         )
-    raise Refusal(f"contains code or Python objects ('{dotted}'), not only weights. {UNTRUSTED}")
+    raise Refusal(
+        f"contains code or Python objects ('{dotted}'), not only weights. {UNTRUSTED_HINT}"
+    )
 
 
 def stored(identity: object) -> Storage:

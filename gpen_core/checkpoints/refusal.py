@@ -2,8 +2,8 @@
 
 from ..escaping import escaped
 
-AGAIN = "Delete it and download it again."
-UNTRUSTED = (
+REDOWNLOAD_HINT = "Delete it and download it again."
+UNTRUSTED_HINT = (
     "It was not loaded. Use the official file, or have it saved as .safetensors by someone you "
     "trust."
 )
@@ -15,7 +15,7 @@ class Refusal(Exception):  # noqa: N818 - half a sentence; the caller puts the f
 
 def damaged(detail: str) -> Refusal:
     """The file is of a known kind, but `detail` (a clause) cannot be in a file saved properly."""
-    return Refusal(f"is damaged: {detail}. {AGAIN}")
+    return Refusal(f"is damaged: {detail}. {REDOWNLOAD_HINT}")
 
 
 def incomplete(size: int, expected: int) -> Refusal:
@@ -23,7 +23,7 @@ def incomplete(size: int, expected: int) -> Refusal:
     here, whole = megabytes(size), megabytes(expected)
     if here == whole:
         here, whole = f"{size:,}", f"{expected:,} bytes"
-    return Refusal(f"is incomplete ({here} of {whole}). {AGAIN}")
+    return Refusal(f"is incomplete ({here} of {whole}). {REDOWNLOAD_HINT}")
 
 
 def unusable(name: str, kind: str) -> Refusal:

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..escaping import escaped
-from .refusal import AGAIN, Refusal, damaged, unusable
+from .refusal import REDOWNLOAD_HINT, Refusal, damaged, unusable
 
 # Averaged weights first: they are the ones meant for use.
 _WRAPPERS = ("g_ema", "params_ema", "params-ema", "g", "params", "state_dict", "model")
@@ -61,7 +61,9 @@ def check_finite(path: Path | str, tensors: Mapping[str, torch.Tensor]) -> None:
     """
     bad = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
     if bad:
-        raise CheckpointError(f"{path} holds weights that are not numbers: {_named(bad)}. {AGAIN}")
+        raise CheckpointError(
+            f"{path} holds weights that are not numbers: {_named(bad)}. {REDOWNLOAD_HINT}"
+        )
 
 
 def _is_finite(tensor: torch.Tensor) -> bool:

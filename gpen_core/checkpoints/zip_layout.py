@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from .pickle_scan import MAX_PICKLE_BYTES, check_protocol, scan_pickle
-from .refusal import AGAIN, Refusal, damaged, incomplete
+from .refusal import REDOWNLOAD_HINT, Refusal, damaged, incomplete
 
 MAX_RECORDS = 10_000
 _MAX_DIRECTORY_BYTES = 4 << 20
@@ -111,7 +111,7 @@ def _cut_off(handle: BinaryIO, size: int) -> Refusal:
         expected = end + sum(s.nbytes for s in contents.storages.values()) if contents else 0
         if expected > size:
             return incomplete(size, expected)
-    return Refusal(f"is incomplete or damaged: its end is missing. {AGAIN}")
+    return Refusal(f"is incomplete or damaged: its end is missing. {REDOWNLOAD_HINT}")
 
 
 def _folder(names: Iterable[str]) -> str:

@@ -12,11 +12,11 @@ from ..compositing.face_parsing import load_face_parser as load_parsenet
 from ..errors import CheckpointError
 from ..model_files.catalogue import Task, load_catalogue
 from ..model_files.default_model import best_model
-from ..model_files.filenames import claim_of
+from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES
 from ..restoration.options import PRESETS, MaskName
-from ..restorers.adaptive import ModelChoice
+from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.installed import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
@@ -40,7 +40,7 @@ def installed_model(folders: ModelFolders, size: int | None = None) -> Path | No
         size: if given, only files named for it count.
     """
     paths = readable_models(folders)
-    return best_model(path for path in paths if size in (None, claim_of(path.name).size))
+    return best_model(path for path in paths if size in (None, parse_filename(path.name).size))
 
 
 def readable_models(folders: ModelFolders) -> list[Path]:
@@ -55,7 +55,9 @@ def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def load_chosen_restorer(arguments: ModelArguments, preset: str | None) -> Restorer | ModelChoice:
+def load_chosen_restorer(
+    arguments: ModelArguments, preset: str | None
+) -> Restorer | AdaptiveRestorer:
     """`load_preset_restorer`; with `--model auto` a choice for each face."""
     if arguments.model != "auto":
         return load_preset_restorer(arguments, preset)

@@ -14,7 +14,7 @@ from ..faces.face import Face, landmarks_from_array
 from ..geometry.templates import template
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
-from ..network.plan import lean
+from ..network.plan import strip_plan
 from ..network.synthetic_weights import noise, passthrough_state
 from ..restoration.pipeline import restore_picture
 from ..restoration.results import RestoredPicture
@@ -78,7 +78,7 @@ def _passthrough(device: torch.device, allowed: float) -> Outcome:
     shape = (1, 3, _CONFIG.size, _CONFIG.size)
     image = noise(shape) * 2 - 1
     with torch.inference_mode():
-        outputs = [network(image.to(device), plan).cpu() for plan in (None, lean(_CONFIG))]
+        outputs = [network(image.to(device), plan).cpu() for plan in (None, strip_plan(_CONFIG))]
     error = max(float((output - image).abs().max()) for output in outputs)
     return Outcome(error <= allowed, f"off by {error:.1e}, allowed {allowed:.0e} in -1 to 1")
 

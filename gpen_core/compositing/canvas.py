@@ -25,7 +25,7 @@ from ..geometry.regions import Region
 from ..runtime.devices import warp_device
 from .blending import Layer, Patch, alone, layer_of, mixed, patch_of
 from .masks import covered_region, is_nowhere
-from .paste_regions import TILE, Piece, in_parts, pieces_of, touching
+from .paste_regions import TILE, PasteRegion, in_parts, pieces_of, touching
 from .region_writer import Writer
 
 Pixels = NDArray[Any]
@@ -104,25 +104,25 @@ class Canvas:
         needed = {face for piece in self._pieces for face in piece.faces}
         self._layers = {face: layer for face, layer in self._layers.items() if face in needed}
 
-    def _is_complete(self, piece: Piece) -> bool:
+    def _is_complete(self, piece: PasteRegion) -> bool:
         return all(face in self._layers for face in piece.faces)
 
-    def _write(self, pieces: Sequence[Piece], device: torch.device) -> None:
+    def _write(self, pieces: Sequence[PasteRegion], device: torch.device) -> None:
         """Writes pieces whose faces have all come."""
         # Some perhaps on another device: memory may have run out in between.
         faces = {face for piece in pieces for face in piece.faces}
         layers = {face: self._layers[face].on(device) for face in faces}
         writer = Writer(self._background, self.pixels, self.mask, device)
-        side, at_once = _extent_for(device)
+        side, batch_size = _extent_for(device)
         for square, parts in in_parts(pieces, side).items():
             self._blend(square, parts, layers, writer)
-            if writer.pending >= at_once:
+            if writer.pending >= batch_size:
                 writer.finish()
         # Also where nothing is written: the next face's thread may read this one's layer.
         writer.finish()
 
     def _blend(
-        self, square: Region, parts: Sequence[Piece], layers: dict[int, Layer], writer: Writer
+        self, square: Region, parts: Sequence[PasteRegion], layers: dict[int, Layer], writer: Writer
     ) -> None:
         """Blends what lies in one square; where parts overlap all come to the same bits."""
         known: dict[int, Patch] = {}

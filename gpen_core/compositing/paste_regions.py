@@ -12,14 +12,14 @@ TILE = 960
 """Side, in pixels of the picture, of the squares in which faces wait for each other."""
 
 
-class Piece(NamedTuple):
+class PasteRegion(NamedTuple):
     """What of a face lies in one tile of the picture, and all faces that reach into it."""
 
     region: Region
     faces: tuple[int, ...]
 
 
-def pieces_of(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[Piece]:
+def pieces_of(alignments: Sequence[Alignment], regions: Sequence[Region]) -> list[PasteRegion]:
     """The work: each face in each tile of the picture's grid, with the faces it touches there.
 
     These stand in the order of their places, so that sums do not depend on who came first.
@@ -31,7 +31,7 @@ def pieces_of(alignments: Sequence[Alignment], regions: Sequence[Region]) -> lis
         for tile in grid_tiles(regions[face], TILE):
             faces_of.setdefault(tile, []).append(face)
     return [
-        Piece(part, tuple(touching(part, faces, regions)))
+        PasteRegion(part, tuple(touching(part, faces, regions)))
         for tile, faces in faces_of.items()
         for part in (tile.shared(regions[face]) for face in faces)
     ]
@@ -42,10 +42,12 @@ def touching(part: Region, faces: Sequence[int], regions: Sequence[Region]) -> I
     return (face for face in faces if not part.shared(regions[face]).empty)
 
 
-def in_parts(pieces: Sequence[Piece], side: int) -> dict[Region, list[Piece]]:
+def in_parts(pieces: Sequence[PasteRegion], side: int) -> dict[Region, list[PasteRegion]]:
     """The squares of the picture's grid of `side`, a divisor of `TILE`, with what is in each."""
-    parts: dict[Region, list[Piece]] = {}
+    parts: dict[Region, list[PasteRegion]] = {}
     for piece in pieces:
         for square in grid_tiles(piece.region, side):
-            parts.setdefault(square, []).append(Piece(square.shared(piece.region), piece.faces))
+            parts.setdefault(square, []).append(
+                PasteRegion(square.shared(piece.region), piece.faces)
+            )
     return parts

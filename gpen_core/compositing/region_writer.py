@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..geometry.regions import Region
-from ..images.device_pixels import as_pixels, to_levels, values_on
-from ..runtime.cuda_transfers import Downloads
+from ..images.device_pixels import from_levels, quantize, to_float_tensor
+from ..runtime.cuda_transfers import AsyncCopies
 
 
 class _Pending(NamedTuple):
@@ -48,7 +48,7 @@ class Writer:
         """
         self._background, self._pixels, self._mask = background, pixels, mask
         self._device = device
-        self._downloads = Downloads(device)
+        self._downloads = AsyncCopies(device)
         self._pending: list[_Pending] = []
 
     @property
@@ -66,10 +66,10 @@ class Writer:
         """
         after = colour.clamp(0, 1)
         if alpha is not None:
-            before = values_on(self._device, _part(self._background, region))
+            before = to_float_tensor(self._device, _part(self._background, region))
             after = before + (after - before) * alpha
         begin = self._downloads.begin
-        levels = begin(to_levels(after, self._pixels.dtype))
+        levels = begin(quantize(after, self._pixels.dtype))
         alpha = None if alpha is None else begin(alpha)
         # `amin` passes on what is not a number, which would be lost in the levels.
         self._pending.append(_Pending(region, levels, alpha, begin(after.amin())))
@@ -85,7 +85,7 @@ class Writer:
             if self._pixels.dtype != np.float32 and bool(lowest.isnan()):
                 raise ImageError("the crop or mask to be pasted holds values that are not numbers")
             target, taken = _part(self._pixels, region), _part(self._mask, region)
-            values = as_pixels(levels, target.dtype)
+            values = from_levels(levels, target.dtype)
             if alpha is None:
                 target[...], taken[...] = values, 1
                 continue

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..checkpoints.reading import read_state_dict
 from ..errors import GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
-from ..model_files.filenames import claim_of
+from ..model_files.filenames import parse_filename
 from ..model_files.hashing import sha256_of
 from ..network.config import GpenConfig, read_config
 from ..runtime.atomic_files import whole_file
@@ -107,7 +107,7 @@ def _convert(
 def _metadata(source: Path, config: GpenConfig, precision: torch.dtype) -> dict[str, str]:
     digest = sha256_of(source)
     known = load_catalogue().by_hash(digest)
-    task = known.model.task if known is not None else claim_of(source.name).task
+    task = known.model.task if known is not None else parse_filename(source.name).task
     return {
         "model": "GPEN",
         "size": str(config.size),

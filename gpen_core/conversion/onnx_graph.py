@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..network.config import GpenConfig
 from ..network.layers import Scaling
-from ..network.rescaling import Exponents, exponents_for
+from ..network.rescaling import Fp16Scales, exponents_for
 from ..runtime.optional_packages import require
 
 State = Mapping[str, Tensor]
@@ -124,7 +124,7 @@ class _Graph:
 
 
 def _encode(
-    graph: _Graph, state: State, config: GpenConfig, exponents: Exponents
+    graph: _Graph, state: State, config: GpenConfig, exponents: Fp16Scales
 ) -> dict[int, str]:
     """The encoder; returns its feature of each resolution."""
     above = exponents.of_feature(config.size)
@@ -191,7 +191,7 @@ def _decode(
     config: GpenConfig,
     features: Mapping[int, str],
     styles: Mapping[str, str],
-    exponents: Exponents,
+    exponents: Fp16Scales,
 ) -> None:
     """The decoder, whose last node is the graph's output."""
     constant = _array(state["generator.input.input"])

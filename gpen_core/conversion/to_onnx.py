@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import OptionError
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
-from ..network.plan import lean
+from ..network.plan import strip_plan
 from ..restorers.onnx_restorer import OnnxRestorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.optional_packages import require
@@ -64,5 +64,5 @@ def difference_from_torch(
     theirs = OnnxRestorer.load(path, "cpu").restore(crop, cancelled)
     with torch.inference_mode(False), torch.no_grad():
         network = GpenNetwork(state, config, torch.float32)
-        ours = network(crop[None] * 2 - 1, lean(config), cancelled)[0]
+        ours = network(crop[None] * 2 - 1, strip_plan(config), cancelled)[0]
     return float((theirs - ((ours + 1) / 2).clamp(0, 1)).abs().max())

@@ -42,7 +42,7 @@ def overlap(box: Floats, others: Floats, of: Literal["union", "smaller"] = "unio
     return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
 
 
-def suppress(
+def nms(
     boxes: Floats, scores: Floats, limit: float, of: Literal["union", "smaller"] = "union"
 ) -> NDArray[np.intp]:
     """Non-maximum suppression: the best boxes, none overlapping a better one by over `limit`.

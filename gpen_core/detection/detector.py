@@ -16,9 +16,9 @@ from ..faces.face import ORDERS, Face, Order, number_faces
 from ..faces.left_out import LeftOut, left_out_for
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import on_cpu_if_need_be
+from ..runtime.cpu_fallback import with_cpu_fallback
 from .boxes import faces_not_among, merge_duplicates
-from .rotated import reduction, search_turned
+from .rotated import detect_rotated, reduction
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 CANCELLED = "the face detection was cancelled"
@@ -187,7 +187,7 @@ def search_faces(
 
     kept = [] if notes is None else notes
     kept.extend(search_notes(detector, pixels, options))
-    return callbacks.run(lambda: on_cpu_if_need_be("detecting faces", search, device, kept))
+    return callbacks.run(lambda: with_cpu_fallback("detecting faces", search, device, kept))
 
 
 def search_notes(detector: Detector, pixels: Pixels, options: DetectionOptions) -> tuple[str, ...]:
@@ -212,7 +212,7 @@ def _search(
     if not found.faces:
         smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
         closely = replace(options, minimum_size=smallest)
-        turned = search_turned(lambda turned: detector.detect(turned, closely, cancelled), pixels)
+        turned = detect_rotated(lambda turned: detector.detect(turned, closely, cancelled), pixels)
         again = _wanted(turned, detector, options)
         # Upright and turned it may be the same that is left out.
         found = replace(again, left_out=found.left_out or again.left_out)

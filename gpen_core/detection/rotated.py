@@ -27,7 +27,7 @@ def reduction(pixels: NDArray[Any]) -> int:
     return math.ceil(max(pixels.shape[:2]) / LONG_SIDE)
 
 
-def search_turned(search: Search, pixels: NDArray[Any]) -> tuple[Face, ...]:
+def detect_rotated(search: Search, pixels: NDArray[Any]) -> tuple[Face, ...]:
     """Runs `search` on the picture in its three other quarter turns.
 
     Args:

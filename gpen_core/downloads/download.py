@@ -15,9 +15,9 @@ from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError
 from ..escaping import escaped
 from ..model_files.contents import MAX_BYTES
-from .http import ContentError, PassingError, SourceError, StaleError, open_address
+from .http import BadContentError, RangeMismatchError, SourceError, TransientError, open_address
 from .partial_file import Origin, PartialFile
-from .retry import Patience, Watch, duration, pause
+from .retry import DownloadMonitor, RetryPolicy, duration, pause
 
 _log = logging.getLogger("gpen")
 
@@ -34,7 +34,7 @@ class Wanted:
 
 
 def download(
-    address: str, part: PartialFile, wanted: Wanted, patience: Patience, watch: Watch
+    address: str, part: PartialFile, wanted: Wanted, patience: RetryPolicy, watch: DownloadMonitor
 ) -> None:
     """Downloads an address, going on with what an earlier run left.
 
@@ -62,23 +62,25 @@ def download(
 
 
 def _try(
-    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: Watch
-) -> PassingError | None:
+    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: DownloadMonitor
+) -> TransientError | None:
     """One attempt; returns the trouble if another one may go better."""
     try:
         _attempt(address, part, wanted, timeout, watch)
-    except StaleError as trouble:
+    except RangeMismatchError as trouble:
         part.discard()
         return trouble
-    except PassingError as trouble:
+    except TransientError as trouble:
         return trouble
-    except ContentError:
+    except BadContentError:
         part.discard()
         raise
     return None
 
 
-def _attempt(address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: Watch) -> None:
+def _attempt(
+    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: DownloadMonitor
+) -> None:
     origin = _continued(address, part, wanted)
     start = part.size() if origin else 0
     if origin and start == (wanted.bytes or origin.total):
@@ -130,9 +132,9 @@ def _continues(response: http.client.HTTPResponse, start: int, origin: Origin | 
     found = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
     version = _version(response)
     if origin is None or found is None or int(found[1]) != start:
-        raise StaleError(f"answers {response.status} with another part than asked for")
+        raise RangeMismatchError(f"answers {response.status} with another part than asked for")
     if version is not None and version != origin.version:
-        raise StaleError("sends the rest of another version of the file")
+        raise RangeMismatchError("sends the rest of another version of the file")
     return True
 
 
@@ -171,7 +173,7 @@ def _receive(
     part: PartialFile,
     total: int | None,
     timeout: float,
-    watch: Watch,
+    watch: DownloadMonitor,
 ) -> None:
     done = part.size()
     with part.append_to() as file:
@@ -180,14 +182,16 @@ def _receive(
         while chunk := _next_chunk(response, timeout):
             done += len(chunk)
             if done > (MAX_BYTES if total is None else total):
-                raise ContentError(f"sends more than the {total or MAX_BYTES:,} bytes of the file")
+                raise BadContentError(
+                    f"sends more than the {total or MAX_BYTES:,} bytes of the file"
+                )
             part.write(file, chunk)
             if not checked and done >= HEAD_BYTES:
                 _check_head(part, total or done)
                 checked = True
             watch.tell(done, total)
     if total is not None and done < total:
-        raise PassingError(f"breaks off after {done:,} of {total:,} bytes")
+        raise TransientError(f"breaks off after {done:,} of {total:,} bytes")
     if not checked:
         _check_head(part, done)
 
@@ -198,9 +202,9 @@ def _next_chunk(response: http.client.HTTPResponse, timeout: float) -> bytes:
         # Not `read`, which would throw away what came before a stall.
         return response.read1(_CHUNK_BYTES)
     except TimeoutError as error:
-        raise PassingError(f"stalls: nothing came for {timeout:g} s") from error
+        raise TransientError(f"stalls: nothing came for {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
-        raise PassingError(f"breaks off ({escaped(error) or type(error).__name__})") from error
+        raise TransientError(f"breaks off ({escaped(error) or type(error).__name__})") from error
 
 
 def _check_head(part: PartialFile, size: int) -> None:
@@ -214,4 +218,4 @@ def _check_head(part: PartialFile, size: int) -> None:
     try:
         file_kind(head, size)
     except Refusal as refusal:
-        raise ContentError(f"sends what {reason_of(str(refusal))}") from refusal
+        raise BadContentError(f"sends what {reason_of(str(refusal))}") from refusal

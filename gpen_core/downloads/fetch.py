@@ -19,10 +19,10 @@ from ..model_files.verify import Verification, verify_file
 from ..runtime.atomic_files import write_text
 from ..runtime.callbacks import Callbacks
 from .download import Wanted, download
-from .http import ContentError, SourceError, check_address
-from .lock import only_one
+from .http import BadContentError, SourceError, check_address
+from .lock import exclusive_lock
 from .partial_file import PartialFile
-from .retry import Patience, Watch
+from .retry import DownloadMonitor, RetryPolicy
 
 MIRROR = "GPEN_MIRROR"
 """Environment variable with the address of a folder that holds the files by their names."""
@@ -102,9 +102,9 @@ def existing(
 def fetch(
     plan: Plan,
     overwrite: bool = False,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
     readers: Mapping[FileKind, Reader] = READERS,
-    watch: Watch | None = None,
+    watch: DownloadMonitor | None = None,
 ) -> Path:
     """Downloads the file of a plan; it appears under its name only if it is what it should be.
 
@@ -126,21 +126,21 @@ def fetch(
         Cancelled: `watch` asked to stop.
     """
     _make(plan.folder)
-    callbacks, watch = Callbacks(), watch or Watch()
-    guarded = Watch(callbacks.guard(watch.advance), callbacks.guard(watch.cancelled))
-    with only_one(plan.part.lock, f"download of {plan.known.file.file}"):
+    callbacks, watch = Callbacks(), watch or DownloadMonitor()
+    guarded = DownloadMonitor(callbacks.guard(watch.advance), callbacks.guard(watch.cancelled))
+    with exclusive_lock(plan.part.lock, f"download of {plan.known.file.file}"):
         _check_free(plan, overwrite)
         return callbacks.run(
-            lambda: _fetch(plan, overwrite, patience or Patience(), readers, guarded)
+            lambda: _fetch(plan, overwrite, patience or RetryPolicy(), readers, guarded)
         )
 
 
 def _fetch(
     plan: Plan,
     overwrite: bool,
-    patience: Patience,
+    patience: RetryPolicy,
     readers: Mapping[FileKind, Reader],
-    watch: Watch,
+    watch: DownloadMonitor,
 ) -> Path:
     """Tries one address after the other."""
     troubles: list[str] = []
@@ -181,9 +181,9 @@ def _make(folder: Path) -> None:
 def _from_address(
     plan: Plan,
     address: str,
-    patience: Patience,
+    patience: RetryPolicy,
     readers: Mapping[FileKind, Reader],
-    watch: Watch,
+    watch: DownloadMonitor,
 ) -> None:
     """Leaves the whole, checked file in the plan's part.
 
@@ -196,7 +196,7 @@ def _from_address(
     try:
         download(address, part, wanted, patience, watch)
         _check(plan, readers)
-    except ContentError:
+    except BadContentError:
         if not resumed:
             raise
         # The old bytes may be to blame: once more, from the first byte.
@@ -214,7 +214,7 @@ def _check(plan: Plan, readers: Mapping[FileKind, Reader]) -> None:
     problem = _problem(plan, readers)
     if problem is not None:
         plan.part.discard()
-        raise ContentError(problem)
+        raise BadContentError(problem)
 
 
 def _problem(plan: Plan, readers: Mapping[FileKind, Reader]) -> str | None:

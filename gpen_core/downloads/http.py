@@ -35,11 +35,11 @@ class SourceError(Exception):
     """Why an address is of no use: the rest of a sentence that begins with the address."""
 
 
-class ContentError(SourceError):
+class BadContentError(SourceError):
     """What came is not the file; nothing of it is worth keeping."""
 
 
-class PassingError(SourceError):
+class TransientError(SourceError):
     """Trouble that may be over at the next attempt."""
 
     def __init__(self, said: str, wait: float = 0.0) -> None:
@@ -48,7 +48,7 @@ class PassingError(SourceError):
         self.wait = wait
 
 
-class StaleError(PassingError):
+class RangeMismatchError(TransientError):
     """The server has no rest to what came earlier; the next attempt is to begin anew."""
 
 
@@ -104,7 +104,7 @@ def open_address(
     except (http.client.InvalidURL, ValueError) as error:
         raise SourceError(f"is no usable address ({escaped(error)})") from error
     except TimeoutError as error:
-        raise PassingError(f"does not answer within {timeout:g} s") from error
+        raise TransientError(f"does not answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
         raise _unreachable(error, timeout) from error
 
@@ -157,9 +157,9 @@ def _refused(error: urllib.error.HTTPError) -> SourceError:
         return SourceError("redirects in a circle, or to what is no web address")
     answer = f"answers {error.code} {escaped(error.reason)}".rstrip()
     if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        return StaleError(answer)
+        return RangeMismatchError(answer)
     if error.code in _PASSING or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PassingError(answer, _asked_to_wait(error.headers))
+        return TransientError(answer, _asked_to_wait(error.headers))
     return SourceError(answer)
 
 
@@ -191,5 +191,5 @@ def _unreachable(error: Exception, timeout: float) -> SourceError:
             f"has a certificate that is not valid ({escaped(reason.verify_message)})"
         )
     if isinstance(reason, TimeoutError):
-        return PassingError(f"does not answer within {timeout:g} s")
-    return PassingError(f"cannot be reached ({escaped(reason) or type(error).__name__})")
+        return TransientError(f"does not answer within {timeout:g} s")
+    return TransientError(f"cannot be reached ({escaped(reason) or type(error).__name__})")

@@ -19,7 +19,7 @@ _log = logging.getLogger("gpen")
 
 
 @contextmanager
-def only_one(lock: Path, work: str) -> Generator[None]:
+def exclusive_lock(lock: Path, work: str) -> Generator[None]:
     """Holds `lock`, a file made for that alone and removed at the end, during the block.
 
     Args:

@@ -15,7 +15,7 @@ _LOOK_EVERY = 0.2
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for a server."""
 
     timeout: float = 30.0
@@ -34,7 +34,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Watch:
+class DownloadMonitor:
     """Who is told of the progress and can stop it."""
 
     advance: Advance | None = None
@@ -61,7 +61,7 @@ class Watch:
         raise_if_cancelled(self.cancelled, "the download was cancelled; what is there is kept")
 
 
-def pause(seconds: float, patience: Patience, watch: Watch) -> None:
+def pause(seconds: float, patience: RetryPolicy, watch: DownloadMonitor) -> None:
     """Waits, in short pieces if somebody may cancel meanwhile.
 
     Raises:

@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..images.device_pixels import in_numpy, values_on
+from ..images.device_pixels import in_numpy, to_float_tensor
 from ..runtime.devices import warp_device, without_autocast
 from .alignment import Alignment
 from .regions import Region, grid_tiles, outline, region_around
@@ -75,7 +75,9 @@ def _extract(pixels: NDArray[Any], matrix: Matrix, tile: Region, out: Tensor) ->
     """Writes a part of a crop, from which the matrix leads into the picture."""
     step = scale_of(matrix)
     region = _to_read(tile, matrix, pixels.shape[:2], _margin(step), _block(step))
-    source = values_on(out.device, pixels[region.top : region.bottom, region.left : region.right])
+    source = to_float_tensor(
+        out.device, pixels[region.top : region.bottom, region.left : region.right]
+    )
     sample(source, _counted_from(region, tile, matrix), tile.height, tile.width, out)
     # Cubic interpolation overshoots at edges, into values that no picture has.
     if in_numpy(out.device):

@@ -28,7 +28,7 @@ def in_numpy(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
-def values_on(device: torch.device, pixels: NDArray[Any]) -> Tensor:
+def to_float_tensor(device: torch.device, pixels: NDArray[Any]) -> Tensor:
     """Pixels as float32 on a device.
 
     Args:
@@ -49,7 +49,7 @@ def values_on(device: torch.device, pixels: NDArray[Any]) -> Tensor:
     return values if pixels.dtype == np.float32 else values.div_(_TOP[pixels.dtype.name])
 
 
-def to_levels(values: Tensor, dtype: DTypeLike) -> Tensor:
+def quantize(values: Tensor, dtype: DTypeLike) -> Tensor:
     """Values as what is moved back of pixels: clipped, and rounded to the nearest level.
 
     Args:
@@ -75,6 +75,6 @@ def to_levels(values: Tensor, dtype: DTypeLike) -> Tensor:
     return levels.to(torch.uint8) if dtype == np.uint8 else levels.to(torch.int32).to(torch.int16)
 
 
-def as_pixels(levels: Tensor, dtype: DTypeLike) -> NDArray[Any]:
-    """What `to_levels` gave, on the CPU by now, as pixels (h, w, 3) of `dtype`; no copy."""
+def from_levels(levels: Tensor, dtype: DTypeLike) -> NDArray[Any]:
+    """What `quantize` gave, on the CPU by now, as pixels (h, w, 3) of `dtype`; no copy."""
     return levels.numpy().view(dtype)

@@ -11,7 +11,7 @@ from ..errors import CheckpointError
 from ..runtime.optional_packages import is_installed
 from .catalogue import Task
 from .contents import GPEN, read_contents
-from .filenames import claim_of
+from .filenames import parse_filename
 from .task import task_of
 
 _ANY_SIZE = 1 << 16
@@ -68,7 +68,7 @@ def best_model(paths: Iterable[Path], task: Task = "restoration") -> Path | None
 
 def _claimed(path: Path, task: Task) -> _Facts | None:
     """What a file's name lets it be at most; None for other networks and tasks."""
-    claim = claim_of(path.name)
+    claim = parse_filename(path.name)
     if claim.network not in (None, GPEN) or claim.task not in (task, None):
         return None
     return _Facts(claim.size or _ANY_SIZE, claim.task)
@@ -76,7 +76,7 @@ def _claimed(path: Path, task: Task) -> _Facts | None:
 
 def _speaks_for_itself(path: Path, claimed: _Facts, task: Task) -> bool:
     """Whether the name alone makes a file a candidate."""
-    return claim_of(path.name).network == GPEN and claimed.task in _suiting(task)
+    return parse_filename(path.name).network == GPEN and claimed.task in _suiting(task)
 
 
 def _suiting(task: Task) -> tuple[Task | None, ...]:
@@ -86,7 +86,7 @@ def _suiting(task: Task) -> tuple[Task | None, ...]:
 
 def _known(path: Path, task: Task) -> _Facts | None:
     """What a file is; None if it is nothing for the task."""
-    claim = claim_of(path.name)
+    claim = parse_filename(path.name)
     try:
         facts = path.stat()
         known = _content(path, facts.st_size, facts.st_mtime_ns)
@@ -103,7 +103,7 @@ def _content(path: Path, _bytes: int, _changed: int) -> _Facts | None:
         CheckpointError: it cannot be read.
     """
     contents, said = read_contents(path), task_of(path)
-    claim = claim_of(path.name)
+    claim = parse_filename(path.name)
     unsure = contents.network is None and contents.format == "onnx" and claim.network == GPEN
     if contents.network != GPEN and not unsure:
         return None

@@ -35,7 +35,7 @@ _TASKS: dict[str, Task] = {
 
 
 @dataclass(frozen=True)
-class Claim:
+class FilenameHints:
     """What a file's name says; None where it says nothing."""
 
     network: Network | None
@@ -43,18 +43,18 @@ class Claim:
     task: Task | None
 
 
-def claim_of(name: str) -> Claim:
+def parse_filename(name: str) -> FilenameHints:
     """Reads a file's name: "gpen_bfr_2048 (1).onnx" claims GPEN, 2048 pixels, restoration."""
     lower = PurePath(name).stem.lower()
     if "gpen" in lower and lower.endswith(("-d", "_d")):
         # GPEN's own are named like GPEN-BFR-512-D.
-        return Claim(Network.DISCRIMINATOR, None, None)
+        return FilenameHints(Network.DISCRIMINATOR, None, None)
     network = next((network for part, network in _NETWORKS.items() if part in lower), None)
     if network != GPEN:
-        return Claim(network, None, None)
+        return FilenameHints(network, None, None)
     numbers = [int(number) for number in re.findall(r"\d+", lower)]
     size = next((number for number in numbers if number in PUBLISHED), None)
-    return Claim(
+    return FilenameHints(
         network, size, next((task for part, task in _TASKS.items() if part in lower), None)
     )
 
@@ -64,14 +64,14 @@ def claimed_model(name: str, catalogue: Catalogue) -> Model | None:
     exact = catalogue.by_name(name)
     if exact is not None:
         return exact
-    claim = claim_of(name)
+    claim = parse_filename(name)
     if claim.size is None or claim.task is None:
         return None
     wanted = (claim.network, claim.size, claim.task)
     return next((m for m in catalogue.models if (m.network, m.size, m.task) == wanted), None)
 
 
-def disagreements(name: str, contents: Contents, known: Model | None) -> tuple[str, ...]:
+def mismatches(name: str, contents: Contents, known: Model | None) -> tuple[str, ...]:
     """Where a file's name and content disagree, in half sentences; none if they agree.
 
     Args:
@@ -79,7 +79,7 @@ def disagreements(name: str, contents: Contents, known: Model | None) -> tuple[s
         contents: what it holds.
         known: the model it is by its hash, which also tells what the content alone does not.
     """
-    claim = claim_of(name)
+    claim = parse_filename(name)
     network = known.network if known else contents.network
     size = known.size if known else contents.size
     doubts = _wrong_ending(name, contents)

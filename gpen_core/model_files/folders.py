@@ -246,10 +246,10 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
 
 def _place_in_list(path: Path) -> tuple[bool, list[tuple[int, str]], bool, str]:
     name = path.name
-    return "2048" not in name, natural_order(path.stem), path.suffix.lower() == ".onnx", name
+    return "2048" not in name, natural_sort_key(path.stem), path.suffix.lower() == ".onnx", name
 
 
-def natural_order(name: str) -> list[tuple[int, str]]:
+def natural_sort_key(name: str) -> list[tuple[int, str]]:
     """What to sort names by, so that 512 comes before 1024."""
     parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -13,7 +13,7 @@ from ..errors import CheckpointError
 from ..escaping import escaped_line
 from .catalogue import Catalogue, KnownFile, Task
 from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
-from .filenames import claim_of, disagreements
+from .filenames import mismatches, parse_filename
 from .folders import SUFFIXES, files_in
 from .hashing import Advance, sha256_of
 
@@ -57,7 +57,7 @@ class ScannedFile:
         if self.known is not None:
             return self.known.model.task
         is_gpen = self.contents is not None and self.contents.network == GPEN
-        return claim_of(self.path.name).task if is_gpen else None
+        return parse_filename(self.path.name).task if is_gpen else None
 
     def to_dict(self) -> dict[str, Any]:
         """The file as plain JSON values."""
@@ -158,7 +158,7 @@ def examine(
         except CheckpointError as error:
             trouble = trouble or str(error).removeprefix(f"{escaped_line(path)} ")
     if contents is not None:
-        doubts = disagreements(path.name, contents, known.model if known else None)
+        doubts = mismatches(path.name, contents, known.model if known else None)
     return ScannedFile(path, size, sha256, known, contents, trouble, doubts)
 
 

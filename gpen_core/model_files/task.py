@@ -13,7 +13,7 @@ from ..checkpoints.reading import kind_of_file
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
 from .catalogue import Catalogue, KnownFile, Task, load_catalogue
-from .filenames import claim_of
+from .filenames import parse_filename
 from .hashing import sha256_of
 
 TITLES: Mapping[Task, str] = {
@@ -91,7 +91,7 @@ def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:
     """
     path = Path(path)
     kind = kind_of_file(path)
-    claimed = claim_of(path.name).task
+    claimed = parse_filename(path.name).task
     known = _known_file(path, kind, catalogue or load_catalogue())
     if known is not None:
         return FileTask(path.name, known.model.task, f"its SHA-256 is {known.model.name}'s")

@@ -10,7 +10,7 @@ from torch import Tensor
 from .generator import GpenNetwork
 
 
-def compiled(network: GpenNetwork, backend: str = "inductor") -> Callable[[Tensor], Tensor]:
+def compile_network(network: GpenNetwork, backend: str = "inductor") -> Callable[[Tensor], Tensor]:
     """The network on whole frames, compiled when a shape first comes, which takes a minute or more.
 
     Args:

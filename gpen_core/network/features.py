@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .bands import rows_of, zero_outside
 from .config import GpenConfig
-from .layers import Down, Entry
+from .layers import DownBlock, FromRgb
 from .plan import StripPlan
 
 
@@ -17,9 +17,9 @@ class Encoder(Protocol):
     """What makes features: the network."""
 
     config: GpenConfig
-    entry: Entry
+    entry: FromRgb
 
-    def down(self, resolution: int) -> Down:
+    def down(self, resolution: int) -> DownBlock:
         """The layer that makes the feature of `resolution` from the one above it."""
         ...
 

@@ -15,10 +15,10 @@ from .config import GpenConfig
 from .features import Features
 from .graphs import Graphs
 from .layers import (
-    TOGETHER_UP_TO,
-    Dense,
-    Down,
-    Entry,
+    MAX_BATCHED_RESOLUTION,
+    DownBlock,
+    EqualLinear,
+    FromRgb,
     ModulatedKernel,
     Scaling,
     State,
@@ -26,7 +26,7 @@ from .layers import (
     ToRgb,
     double_rgb,
 )
-from .levels import Level, LevelKernels
+from .levels import SynthesisBlock, SynthesisKernels
 from .plan import StripPlan, whole_frame
 from .rescaling import exponents_for
 from .strips import Strips
@@ -52,9 +52,9 @@ class _Decoding:
 class GpenNetwork(nn.Module):
     """GPEN's `FullGenerator` for inference.
 
-    Several faces at once share the levels up to `layers.TOGETHER_UP_TO`, where a face alone leaves
-    a device idle and reading the weights costs more than computing; above, one face follows the
-    other. Deterministic: encoder features stand where StyleGAN2 draws noise. Feature maps are
+    Several faces at once share the levels up to `layers.MAX_BATCHED_RESOLUTION`, where a face alone
+    leaves a device idle and reading the weights costs more than computing; above, one face follows
+    the other. Deterministic: encoder features stand where StyleGAN2 draws noise. Feature maps are
     computed in `dtype`; the style path, demodulation and the sum of RGB in float32 or better.
     """
 
@@ -67,15 +67,15 @@ class GpenNetwork(nn.Module):
         """Of runs of this network where its weights lie now."""
         self._style_dtype = torch.promote_types(dtype, torch.float32)
         exponents = exponents_for(state, config, dtype)
-        self.entry = Entry(state, dtype, exponents.of_feature(config.size))
+        self.entry = FromRgb(state, dtype, exponents.of_feature(config.size))
         self._downs = nn.ModuleDict()
         for i, r in enumerate(reversed(config.resolutions[:-1]), start=1):
             above, here = exponents.of_feature(2 * r), exponents.of_feature(r)
-            self._downs[str(r)] = Down(state, f"ecd{i}", dtype, above, here)
+            self._downs[str(r)] = DownBlock(state, f"ecd{i}", dtype, above, here)
         smallest = exponents.of_feature(4)
-        self._latent = Dense(state, "final_linear.0", self._style_dtype, exponent=smallest)
+        self._latent = EqualLinear(state, "final_linear.0", self._style_dtype, exponent=smallest)
         self._mapping = nn.ModuleList(
-            Dense(state, f"generator.style.{i}", self._style_dtype, rate=0.01)
+            EqualLinear(state, f"generator.style.{i}", self._style_dtype, rate=0.01)
             for i in range(1, config.n_mlp + 1)
         )
         constant = state["generator.input.input"].to(dtype)
@@ -85,7 +85,8 @@ class GpenNetwork(nn.Module):
         self._start = StyledConv(state, "generator.conv1", 4, False, dtype, first)
         self._start_rgb = ToRgb(state, "generator.to_rgb1", 4, dtype, end)
         self._levels = nn.ModuleList(
-            Level(state, i, r, dtype, exponents) for i, r in enumerate(config.resolutions[1:])
+            SynthesisBlock(state, i, r, dtype, exponents)
+            for i, r in enumerate(config.resolutions[1:])
         )
         self._fold_modulations(state)
 
@@ -113,9 +114,9 @@ class GpenNetwork(nn.Module):
         self.graphs.release()
         return super()._apply(*args, **kwargs)
 
-    def down(self, resolution: int) -> Down:
+    def down(self, resolution: int) -> DownBlock:
         """The encoder layer that makes the feature of `resolution` from the one above it."""
-        return cast(Down, self._downs[str(resolution)])
+        return cast(DownBlock, self._downs[str(resolution)])
 
     def forward(
         self, images: Tensor, plan: StripPlan | None = None, cancelled: CancelCheck | None = None
@@ -134,7 +135,7 @@ class GpenNetwork(nn.Module):
             Cancelled: `cancelled` returned true.
         """
         plan = plan or whole_frame(self.config)
-        together = min(plan.base, TOGETHER_UP_TO)
+        together = min(plan.base, MAX_BATCHED_RESOLUTION)
         images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
         high: list[Features] = []
         for image in images.split(1):
@@ -166,12 +167,14 @@ class GpenNetwork(nn.Module):
         styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))
         return torch.split(styles, self._modulation_sizes, dim=1)
 
-    def _level(self, resolution: int, styles: Sequence[Tensor]) -> tuple[Level, LevelKernels]:
+    def _level(
+        self, resolution: int, styles: Sequence[Tensor]
+    ) -> tuple[SynthesisBlock, SynthesisKernels]:
         """A level, and what the styles make of its convolutions."""
         index = self.config.resolutions.index(resolution) - 1
-        level = cast(Level, self._levels[index])
+        level = cast(SynthesisBlock, self._levels[index])
         first, second, rgb = styles[2 + 3 * index : 5 + 3 * index]
-        return level, LevelKernels(
+        return level, SynthesisKernels(
             level.first.modulate(first), level.second.modulate(second), level.to_rgb.modulate(rgb)
         )
 
@@ -212,7 +215,7 @@ class GpenNetwork(nn.Module):
     ) -> Tensor:
         """The levels of one face above those that the faces share."""
         for resolution in self.config.resolutions:
-            if TOGETHER_UP_TO < resolution <= plan.base:
+            if MAX_BATCHED_RESOLUTION < resolution <= plan.base:
                 raise_if_cancelled(cancelled)
                 self._whole_level(resolution, face, features.take)
         levels = [self._level(r, face.styles) for r in self.config.resolutions if r > plan.base]

@@ -32,7 +32,7 @@ _EPSILON = 1e-8
 # Before torch 2.3 nothing tells; compiling fails there, and the restorer goes on without.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
-TOGETHER_UP_TO = 64
+MAX_BATCHED_RESOLUTION = 64
 """Up to this resolution a style scales activations, which costs less there than scaling the weight.
 
 The weight is then the same for all faces, so that one convolution serves several at once. All other
@@ -90,7 +90,7 @@ class _Constants(nn.Module):
         self.register_buffer(name, torch.mul(_precisely(value, dtype), factor, out=kept))
 
 
-class Dense(_Constants):
+class EqualLinear(_Constants):
     """Linear layer, leaky ReLU, gain: the style path."""
 
     weight: Tensor
@@ -124,7 +124,7 @@ class Dense(_Constants):
         return F.leaky_relu(F.linear(x, self.weight, self.bias), _LEAK)
 
 
-class Entry(_Constants):
+class FromRgb(_Constants):
     """The encoder's first layer: 1x1 convolution from RGB."""
 
     weight: Tensor
@@ -142,7 +142,7 @@ class Entry(_Constants):
         return F.leaky_relu_(F.conv2d(rgb, self.weight, self.bias), _LEAK)
 
 
-class Down(_Constants):
+class DownBlock(_Constants):
     """Halves the resolution: blur, 3x3 convolution of stride 2, activation."""
 
     weight: Tensor
@@ -191,7 +191,7 @@ class StyledConv(_Constants):
     """Modulated 3x3 convolution, encoder feature beside its result, bias, activation."""
 
     weight: Tensor
-    energy: Tensor
+    squared_weights: Tensor
     bias: Tensor
     feature_gain: Tensor
     feature_bias: Tensor
@@ -220,7 +220,7 @@ class StyledConv(_Constants):
         self.up = up
         self._gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
         self.dtype = dtype
-        self._scales_activations = resolution <= TOGETHER_UP_TO
+        self._scales_activations = resolution <= MAX_BATCHED_RESOLUTION
         weight = state[f"{prefix}.conv.weight"][0]
         factor = 1 / math.sqrt(weight[0].numel())
         precise = torch.promote_types(dtype, torch.float32)
@@ -228,7 +228,7 @@ class StyledConv(_Constants):
         laid_out = weight.transpose(0, 1) if up else weight
         self.keep("weight", laid_out, dtype if self._scales_activations else precise, factor)
         taps = _precisely(weight, dtype).flatten(2)
-        self.keep("energy", torch.einsum("oik,oik->oi", taps, taps), precise, factor**2)
+        self.keep("squared_weights", torch.einsum("oik,oik->oi", taps, taps), precise, factor**2)
         own, other = state[f"{prefix}.activate.bias"].chunk(2)
         gain = _GAIN * 2.0**-scaling.output
         self.keep("bias", own, dtype, gain)
@@ -244,14 +244,15 @@ class StyledConv(_Constants):
         return 2 * self.bias.shape[0]
 
     def modulate(self, styles: Tensor) -> ModulatedKernel:
-        """The kernel, demodulated, for styles (faces, inputs): one face above `TOGETHER_UP_TO`.
+        """The kernel, demodulated, for styles (faces, inputs).
 
-        Each style is divided by its largest value first and the epsilon with it: the result is the
-        same, and the squares can neither overflow nor vanish.
+        Above `MAX_BATCHED_RESOLUTION` there is one face. Each style is divided by its largest value
+        first and the epsilon with it: the result is the same, and the squares can neither overflow
+        nor vanish.
         """
         peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
         styles = styles / peaks
-        energy = F.linear(styles.square(), self.energy)
+        energy = F.linear(styles.square(), self.squared_weights)
         scales = self._gain * torch.rsqrt(energy + _EPSILON / peaks.square())
         if self._scales_activations:
             dtype = self.dtype
@@ -325,7 +326,7 @@ class ToRgb(_Constants):
         super().__init__()
         self._dtype = dtype
         self._factor = 2.0**exponent
-        self._scales_activations = resolution <= TOGETHER_UP_TO
+        self._scales_activations = resolution <= MAX_BATCHED_RESOLUTION
         precise = torch.promote_types(dtype, torch.float32)
         weight = state[f"{prefix}.conv.weight"][0]
         kept = dtype if self._scales_activations else precise
@@ -333,7 +334,7 @@ class ToRgb(_Constants):
         self.keep("bias", state[f"{prefix}.bias"], precise)
 
     def modulate(self, styles: Tensor) -> ModulatedKernel:
-        """The kernel for styles (faces, inputs): one face above `TOGETHER_UP_TO`.
+        """The kernel for styles (faces, inputs): one face above `MAX_BATCHED_RESOLUTION`.
 
         Its weight, or what scales the input, is at most of the weight's own size; the rest is in
         the output's scale, which is applied in float32 or better.

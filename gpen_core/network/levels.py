@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from .layers import ModulatedKernel, Scaling, State, StyledConv, ToRgb
-from .rescaling import Exponents
+from .rescaling import Fp16Scales
 
 
-class Level(nn.Module):
+class SynthesisBlock(nn.Module):
     """One doubling of the decoder: up-convolution, convolution, RGB."""
 
     def __init__(
@@ -20,7 +20,7 @@ class Level(nn.Module):
         index: int,
         resolution: int,
         dtype: torch.dtype,
-        exponents: Exponents,
+        exponents: Fp16Scales,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -35,7 +35,7 @@ class Level(nn.Module):
 
 
 @dataclass(frozen=True)
-class LevelKernels:
+class SynthesisKernels:
     """What styles make of a level's three convolutions."""
 
     first: ModulatedKernel

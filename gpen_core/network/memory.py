@@ -7,7 +7,7 @@ import math
 import torch
 
 from .config import GpenConfig
-from .layers import TOGETHER_UP_TO
+from .layers import MAX_BATCHED_RESOLUTION
 from .plan import StripPlan, whole_frame
 
 _WHOLE = 4.25
@@ -49,7 +49,7 @@ def working_memory(
 
 def _waiting(config: GpenConfig, plan: StripPlan) -> int:
     """Elements that a face holds after the low levels: the last of them, and features above it."""
-    together, kept = min(plan.base, TOGETHER_UP_TO), max(plan.kept, plan.base)
+    together, kept = min(plan.base, MAX_BATCHED_RESOLUTION), max(plan.kept, plan.base)
     return 2 * config.channels(together) * together**2 + sum(
         config.channels(r) * r * r
         for r in config.resolutions

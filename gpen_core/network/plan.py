@@ -26,7 +26,7 @@ def whole_frame(config: GpenConfig) -> StripPlan:
     return StripPlan(base=config.size, kept=config.size)
 
 
-def lean(config: GpenConfig) -> StripPlan:
+def strip_plan(config: GpenConfig) -> StripPlan:
     """Strips from an eighth of the size up: the least memory."""
     base = max(config.size // 16, 4)
     rows = max(64, 2 * config.size // base)

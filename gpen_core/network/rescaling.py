@@ -24,7 +24,7 @@ _LARGEST = 100
 
 
 @dataclass(frozen=True)
-class Exponents:
+class Fp16Scales:
     """By which powers of two feature maps are divided; 0 where nothing is named."""
 
     features: Mapping[int, int] = field(default_factory=dict[int, int])
@@ -42,10 +42,10 @@ class Exponents:
         return self.outputs.get(prefix, 0)
 
 
-def exponents_for(state: State, config: GpenConfig, dtype: torch.dtype) -> Exponents:
+def exponents_for(state: State, config: GpenConfig, dtype: torch.dtype) -> Fp16Scales:
     """The powers of two for feature maps of a type; all 0 for types of float32's range."""
     if dtype != torch.float16:
-        return Exponents()
+        return Fp16Scales()
     squares = _features(state, config)
     features = {resolution: _exponent(square) for resolution, square in squares.items()}
     square = _mean_square(state["generator.input.input"])
@@ -57,7 +57,7 @@ def exponents_for(state: State, config: GpenConfig, dtype: torch.dtype) -> Expon
         halves = square + 2 * _mean_square(own), 2 * (noise + _mean_square(other))
         outputs[prefix] = _exponent(max(halves))
         square = sum(halves) / 2
-    return Exponents(features, outputs)
+    return Fp16Scales(features, outputs)
 
 
 def _features(state: State, config: GpenConfig) -> dict[int, float]:

@@ -9,7 +9,7 @@ from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .bands import Window, rows_of, zero_outside
 from .features import Features
 from .layers import double_rgb
-from .levels import Level, LevelKernels
+from .levels import SynthesisBlock, SynthesisKernels
 from .plan import StripPlan
 
 
@@ -21,7 +21,12 @@ class StripLevel:
     """
 
     def __init__(
-        self, level: Level, kernels: LevelKernels, features: Features, rows: int, like: Tensor
+        self,
+        level: SynthesisBlock,
+        kernels: SynthesisKernels,
+        features: Features,
+        rows: int,
+        like: Tensor,
     ) -> None:
         self._level, self._kernels, self._features = level, kernels, features
         width = level.resolution
@@ -61,7 +66,10 @@ class Strips:
     """The levels above the base, all together, one strip of output rows after the other."""
 
     def __init__(
-        self, levels: list[tuple[Level, LevelKernels]], features: Features, plan: StripPlan
+        self,
+        levels: list[tuple[SynthesisBlock, SynthesisKernels]],
+        features: Features,
+        plan: StripPlan,
     ) -> None:
         self._levels, self._features = levels, features
         self._rows = plan.rows >> len(levels)

@@ -7,7 +7,7 @@ import torch
 from ..runtime.devices import writes_parts
 from .config import GpenConfig
 from .generator import GpenNetwork
-from .plan import lean
+from .plan import strip_plan
 from .synthetic_weights import random_state
 
 _CONFIG = GpenConfig(64, 1, 0.125)
@@ -36,7 +36,9 @@ def fault_on(device: torch.device, dtype: torch.dtype) -> str | None:
         right = GpenNetwork(state, _CONFIG, torch.float32)(image)
         try:
             network = GpenNetwork(state, _CONFIG, dtype).to(device)
-            answers = [network(image.to(device), plan).cpu() for plan in (None, lean(_CONFIG))]
+            answers = [
+                network(image.to(device), plan).cpu() for plan in (None, strip_plan(_CONFIG))
+            ]
         except RuntimeError as error:  # torch has no narrower one for what a device lacks
             return f"does not run the network ({str(error).partition(chr(10))[0]})"
     allowed = _ALLOWED * float(right.abs().max())

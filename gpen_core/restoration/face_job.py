@@ -14,8 +14,8 @@ from ..compositing.colour_match import match_low_frequencies
 from ..compositing.face_parsing import FaceParser
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
-from ..runtime.cpu_fallback import on_cpu_if_need_be
-from ..runtime.cuda_transfers import finish_stream
+from ..runtime.cpu_fallback import with_cpu_fallback
+from ..runtime.cuda_transfers import synchronize_stream
 from .options import RestorationOptions
 from .report import NOTHING_PARSED, NOTHING_TAKEN
 
@@ -39,7 +39,7 @@ class FaceWork:
     def cut(self, alignment: Alignment, device: torch.device) -> Tensor:
         """The aligned crop of a face, RGB (3, size, size), float32, 0..1."""
         crop = cut_out(self.pixels, alignment, device, self.notes)
-        finish_stream(crop.device)
+        synchronize_stream(crop.device)
         return crop
 
     def paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
@@ -54,8 +54,8 @@ class FaceWork:
             self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
-        pasted = on_cpu_if_need_be("pasting a face", paste, restored.device, self.notes)
-        finish_stream(restored.device)
+        pasted = with_cpu_fallback("pasting a face", paste, restored.device, self.notes)
+        synchronize_stream(restored.device)
         return pasted
 
     def why_nothing(self, index: int) -> str | None:
@@ -73,7 +73,7 @@ class FaceWork:
         def parse(device: torch.device) -> Tensor:
             return parser.mask(restored, device)
 
-        mask = on_cpu_if_need_be("parsing a face", parse, parser.device, self.notes)
+        mask = with_cpu_fallback("parsing a face", parse, parser.device, self.notes)
         if not mask.any():
             self.unseen.add(index)
         return mask
@@ -87,4 +87,4 @@ def cut_out(
     def extract(device: torch.device) -> Tensor:
         return extract_crop(pixels, alignment, device)
 
-    return on_cpu_if_need_be("cutting out a face", extract, device, notes)
+    return with_cpu_fallback("cutting out a face", extract, device, notes)

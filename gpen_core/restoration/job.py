@@ -22,9 +22,9 @@ from ..detection.detector import FoundFaces, check_picture, search_faces
 from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cuda_transfers import finish_stream
+from ..runtime.cuda_transfers import synchronize_stream
 from ..runtime.timing import Clock, TimeLimit, since
-from .plan import Means, PictureTask, Plan, plan_picture, report_on
+from .plan import PictureTask, Plan, RestorationContext, plan_picture, report_on
 from .report import FaceReport
 from .results import Outcome, Progress, RestoredCrop, RestoredPicture
 
@@ -48,7 +48,7 @@ class CutFace:
 
 
 @dataclass(eq=False)
-class Piece:
+class WorkItem:
     """What one role hands to the next: a face of a picture, or that the picture has no more."""
 
     work: PictureWork
@@ -61,7 +61,9 @@ class Piece:
 class PictureWork:
     """One picture on its way through the roles."""
 
-    def __init__(self, position: int, make: PictureTask | MakeTask, means: Means) -> None:
+    def __init__(
+        self, position: int, make: PictureTask | MakeTask, context: RestorationContext
+    ) -> None:
         """Does nothing yet.
 
         Args:
@@ -75,7 +77,7 @@ class PictureWork:
         """What this picture failed with; nothing more is done for it then."""
 
         self._make = make
-        self._means = means
+        self._means = context
         self.time_limit = TimeLimit(None)
         """Of this picture; begins when the work on it does."""
 
@@ -84,7 +86,7 @@ class PictureWork:
         self._reports: dict[int, FaceReport] = {}
         self._crops: list[RestoredCrop] = []
 
-    def prepare(self, cancelled: CancelCheck) -> Iterator[Progress | Piece]:
+    def prepare(self, cancelled: CancelCheck) -> Iterator[Progress | WorkItem]:
         """Makes the task, finds the faces and cuts them out one by one; the last piece says so.
 
         Raises:
@@ -109,7 +111,7 @@ class PictureWork:
                 if self.failure is not None:
                     break
                 self.time_limit.check()
-                piece = Piece(self, index + 1 == len(plan.chosen), self._cut(plan, index))
+                piece = WorkItem(self, index + 1 == len(plan.chosen), self._cut(plan, index))
                 ended = piece.last
                 yield piece
         except Cancelled:
@@ -117,9 +119,9 @@ class PictureWork:
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
         if not ended:
-            yield Piece(self, last=True)
+            yield WorkItem(self, last=True)
 
-    def paste(self, piece: Piece) -> Iterator[Progress | Outcome]:
+    def paste(self, piece: WorkItem) -> Iterator[Progress | Outcome]:
         """Pastes the face of a piece; ends with the outcome after the last one."""
         progress = None
         try:
@@ -205,7 +207,7 @@ class PictureWork:
         return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(self._crops), report)
 
 
-def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
+def restore_together(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None:
     """Runs the network on the faces of some pieces, which all have the same restorer.
 
     If that fails each is restored by itself, so that only the picture at fault fails.
@@ -238,7 +240,7 @@ def restore_together(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
         _restore_one_by_one(waiting, cancelled, reason)
 
 
-def _restore_one_by_one(pieces: Sequence[Piece], cancelled: CancelCheck, reason: str) -> None:
+def _restore_one_by_one(pieces: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
     for piece in pieces:
         restore_together([piece], cancelled)
     if all(piece.work.failure is None for piece in pieces):
@@ -256,14 +258,14 @@ def _is_late(work: PictureWork) -> bool:
     return False
 
 
-def _restore(pieces: Sequence[Piece], cancelled: CancelCheck) -> None:
+def _restore(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None:
     faces = [piece.face for piece in pieces if piece.face is not None]
     if not faces:
         return
     began = time.perf_counter()
     with _without_gradients():
         restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
-        finish_stream(faces[0].crop.device)
+        synchronize_stream(faces[0].crop.device)
     share = since(began) / len(faces)
     for piece, face, result in zip(pieces, faces, restored, strict=True):
         face.restored = result

@@ -16,7 +16,7 @@ from ..faces.face import Face
 from ..geometry.sampling import resize_crop
 from ..images.mask_checks import LIMIT_PURPOSE, require_marked
 from ..images.picture import to_dtype, to_float
-from ..restorers.adaptive import ModelChoice
+from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_keyword
@@ -30,7 +30,7 @@ from .stream import restore_pictures
 @renamed_keyword("parser", "face_parser")
 def restore_picture(
     pixels: NDArray[Any],
-    restorer: Restorer | ModelChoice,
+    restorer: Restorer | AdaptiveRestorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,

@@ -16,7 +16,7 @@ from ..detection.detector import DetectionOptions, Detector, FoundFaces
 from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from ..geometry.resizing import Enlargement, enlargement
-from ..restorers.adaptive import ModelChoice
+from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..upscaling.enlarged import Enlarged
 from .face_job import FaceWork
@@ -45,10 +45,10 @@ class PictureTask:
 
 
 @dataclass(frozen=True, eq=False)
-class Means:
+class RestorationContext:
     """With what, and how, pictures are restored."""
 
-    restorer: Restorer | ModelChoice
+    restorer: Restorer | AdaptiveRestorer
     detector: Detector | None
     options: RestorationOptions
     detection: DetectionOptions | None
@@ -87,7 +87,7 @@ class Plan:
     """What is to be told of the background."""
 
 
-def plan_picture(task: PictureTask, found: FoundFaces, means: Means) -> Plan:
+def plan_picture(task: PictureTask, found: FoundFaces, context: RestorationContext) -> Plan:
     """Decides about every face and prepares what they will be pasted into.
 
     Args:
@@ -100,7 +100,7 @@ def plan_picture(task: PictureTask, found: FoundFaces, means: Means) -> Plan:
         OptionError: arguments do not fit together.
         CheckpointError: a model that a face needs cannot be loaded.
     """
-    restorer, options, pixels = means.restorer, means.options, task.pixels
+    restorer, options, pixels = context.restorer, context.options, task.pixels
     aligned, left_out = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
     base, upscaler, told = _around(pixels, task.background)
     factor = enlargement(pixels.shape[:2], base.shape[:2])
@@ -112,13 +112,13 @@ def plan_picture(task: PictureTask, found: FoundFaces, means: Means) -> Plan:
             chosen.append(_planned(face, alignment, factor, restorer))
     places = [each.place for each in chosen]
     canvas = Canvas(base, places, options.strength, options.feather, task.limit)
-    work = FaceWork(pixels, base, options, means.parser, canvas)
+    work = FaceWork(pixels, base, options, context.parser, canvas)
     return Plan(found, chosen, left_out, work, upscaler, told)
 
 
 def report_on(
     plan: Plan,
-    means: Means,
+    context: RestorationContext,
     restored: dict[int, FaceReport],
     searched_by: str | None,
     milliseconds: dict[str, float],
@@ -134,16 +134,16 @@ def report_on(
     """
     height, width = plan.work.pixels.shape[:2]
     used = [each.restorer for each in plan.chosen]
-    noted = (means.restorer, *used, plan.work)
+    noted = (context.restorer, *used, plan.work)
     told_by_all = (note for each in noted for note in each.notes)
     reports = plan.left_out | restored
     return Report(
         width=width,
         height=height,
-        **_models_in_words(used or [means.restorer]),
+        **_models_in_words(used or [context.restorer]),
         detector=searched_by,
-        template=means.options.template,
-        strength=means.options.strength,
+        template=context.options.template,
+        strength=context.options.strength,
         faces=tuple(reports[face.index] for face in plan.found.faces),
         left_out=plan.found.left_out,
         upscaler=plan.upscaler,
@@ -158,7 +158,7 @@ def _is_beside(limit: NDArray[np.float32] | None, place: Alignment, feather: flo
 
 
 def _planned(
-    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer | ModelChoice
+    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer | AdaptiveRestorer
 ) -> PlannedFace:
     own = _restorer_for(alignment, factor, restorer)
     if own.size != alignment.size:
@@ -167,12 +167,12 @@ def _planned(
 
 
 def _restorer_for(
-    alignment: Alignment, factor: Enlargement, restorer: Restorer | ModelChoice
+    alignment: Alignment, factor: Enlargement, restorer: Restorer | AdaptiveRestorer
 ) -> Restorer:
     """The model for one face, by the pixels that its crop covers in the result."""
-    if not isinstance(restorer, ModelChoice):
+    if not isinstance(restorer, AdaptiveRestorer):
         return restorer
-    return restorer.for_side(alignment.size / alignment.scale * max(factor))
+    return restorer.for_face_size(alignment.size / alignment.scale * max(factor))
 
 
 def _around(
@@ -184,7 +184,7 @@ def _around(
     return (pixels if background is None else background), None, ()
 
 
-def _models_in_words(used: Sequence[Restorer | ModelChoice]) -> dict[str, Any]:
+def _models_in_words(used: Sequence[Restorer | AdaptiveRestorer]) -> dict[str, Any]:
     """The part of a report that is about models."""
     return {
         "model": ", ".join(dict.fromkeys(each.name for each in used)),

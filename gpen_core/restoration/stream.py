@@ -16,24 +16,24 @@ import torch
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import DetectionOptions, Detector
 from ..errors import OptionError
-from ..restorers.adaptive import ModelChoice
+from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
-from ..runtime.cuda_transfers import finish_stream, own_stream, use_here
-from ..runtime.devices import overlaps, seen_from_here
+from ..runtime.cuda_transfers import record_stream_use, role_stream, synchronize_stream
+from ..runtime.devices import benefits_from_threads, with_device_index
 from ..runtime.renaming import renamed_keyword
-from ..runtime.stage_queue import HandOver
+from ..runtime.stage_queue import StageQueue
 from ..runtime.timing import TimeLimit
-from .job import MakeTask, PictureWork, Piece, restore_together
+from .job import MakeTask, PictureWork, WorkItem, restore_together
 from .options import RestorationOptions
-from .plan import Means, PictureTask
+from .plan import PictureTask, RestorationContext
 from .results import Outcome, Progress
 
-Told = tuple[int, Progress]
+ProgressEvent = tuple[int, Progress]
 """The position of a picture, and how far it is."""
 
-News = Told | Outcome
+Event = ProgressEvent | Outcome
 
 _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
@@ -42,7 +42,7 @@ _POLL_SECONDS = 0.05
 @renamed_keyword("parser", "face_parser")
 def restore_pictures(
     tasks: Iterable[PictureTask | MakeTask],
-    restorer: Restorer | ModelChoice,
+    restorer: Restorer | AdaptiveRestorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
@@ -89,22 +89,24 @@ def restore_pictures(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )
     TimeLimit(time_limit)  # refuses what is none
-    means = Means(restorer, detector, options, detection, face_parser, keep_crops, time_limit)
-    works = (PictureWork(position, task, means) for position, task in enumerate(tasks))
+    context = RestorationContext(
+        restorer, detector, options, detection, face_parser, keep_crops, time_limit
+    )
+    works = (PictureWork(position, task, context) for position, task in enumerate(tasks))
 
-    def tell(told: Told) -> None:
+    def tell(told: ProgressEvent) -> None:
         if progress is not None:
             progress(*told)
 
     callbacks = Callbacks()
     token = CancellationToken(callbacks.guard(cancelled))
-    if overlaps(restorer.device):
+    if benefits_from_threads(restorer.device):
         return callbacks.generate(_in_threads(works, restorer.device, tell, token))
     return callbacks.generate(_in_turn(works, tell, token))
 
 
 def _in_turn(
-    works: Iterator[PictureWork], tell: Callable[[Told], None], token: CancellationToken
+    works: Iterator[PictureWork], tell: Callable[[ProgressEvent], None], token: CancellationToken
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
     for work in works:
@@ -124,27 +126,27 @@ def _in_turn(
 def _in_threads(
     works: Iterator[PictureWork],
     device: torch.device,
-    tell: Callable[[Told], None],
+    tell: Callable[[ProgressEvent], None],
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which end before the generator does."""
-    between: HandOver[Piece, News] = HandOver()
-    device = seen_from_here(device)
+    between: StageQueue[WorkItem, Event] = StageQueue()
+    device = with_device_index(device)
 
     def prepare() -> None:
-        with own_stream(device, "prepare"):
+        with role_stream(device, "prepare"):
             _prepare_all(works, between)
 
     def paste() -> None:
-        with own_stream(device, "paste"):
+        with role_stream(device, "paste"):
             _paste_all(between)
 
     threads = [
-        threading.Thread(target=between.make_all, args=(prepare,), name="gpen-prepare"),
-        threading.Thread(target=between.finish_all, args=(paste,), name="gpen-paste"),
+        threading.Thread(target=between.run_producer, args=(prepare,), name="gpen-prepare"),
+        threading.Thread(target=between.run_consumer, args=(paste,), name="gpen-paste"),
     ]
     # What the caller has loaded onto the device must be there before other streams use it.
-    finish_stream(device)
+    synchronize_stream(device)
     try:
         for thread in threads:
             thread.start()
@@ -156,7 +158,7 @@ def _in_threads(
                 thread.join()
 
 
-def _prepare_all(works: Iterator[PictureWork], between: HandOver[Piece, News]) -> None:
+def _prepare_all(works: Iterator[PictureWork], between: StageQueue[WorkItem, Event]) -> None:
     room = 1
     for work in works:
         for made in work.prepare(between.stopped):
@@ -164,12 +166,12 @@ def _prepare_all(works: Iterator[PictureWork], between: HandOver[Piece, News]) -
                 between.tell((work.position, made))
                 continue
             if made.face is not None:
-                room = made.face.restorer.at_once
+                room = made.face.restorer.batch_size
             between.put(made, room)
 
 
-def _paste_all(between: HandOver[Piece, News]) -> None:
-    while (batch := between.next_batch()) is not None:
+def _paste_all(between: StageQueue[WorkItem, Event]) -> None:
+    while (batch := between.get_batch()) is not None:
         while batch:
             piece = batch.pop(0)
             for news in piece.work.paste(piece):
@@ -178,30 +180,32 @@ def _paste_all(between: HandOver[Piece, News]) -> None:
 
 
 def _restore_all(
-    between: HandOver[Piece, News], tell: Callable[[Told], None], token: CancellationToken
+    between: StageQueue[WorkItem, Event],
+    tell: Callable[[ProgressEvent], None],
+    token: CancellationToken,
 ) -> Generator[Outcome]:
     """The caller's part: tells news, runs the network, waits for what comes first."""
-    restored: list[Piece] = []
-    while not between.over():
+    restored: list[WorkItem] = []
+    while not between.is_done():
         token.raise_if_cancelled()
         news = between.news()
         if isinstance(news, Outcome):
             yield news
         elif news is not None:
-            use_here(news[1].crop)
+            record_stream_use(news[1].crop)
             tell(news)
-        elif restored and between.hand_on(restored):
+        elif restored and between.forward(restored):
             restored = []
-        elif not restored and (batch := between.take(_fits)):
+        elif not restored and (batch := between.take_batch(_fits)):
             restore_together(batch, token)
             restored = batch
         else:
             between.wait(bool(restored), _POLL_SECONDS)
 
 
-def _fits(batch: list[Piece], piece: Piece) -> bool:
+def _fits(batch: list[WorkItem], piece: WorkItem) -> bool:
     """Whether a piece can be restored together with those before it."""
     faces = [each.face for each in batch if each.face is not None]
     if piece.face is None or not faces:
         return True
-    return piece.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.at_once
+    return piece.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.batch_size

@@ -23,7 +23,7 @@ class Candidate:
     """Bytes that it needs where it runs."""
 
 
-class ModelChoice:
+class AdaptiveRestorer:
     """Several models of which each face gets the smallest that covers it; stands for a restorer.
 
     A crop of fewer pixels than the face has in the result would blur it; one of more only costs
@@ -72,7 +72,7 @@ class ModelChoice:
         """Known only of a loaded model."""
         return next((loaded.precision for loaded in list(self._loaded.values())), "")
 
-    def for_side(self, side: float) -> Restorer:
+    def for_face_size(self, side: float) -> Restorer:
         """The model for a face whose crop covers `side` × `side` pixels of the result.
 
         The smallest of at least that size, or the largest of all; a smaller one, with a note, if

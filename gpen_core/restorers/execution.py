@@ -11,13 +11,13 @@ import torch
 from ..errors import OptionError
 from ..network.config import GpenConfig
 from ..network.memory import weight_memory, working_memory
-from ..network.plan import StripPlan, lean
+from ..network.plan import StripPlan, strip_plan
 from ..runtime.devices import (
+    benefits_from_threads,
     free_memory,
     half_dtype,
     has_ample_memory,
     has_graphs,
-    overlaps,
     precision_name,
 )
 
@@ -32,7 +32,7 @@ ACCELERATION_HELP = (
 _WHOLE_UP_TO = 256
 """Sizes of which a whole frame takes no memory to speak of, and is faster on every device."""
 
-_AT_ONCE = 4
+_MAX_BATCH = 4
 """Faces that fill a device at the low levels."""
 
 _GRAPH_WASTE = 1.3
@@ -40,7 +40,7 @@ _GRAPH_WASTE = 1.3
 
 
 @dataclass(frozen=True)
-class Way:
+class ExecutionMode:
     """One way to run the network: where, how precisely, how much at once."""
 
     device: torch.device
@@ -51,7 +51,7 @@ class Way:
     acceleration: Literal["none", "CUDA graph", "compile"] = "none"
     """What prepares the run once, so that it is faster from then on."""
 
-    at_once: int = 1
+    batch_size: int = 1
     """Faces that share the low levels."""
 
     @property
@@ -61,17 +61,19 @@ class Way:
 
     def capture_memory(self, config: GpenConfig) -> int:
         """Bytes of a run, as much as a graph of it may take at worst."""
-        working = working_memory(config, self.dtype, self.plan, self.at_once)
+        working = working_memory(config, self.dtype, self.plan, self.batch_size)
         return round(_GRAPH_WASTE * working)
 
     def memory(self, config: GpenConfig) -> int:
         """Bytes of a run and of the crops on their way to it and from it, without the weights."""
         # In threads they wait, are in work, restored and pasted; two more are just handed on.
-        crops = 4 * self.at_once + 2 if overlaps(self.device) else self.at_once + 1
-        working = working_memory(config, self.dtype, self.plan, self.at_once)
+        crops = (
+            4 * self.batch_size + 2 if benefits_from_threads(self.device) else self.batch_size + 1
+        )
+        working = working_memory(config, self.dtype, self.plan, self.batch_size)
         if self.captures:
             # A graph keeps its input, and its output is copied.
-            crops += 2 * self.at_once
+            crops += 2 * self.batch_size
             working = self.capture_memory(config)
         return working + crops * 3 * config.size**2 * 4
 
@@ -91,9 +93,9 @@ def check_acceleration(acceleration: str) -> None:
         )
 
 
-def ways_for(
+def fallback_modes(
     config: GpenConfig, device: torch.device, dtype: torch.dtype, acceleration: Acceleration
-) -> Iterator[Way]:
+) -> Iterator[ExecutionMode]:
     """The ways to run a network, each needing less of the device than the one before.
 
     Args:
@@ -104,28 +106,28 @@ def ways_for(
             "compile" takes `torch.compile` first, and CUDA graphs of what it makes.
     """
     if acceleration == "compile":
-        yield Way(device, dtype, None, "compile")
+        yield ExecutionMode(device, dtype, None, "compile")
     if has_ample_memory(device):
-        graph = Way(device, dtype, None, "CUDA graph", _AT_ONCE)
+        graph = ExecutionMode(device, dtype, None, "CUDA graph", _MAX_BATCH)
         if acceleration != "none" and graph.captures and _fits(graph, config):
             yield graph
-        yield Way(device, dtype, None, at_once=_AT_ONCE)
-        yield Way(device, dtype, None)
+        yield ExecutionMode(device, dtype, None, batch_size=_MAX_BATCH)
+        yield ExecutionMode(device, dtype, None)
     elif config.size <= _WHOLE_UP_TO:
-        yield Way(device, dtype, None)
-    strips = lean(config)
-    yield Way(device, dtype, strips)
+        yield ExecutionMode(device, dtype, None)
+    strips = strip_plan(config)
+    yield ExecutionMode(device, dtype, strips)
     half = half_dtype(device)
     if dtype != torch.float32:
         # Needs more memory, but is the cure where half precision overflows.
-        yield Way(device, torch.float32, strips)
+        yield ExecutionMode(device, torch.float32, strips)
     elif half is not None:
-        yield Way(device, half, strips)
+        yield ExecutionMode(device, half, strips)
     if device.type != "cpu":
-        yield Way(torch.device("cpu"), torch.float32, strips)
+        yield ExecutionMode(torch.device("cpu"), torch.float32, strips)
 
 
-def _fits(way: Way, config: GpenConfig) -> bool:
+def _fits(way: ExecutionMode, config: GpenConfig) -> bool:
     """Whether a way that is not begun fits into the memory that is free."""
     free = free_memory(way.device)
     return free is None or weight_memory(config, way.dtype) + way.memory(config) < free

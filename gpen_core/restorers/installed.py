@@ -10,13 +10,13 @@ import torch
 
 from ..errors import CheckpointError
 from ..model_files.contents import GPEN, read_contents
-from ..model_files.filenames import claim_of
+from ..model_files.filenames import parse_filename
 from ..model_files.task import task_of
 from ..network.memory import working_memory
-from ..network.plan import lean
+from ..network.plan import strip_plan
 from ..network.synthetic_weights import PUBLISHED
 from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
-from .adaptive import Candidate, ModelChoice
+from .adaptive import AdaptiveRestorer, Candidate
 from .execution import Acceleration
 from .load import load_restorer
 
@@ -28,7 +28,7 @@ def choose_models(
     device: str | torch.device = "auto",
     precision: Precision = "auto",
     acceleration: Acceleration = "auto",
-) -> ModelChoice:
+) -> AdaptiveRestorer:
     """The GPEN restoration models among some files, one for each size, the first of each.
 
     Args:
@@ -51,7 +51,7 @@ def choose_models(
     if not by_size:
         names = ", ".join(path.name for path in paths) or "none at all"
         raise CheckpointError(f"there is no GPEN model for restoration among the files: {names}")
-    return ModelChoice(
+    return AdaptiveRestorer(
         by_size.values(),
         lambda path: load_restorer(path, place, precision, acceleration),
         lambda: free_memory(place),
@@ -70,7 +70,7 @@ def _candidate(path: Path, dtype: torch.dtype) -> Candidate | None:
             return None
         contents = read_contents(path)
     except CheckpointError as error:
-        if claim_of(path.name).network == GPEN:
+        if parse_filename(path.name).network == GPEN:
             _log.warning("%s It was left out.", error)
         return None
     size = contents.size if contents.network == GPEN else None
@@ -80,5 +80,5 @@ def _candidate(path: Path, dtype: torch.dtype) -> Candidate | None:
         from .onnx_restorer import memory_of
 
         return Candidate(path, size, memory_of(path, size))
-    working = working_memory(PUBLISHED[size], dtype, lean(PUBLISHED[size]))
+    working = working_memory(PUBLISHED[size], dtype, strip_plan(PUBLISHED[size]))
     return Candidate(path, size, path.stat().st_size + working)

@@ -29,7 +29,7 @@ def load_restorer(
         device: "auto", or a device of torch such as "cpu" or "cuda:1". For an ONNX file also the
             name of a provider, such as "directml" or "tensorrt".
         precision: of the feature maps; an ONNX file has its own.
-        acceleration: see `execution.ways_for`; has no meaning for an ONNX file.
+        acceleration: see `execution.fallback_modes`; has no meaning for an ONNX file.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or no GPEN model.

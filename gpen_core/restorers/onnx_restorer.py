@@ -130,7 +130,7 @@ class OnnxRestorer:
         return "float16" if self._interface.half_weights else "float32"
 
     @property
-    def at_once(self) -> int:
+    def batch_size(self) -> int:
         """How many crops are best given to `restore_many`."""
         return 1
 
@@ -179,7 +179,7 @@ class OnnxRestorer:
         """Restores aligned faces one after the other, as graphs take one; see `restore`."""
         return [self.restore(crop, cancelled) for crop in crops]
 
-    def settle(self) -> None:
+    def release_caches(self) -> None:
         """Does nothing: a session gives its memory back after each run."""
 
     def unload(self) -> None:

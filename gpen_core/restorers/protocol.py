@@ -62,7 +62,7 @@ class Restorer(Protocol):
         ...
 
     @property
-    def at_once(self) -> int:
+    def batch_size(self) -> int:
         """How many crops are best restored together, 1 or more."""
         ...
 
@@ -72,7 +72,7 @@ class Restorer(Protocol):
         """Restores several aligned faces, each as `restore` does and with the same outcome.
 
         Args:
-            crops: any number, best up to `at_once`; each as for `restore`.
+            crops: any number, best up to `batch_size`; each as for `restore`.
             cancelled: as for `restore`.
 
         Returns:
@@ -85,7 +85,7 @@ class Restorer(Protocol):
         """
         ...
 
-    def settle(self) -> None:
+    def release_caches(self) -> None:
         """Gives back what only makes further runs faster; the weights stay."""
         ...
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
-from ..network.compiling import compiled
+from ..network.compiling import compile_network
 from ..network.config import GpenConfig, read_config
 from ..network.generator import GpenNetwork
 from ..network.trial import fault_on
@@ -29,7 +29,7 @@ from ..runtime.devices import (
     without_autocast,
 )
 from .crops import as_images, check_crop
-from .execution import Acceleration, Way, check_acceleration, ways_for
+from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
 
 _log = logging.getLogger("gpen")
 
@@ -65,7 +65,7 @@ class TorchRestorer:
         self.name = name
         self.notes: list[str] = []
         self._build = build
-        self._ways = ways_for(config, device, dtype, acceleration)
+        self._ways = fallback_modes(config, device, dtype, acceleration)
         self._way = next(self._ways)
         self._network: GpenNetwork | None = None
         self._compiled: Callable[[Tensor], Tensor] | None = None
@@ -117,7 +117,7 @@ class TorchRestorer:
         return self.config.size
 
     @property
-    def way(self) -> Way:
+    def way(self) -> ExecutionMode:
         """How the network runs now."""
         return self._way
 
@@ -137,9 +137,9 @@ class TorchRestorer:
         return precision_name(self._way.dtype)
 
     @property
-    def at_once(self) -> int:
+    def batch_size(self) -> int:
         """How many crops are best given to `restore_many`."""
-        return self._way.at_once
+        return self._way.batch_size
 
     @property
     def network(self) -> GpenNetwork:
@@ -180,7 +180,7 @@ class TorchRestorer:
     def restore_many(
         self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
     ) -> list[Tensor]:
-        """Restores aligned faces, `at_once` of them together; see `restore`."""
+        """Restores aligned faces, `batch_size` of them together; see `restore`."""
         for crop in crops:
             check_crop(crop, self.size, self.name)
         callbacks = Callbacks()
@@ -194,7 +194,7 @@ class TorchRestorer:
             while len(restored) < len(crops):
                 # What is left over goes one by one, so that only two shapes have to be prepared.
                 left = len(crops) - len(restored)
-                count = self.at_once if left >= self.at_once else 1
+                count = self.batch_size if left >= self.batch_size else 1
                 restored += self._restore(crops[len(restored) :][:count], cancelled)
         return restored
 
@@ -233,7 +233,7 @@ class TorchRestorer:
         told = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
         return f"{self._way.acceleration} does not work here: {type(error).__name__}: {told}"
 
-    def settle(self) -> None:
+    def release_caches(self) -> None:
         """Gives back the memory of CUDA graphs, which hosts take for free; the weights stay."""
         with self._lock:
             if self._network is not None and self._network.graphs.release():
@@ -268,7 +268,7 @@ class TorchRestorer:
                 return network(images, way.plan, cancelled)
             raise_if_cancelled(cancelled)
             if way.acceleration == "compile" and self._compiled is None:
-                self._compiled = compiled(network)
+                self._compiled = compile_network(network)
             run = network if self._compiled is None else self._compiled
             if not way.captures:
                 return run(images)

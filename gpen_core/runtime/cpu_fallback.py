@@ -14,7 +14,7 @@ _log = logging.getLogger("gpen")
 _Result = TypeVar("_Result")
 
 
-def on_cpu_if_need_be(
+def with_cpu_fallback(
     doing: str,
     work: Callable[[torch.device], _Result],
     device: torch.device,

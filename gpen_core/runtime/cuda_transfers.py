@@ -23,10 +23,10 @@ _TORCH_DTYPES = {
 
 
 @contextmanager
-def own_stream(device: torch.device, role: str) -> Generator[None]:
+def role_stream(device: torch.device, role: str) -> Generator[None]:
     """Puts what a thread asks of a CUDA device into a stream of its role, beside other threads'.
 
-    What it hands to another thread must be complete: see `finish_stream`.
+    What it hands to another thread must be complete: see `synchronize_stream`.
     """
     if device.type != "cuda":
         yield
@@ -41,7 +41,7 @@ def _stream_for(device: torch.device, role: str) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def finish_stream(device: torch.device) -> None:
+def synchronize_stream(device: torch.device) -> None:
     """Waits until all that this thread asked of a CUDA device is done.
 
     Before another thread uses the results, and before it frees what the work reads: memory that one
@@ -51,7 +51,7 @@ def finish_stream(device: torch.device) -> None:
         torch.cuda.current_stream(device).synchronize()
 
 
-def use_here(tensor: Tensor | None) -> None:
+def record_stream_use(tensor: Tensor | None) -> None:
     """Says that this thread uses another one's tensor, so that it is not freed under its feet."""
     if tensor is not None and tensor.device.type == "cuda":
         tensor.record_stream(torch.cuda.current_stream(tensor.device))
@@ -72,7 +72,7 @@ def upload(values: NDArray[Any], device: torch.device) -> Tensor:
     return host if device.type == "cpu" else host.to(device, non_blocking=True)
 
 
-class Downloads:
+class AsyncCopies:
     """Copies from a device into the CPU's memory, begun one by one and waited for together."""
 
     def __init__(self, device: torch.device) -> None:

@@ -103,7 +103,7 @@ def half_dtype(device: torch.device) -> torch.dtype | None:
 def card_memory(device: torch.device) -> tuple[int, int]:
     """Bytes of a CUDA device that are free, and all of them."""
     # Before version 2.5 torch wants a number here, and nowhere else.
-    return torch.cuda.mem_get_info(seen_from_here(device))
+    return torch.cuda.mem_get_info(with_device_index(device))
 
 
 def has_ample_memory(device: torch.device) -> bool:
@@ -242,7 +242,7 @@ def release_memory(device: torch.device) -> None:
         _log.warning("cached memory of %s was not released: %s", device, reason)
 
 
-def finish_work(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Waits until everything asked of the device is done; on the CPU it always is."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -257,7 +257,7 @@ def warp_device(device: torch.device) -> torch.device:
     return device if device.type in ("cpu", "cuda") else torch.device("cpu")
 
 
-def overlaps(device: torch.device) -> bool:
+def benefits_from_threads(device: torch.device) -> bool:
     """Whether threads beside the one that runs the network on `device` make things faster.
 
     On the CPU the network takes all cores already. MPS kills the process when two threads use it,
@@ -266,6 +266,6 @@ def overlaps(device: torch.device) -> bool:
     return device.type in ("cuda", "xpu")
 
 
-def seen_from_here(device: torch.device) -> torch.device:
+def with_device_index(device: torch.device) -> torch.device:
     """The device by its number: which one "cuda" is, each thread decides for itself."""
     return torch.device("cuda", torch.cuda.current_device()) if str(device) == "cuda" else device

@@ -12,25 +12,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-Piece = TypeVar("Piece")
-News = TypeVar("News")
+Item = TypeVar("Item")
+Event = TypeVar("Event")
 
 
 class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
     """The caller has no use any more for what a thread does."""
 
 
-class HandOver(Generic[Piece, News]):
+class StageQueue(Generic[Item, Event]):
     """What lies between the three roles."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._made: deque[Piece] = deque()
+        self._made: deque[Item] = deque()
         self._made_all = False
-        self._worked_on: list[Piece] | None = None
+        self._worked_on: list[Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
-        self._news: deque[News] = deque()
+        self._news: deque[Event] = deque()
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -40,7 +40,7 @@ class HandOver(Generic[Piece, News]):
         """Whether a thread should end."""
         return self._stopped
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: Event) -> None:
         """News for the caller; never waits, as a thread has few of them for each piece."""
         with self._changed:
             self._news.append(news)
@@ -48,7 +48,7 @@ class HandOver(Generic[Piece, News]):
 
     # Of the first thread.
 
-    def make_all(self, role: Callable[[], None]) -> None:
+    def run_producer(self, role: Callable[[], None]) -> None:
         """The whole life of the first thread; what `role` raises the caller raises in the end."""
         try:
             self._live(role)
@@ -57,7 +57,7 @@ class HandOver(Generic[Piece, News]):
                 self._made_all = True
                 self._changed.notify_all()
 
-    def put(self, piece: Piece, room: int) -> None:
+    def put(self, piece: Item, room: int) -> None:
         """Hands a piece to the caller, once fewer than `room` wait.
 
         Raises:
@@ -72,7 +72,7 @@ class HandOver(Generic[Piece, News]):
 
     # Of the last thread.
 
-    def finish_all(self, role: Callable[[], None]) -> None:
+    def run_consumer(self, role: Callable[[], None]) -> None:
         """The whole life of the last thread; what `role` raises the caller raises in the end."""
         try:
             self._live(role)
@@ -81,7 +81,7 @@ class HandOver(Generic[Piece, News]):
                 self._finished_all = True
                 self._changed.notify_all()
 
-    def next_batch(self) -> list[Piece] | None:
+    def get_batch(self) -> list[Item] | None:
         """Waits for pieces that the caller has worked on; None if no more come."""
         with self._changed:
             self._changed.wait_for(
@@ -111,12 +111,12 @@ class HandOver(Generic[Piece, News]):
         with self._changed:
             self._changed.wait_for(something, seconds)
 
-    def news(self) -> News | None:
+    def news(self) -> Event | None:
         """The oldest news that the caller does not know."""
         with self._changed:
             return self._news.popleft() if self._news else None
 
-    def over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether all is finished and told.
 
         Raises:
@@ -129,13 +129,13 @@ class HandOver(Generic[Piece, News]):
                 raise self._failure
             return True
 
-    def take(self, fits: Callable[[list[Piece], Piece], bool]) -> list[Piece]:
+    def take_batch(self, fits: Callable[[list[Item], Item], bool]) -> list[Item]:
         """Takes the pieces that are there and can be worked on together; none while there are news.
 
         Args:
             fits: whether a piece may join those before it.
         """
-        batch: list[Piece] = []
+        batch: list[Item] = []
         with self._changed:
             # News of a piece come before it, and are to be known before it is worked on.
             while not self._news and self._made and (not batch or fits(batch, self._made[0])):
@@ -145,7 +145,7 @@ class HandOver(Generic[Piece, News]):
             self._changed.notify_all()
         return batch
 
-    def hand_on(self, batch: list[Piece]) -> bool:
+    def forward(self, batch: list[Item]) -> bool:
         """Hands pieces to the last thread; false if there is no room yet."""
         with self._changed:
             if self._worked_on is not None:

@@ -17,7 +17,7 @@ from ..checkpoints.state_dict import state_dict_in, unwrapped
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen, read_config
 from ..network.generator import GpenNetwork
-from ..network.plan import lean
+from ..network.plan import strip_plan
 from ..runtime.devices import without_autocast
 from ..runtime.optional_packages import require
 
@@ -54,7 +54,7 @@ class FaceGenerator(nn.Module):
                 f"shape {tuple(image.shape[1:])}; cut the face out and resize it"
             )
         with without_autocast(image.device):
-            restored = self.network(image * 2 - 1, lean(self.network.config))
+            restored = self.network(image * 2 - 1, strip_plan(self.network.config))
         return restored.add_(1).div_(2)
 
 

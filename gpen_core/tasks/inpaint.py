@@ -28,7 +28,7 @@ from ..restoration.placement import align_faces
 from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import on_cpu_if_need_be
+from ..runtime.cpu_fallback import with_cpu_fallback
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square
@@ -167,7 +167,7 @@ def _paste(canvas: Canvas, index: int, restored: Tensor, notes: list[str]) -> No
     def paste(place: torch.device) -> None:
         canvas.paste(index, restored.to(place))
 
-    on_cpu_if_need_be("pasting a face", paste, restored.device, notes)
+    with_cpu_fallback("pasting a face", paste, restored.device, notes)
 
 
 def _left(hole: NDArray[np.bool_], filled: NDArray[np.float32]) -> tuple[str, ...]:

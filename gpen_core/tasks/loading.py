@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..model_files.catalogue import Catalogue, Task
-from ..model_files.filenames import claim_of
+from ..model_files.filenames import parse_filename
 from ..model_files.task import FileTask, task_of
 from ..restorers.execution import Acceleration
 from ..restorers.load import load_restorer
@@ -70,7 +70,7 @@ def admit(restorer: Restorer, known: FileTask, task: Task, ways: Mapping[Task, s
     """
     # Nothing is odd about a file that is named for what it is used for.
     _note(restorer, known.check(task, ways), odd=known.claimed != task)
-    named = claim_of(known.file).size
+    named = parse_filename(known.file).size
     if named not in (None, restorer.size):
         what = f"named for {named} pixels, but holds a model of {restorer.size}"
         _note(restorer, f"{known.file} is {what}", odd=True)

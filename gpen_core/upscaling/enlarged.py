@@ -97,11 +97,11 @@ def resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     for channel in range(3):
         plane = Image.fromarray(np.ascontiguousarray(to_float(pixels[..., channel])))
         values = np.asarray(plane.resize((width, height), Image.Resampling.LANCZOS))
-        result[..., channel] = as_pixels(values, pixels.dtype)
+        result[..., channel] = from_levels(values, pixels.dtype)
     return result
 
 
-def as_pixels(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def from_levels(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Floating values clipped to 0..1, as pixels of uint8, uint16 or float32."""
     if dtype == np.float32:
         return values.clip(0, 1).astype(np.float32)

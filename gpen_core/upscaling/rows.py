@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .enlarged import as_pixels
+from .enlarged import from_levels
 
 _ROUNDING = 1e-6
 
@@ -45,7 +45,7 @@ class Rows:
             return
         edges = self._row_edges[self._written : complete + 1] - self._top
         means = _means(self._waiting, edges.clip(max=len(self._waiting)))
-        self.pixels[self._written : complete] = as_pixels(means, self.pixels.dtype)
+        self.pixels[self._written : complete] = from_levels(means, self.pixels.dtype)
         done = min(int(edges[-1] + _ROUNDING), len(self._waiting))
         self._waiting, self._top = self._waiting[done:], self._top + done
         self._written = complete

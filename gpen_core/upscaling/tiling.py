@@ -24,7 +24,7 @@ _MODEST = 1 << 30
 
 
 @dataclass(frozen=True)
-class Way:
+class TilingMode:
     """One way to run the network: where, how precisely, how much at once."""
 
     device: torch.device
@@ -36,14 +36,14 @@ class Way:
         kind = precision_name(self.dtype)
         return f"tiles of {self.tile} pixels in {kind} on {self.device}"
 
-    def leaner(self, scale: int) -> Way | None:
+    def leaner(self, scale: int) -> TilingMode | None:
         """The way that needs less memory of the device, or None."""
         if self.tile // 2 >= SMALLEST:
-            return Way(self.device, self.dtype, self.tile // 2)
+            return TilingMode(self.device, self.dtype, self.tile // 2)
         cpu = torch.device("cpu")
         if self.device == cpu:
             return None
-        return Way(cpu, torch.float32, tile_for(cpu, torch.float32, scale))
+        return TilingMode(cpu, torch.float32, tile_for(cpu, torch.float32, scale))
 
 
 def tile_for(device: torch.device, dtype: torch.dtype, scale: int) -> int:

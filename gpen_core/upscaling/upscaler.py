@@ -22,7 +22,7 @@ from ..runtime.devices import is_out_of_memory, release_memory, without_autocast
 from .enlarged import Enlarged, check_pixels, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
-from .tiling import Way, tile_for
+from .tiling import TilingMode, tile_for
 
 _log = logging.getLogger("gpen")
 
@@ -61,7 +61,7 @@ class Upscaler:
         self.scale = scale
         self.notes: list[str] = []
         self._network = network
-        self._way = Way(device, dtype, tile or tile_for(device, dtype, scale))
+        self._way = TilingMode(device, dtype, tile or tile_for(device, dtype, scale))
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
 
@@ -193,7 +193,7 @@ class Upscaler:
                 raise _NotFiniteError
             return result.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
 
-    def _after(self, error: Exception) -> tuple[Way, str] | None:
+    def _after(self, error: Exception) -> tuple[TilingMode, str] | None:
         """The way to take after an error, and why; None if another way would not help.
 
         Raises:
@@ -218,7 +218,7 @@ class Upscaler:
             ) from error
         return following, reason
 
-    def _step_down(self, following: Way, reason: str) -> None:
+    def _step_down(self, following: TilingMode, reason: str) -> None:
         """Goes on in another way, and says so."""
         failed, self._way = self._way, following
         if following.device != failed.device:

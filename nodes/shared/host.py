@@ -123,7 +123,7 @@ def running(model: GpenModel) -> Generator[None]:
         with interruptible():
             yield
     finally:
-        model.restorer.settle()
+        model.restorer.release_caches()
 
 
 class Bar:

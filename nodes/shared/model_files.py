@@ -13,8 +13,8 @@ from pathlib import Path
 import folder_paths
 
 from ...gpen_core.model_files import best_model
-from ...gpen_core.model_files.filenames import claim_of
-from ...gpen_core.model_files.folders import natural_order, serves
+from ...gpen_core.model_files.filenames import parse_filename
+from ...gpen_core.model_files.folders import natural_sort_key, serves
 
 NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""
@@ -68,7 +68,12 @@ def list_models() -> list[str]:
 def _place_in_list(name: str) -> tuple[bool, int, list[tuple[int, str]], bool]:
     lower = name.lower()
     stem, _, suffix = lower.rpartition(".")
-    return "gpen" not in lower, -(claim_of(name).size or 0), natural_order(stem), suffix == "onnx"
+    return (
+        "gpen" not in lower,
+        -(parse_filename(name).size or 0),
+        natural_sort_key(stem),
+        suffix == "onnx",
+    )
 
 
 def find_model(name: str) -> Path | None:

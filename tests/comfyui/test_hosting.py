@@ -54,7 +54,7 @@ def test_the_host_makes_room_and_loads_the_model_whole(run_all, load_model, load
 @pytest.mark.parametrize("node_id", RESTORING)
 def test_after_a_run_the_model_holds_its_weights_alone(run_all, load_model, node_id, monkeypatch):
     model, settled = load_model("random", 256), []
-    monkeypatch.setattr(model.restorer, "settle", lambda: settled.append(True))
+    monkeypatch.setattr(model.restorer, "release_caches", lambda: settled.append(True))
     run_all(node_id, model)()
     assert settled == [True]
 
@@ -168,7 +168,7 @@ def test_cancel_stops_in_the_middle_with_the_host_s_exception(
 ):
     """The user presses Cancel just before the node asks for the `asked`th time."""
     monkeypatch.setattr(
-        pack.part("gpen_core.restoration.stream"), "overlaps", lambda device: threads
+        pack.part("gpen_core.restoration.stream"), "benefits_from_threads", lambda device: threads
     )
     job, management = run_all(node_id), pack.host.model_management
     original, times = management.processing_interrupted, []
@@ -204,7 +204,7 @@ def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(
 ):
     """The host itself asks for Cancel whenever a bar advances."""
     monkeypatch.setattr(
-        pack.part("gpen_core.restoration.stream"), "overlaps", lambda device: threads
+        pack.part("gpen_core.restoration.stream"), "benefits_from_threads", lambda device: threads
     )
     management, job = pack.host.model_management, run_all("GPENRestoreImage")
 

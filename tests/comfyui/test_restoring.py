@@ -149,8 +149,10 @@ def test_frames_on_their_way_at_once_give_the_same_pixels(
         inputs = {"swapped_image": frames, "original_image": frames.flip(3)}
     run = partial(pack.run, node_id, model=model, detector=detector, **inputs)
     expected = run()
-    monkeypatch.setattr(pack.part("gpen_core.restoration.stream"), "overlaps", lambda device: True)
-    monkeypatch.setattr(type(model.restorer), "at_once", 3)
+    monkeypatch.setattr(
+        pack.part("gpen_core.restoration.stream"), "benefits_from_threads", lambda device: True
+    )
+    monkeypatch.setattr(type(model.restorer), "batch_size", 3)
     before = set(threading.enumerate())
     result = run()
     for ours, theirs in zip(result[:-1], expected[:-1], strict=True):

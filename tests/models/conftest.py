@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gpen_core.downloads.retry import Patience
+from gpen_core.downloads.retry import RetryPolicy
 from gpen_core.model_files.catalogue import parse_catalogue
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import random_state
@@ -206,7 +206,7 @@ class Naps(list):
     """The pauses that were made, none of which takes any time."""
 
     def patience(self, timeout=10.0, attempts=3):
-        return Patience(timeout, attempts, 1.0, self.append)
+        return RetryPolicy(timeout, attempts, 1.0, self.append)
 
 
 @pytest.fixture

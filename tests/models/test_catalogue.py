@@ -9,7 +9,7 @@ import pytest
 from gpen_core.checkpoints import describe
 from gpen_core.model_files import load_catalogue
 from gpen_core.model_files.contents import GPEN
-from gpen_core.model_files.filenames import claim_of, claimed_model
+from gpen_core.model_files.filenames import claimed_model, parse_filename
 from gpen_core.network.synthetic_weights import PUBLISHED
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_gpen_is_for_non_commercial_use_and_of_a_published_size(model):
 @pytest.mark.parametrize("known", FILES, ids=IDS)
 def test_every_file_is_named_for_what_it_is(known):
     assert claimed_model(known.file.file, CATALOGUE) == known.model
-    claim = claim_of(known.file.file)
+    claim = parse_filename(known.file.file)
     assert claim.network in (None, known.model.network)
     if known.model.network == GPEN:
         assert (claim.size, claim.task) == (known.model.size, known.model.task)
@@ -107,11 +107,11 @@ def test_the_catalogue_is_shipped():
     ],
 )
 def test_claims_of_names(name, claim):
-    found = claim_of(name)
+    found = parse_filename(name)
     assert (found.network, found.size, found.task) == claim
 
 
 def test_gpens_discriminators_are_named_as_files_are_described():
     keys = ("convs.0.0.weight", "final_conv.0.weight", "final_linear.0.weight")
-    assert claim_of("GPEN-BFR-512-D.pth").network == describe(keys)
+    assert parse_filename("GPEN-BFR-512-D.pth").network == describe(keys)
     assert claimed_model("GPEN-BFR-512-D.pth", CATALOGUE) is None

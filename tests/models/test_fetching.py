@@ -14,7 +14,7 @@ from gpen_core.checkpoints.file_kind import FileKind
 from gpen_core.downloads import download as downloading
 from gpen_core.downloads.fetch import existing, fetch, plan_fetch
 from gpen_core.downloads.http import SafeRedirects, SourceError
-from gpen_core.downloads.retry import Watch
+from gpen_core.downloads.retry import DownloadMonitor
 from gpen_core.errors import Cancelled, DownloadError, OptionError
 from gpen_core.model_files.contents import Contents
 from gpen_core.model_files.verify import Verdict
@@ -74,7 +74,7 @@ class TestAllGoesWell:
     def test_progress_ends_with_everything(self, site, answers, get, tiny):
         told = []
         address = site.put("/m", answers.serve(tiny))
-        get(address, data=tiny, watch=Watch(lambda *numbers: told.append(numbers)))
+        get(address, data=tiny, watch=DownloadMonitor(lambda *numbers: told.append(numbers)))
         assert told[0] == (0, len(tiny))
         assert told[-1] == (len(tiny), len(tiny))
         assert sorted(told) == told
@@ -229,7 +229,9 @@ class TestResuming:
                 raise KeyboardInterrupt
 
         seen = []
-        watch = Watch(advance, lambda: stop is Cancelled and (seen.append(1) or len(seen) > 1))
+        watch = DownloadMonitor(
+            advance, lambda: stop is Cancelled and (seen.append(1) or len(seen) > 1)
+        )
         with pytest.raises(stop):
             get(address, data=tiny, watch=watch)
         assert left() == PART
@@ -383,7 +385,7 @@ class TestUnwillingServers:
     def test_waiting_can_be_cancelled(self, site, answers, get, naps):
         address = site.put("/m", answers.status(429, [("Retry-After", "100")]))
         with pytest.raises(Cancelled):
-            get(address, watch=Watch(cancelled=lambda: sum(naps) > 3))
+            get(address, watch=DownloadMonitor(cancelled=lambda: sum(naps) > 3))
         assert 3 < sum(naps) < 4
 
     def test_a_lasting_trouble_is_told(self, site, answers, refused):
@@ -469,7 +471,7 @@ class TestFilesOnDisk:
 
     def test_one_that_appears_meanwhile_is_kept(self, site, answers, refused, tmp_path, tiny):
         path = tmp_path / "models" / "tiny.pth"
-        watch = Watch(lambda *_: path.write_bytes(b"mine"))
+        watch = DownloadMonitor(lambda *_: path.write_bytes(b"mine"))
         assert "exists already" in refused(site.put("/m", answers.serve(tiny)), watch=watch)
         assert path.read_bytes() == b"mine"
 

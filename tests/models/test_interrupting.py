@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gpen_core.downloads.fetch import fetch, plan_fetch
-from gpen_core.downloads.lock import only_one
-from gpen_core.downloads.retry import Watch
+from gpen_core.downloads.lock import exclusive_lock
+from gpen_core.downloads.retry import DownloadMonitor
 from gpen_core.errors import Cancelled, DownloadError
 from gpen_core.runtime import file_locks
 
@@ -123,7 +123,7 @@ def test_threads_of_one_process_are_told_as_well(site, answers, make, tiny, tmp_
             fetch(plan)
         said.append(str(caught.value))
 
-    assert fetch(plan, watch=Watch(second)).read_bytes() == tiny
+    assert fetch(plan, watch=DownloadMonitor(second)).read_bytes() == tiny
     assert said
 
 
@@ -132,7 +132,7 @@ def test_one_after_the_other_hold_it_and_nothing_is_left(tmp_path):
 
     def work():
         for _ in range(200):
-            with contextlib.suppress(DownloadError), only_one(lock, "test"):
+            with contextlib.suppress(DownloadError), exclusive_lock(lock, "test"):
                 inside.append(1)
                 most.append(len(inside))
                 inside.pop()
@@ -144,7 +144,7 @@ def test_one_after_the_other_hold_it_and_nothing_is_left(tmp_path):
         thread.join()
     assert most
     assert set(most) == {1}
-    with only_one(lock, "test"):
+    with exclusive_lock(lock, "test"):
         pass
     assert sys.platform == "win32" or not lock.exists()
 
@@ -160,9 +160,9 @@ def test_a_lock_file_that_was_just_removed_is_not_taken_for_the_new_one(tmp_path
 
     monkeypatch.setattr(file_locks, "take_lock", late)
     with (
-        only_one(lock, "test"),
+        exclusive_lock(lock, "test"),
         pytest.raises(DownloadError, match="another test"),
-        only_one(lock, "test"),
+        exclusive_lock(lock, "test"),
     ):
         pass
     assert removed
@@ -172,7 +172,7 @@ def test_a_cancelled_download_frees_it(site, answers, make, tiny, tmp_path):
     address = site.put("/m", answers.serve(tiny))
     plan = plan_fetch(make.catalogue(make.file(data=tiny, addresses=[address])), "Tiny", tmp_path)
     with pytest.raises(Cancelled):
-        fetch(plan, watch=Watch(cancelled=lambda: True))
+        fetch(plan, watch=DownloadMonitor(cancelled=lambda: True))
     assert fetch(plan).read_bytes() == tiny
 
 
@@ -182,6 +182,6 @@ def test_a_file_system_without_locks_is_told_and_no_obstacle(tmp_path, monkeypat
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(file_locks, "take_lock", take)
-    with only_one(tmp_path / "a.lock", "test"):
+    with exclusive_lock(tmp_path / "a.lock", "test"):
         pass
     assert "a.lock cannot be locked (Operation not supported)" in caplog.text

@@ -149,7 +149,9 @@ class TestMemory:
             return original()
 
         monkeypatch.setattr(host, "interrupted", interrupted)
-        monkeypatch.setattr("gpen_core.restoration.stream.overlaps", lambda device: True)
+        monkeypatch.setattr(
+            "gpen_core.restoration.stream.benefits_from_threads", lambda device: True
+        )
         told = []
         result = restore(tell=lambda _: told.append(threading.current_thread()))
         assert np.array_equal(result.pixels, expected)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import CheckpointError
-from ..refusal import AGAIN
+from ..refusal import REDOWNLOAD_HINT
 from .message import Message
 from .nodes import Node, read_node
 from .tensors import TensorFacts, in_another_file, read_tensor
@@ -71,7 +71,9 @@ def read_graph(path: Path) -> OnnxGraph:
             f"{path} is no GPEN model: {error}, more than any of them."
         ) from error
     except ValueError as error:  # an empty file cannot be mapped
-        raise CheckpointError(f"{path} is a damaged ONNX file ({error}). {AGAIN}") from error
+        raise CheckpointError(
+            f"{path} is a damaged ONNX file ({error}). {REDOWNLOAD_HINT}"
+        ) from error
 
 
 def _graph_of(model: Message, path: Path) -> OnnxGraph:

@@ -25,7 +25,7 @@ from ...restoration.results import Outcome, Progress
 from ...restoration.stream import restore_pictures
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.cancellation import CancelCheck
-from ...runtime.devices import overlaps
+from ...runtime.devices import benefits_from_threads
 from ...runtime.timing import TimeLimit
 from ...upscaling.enlarged import enlarged_size
 from ..arguments import (
@@ -183,7 +183,7 @@ class _Photos:
     def jobs(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
         """Restores the pictures; the job of each writes the result."""
         jobs = self._restored(targets, shows)
-        return write_in_background(jobs) if overlaps(self._restorer.device) else jobs
+        return write_in_background(jobs) if benefits_from_threads(self._restorer.device) else jobs
 
     def _restored(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
         photos: dict[int, _Photo] = {}

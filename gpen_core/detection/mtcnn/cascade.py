@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...runtime.cancellation import CancelCheck, raise_if_cancelled
-from ..boxes import suppress
+from ..boxes import nms
 from ..detector import CANCELLED
 from .network import Mtcnn, OutputNet, ProposalNet, RefinementNet
 from .pyramid import Pyramid
@@ -137,7 +137,7 @@ def _refine(
     if len(certain) > MOST_WINDOWS:
         first = certain.topk(MOST_WINDOWS).indices
         boxes, certain = boxes[first], certain[first]
-    best = suppress(boxes.cpu().numpy(), certain.cpu().numpy(), 0.7)
+    best = nms(boxes.cpu().numpy(), certain.cpu().numpy(), 0.7)
     return _squared(boxes[torch.as_tensor(best, dtype=torch.int64, device=boxes.device)])
 
 
@@ -156,7 +156,7 @@ def _output(
         points.append(part[good, None, :2] + landmarks[good] * sides)
         scores.append(score[good])
     found = Candidates(*(_float64(torch.cat(parts)) for parts in (boxes, points, scores)))
-    best = suppress(found.boxes, found.scores, 0.7, "smaller")[:MOST_FACES]
+    best = nms(found.boxes, found.scores, 0.7, "smaller")[:MOST_FACES]
     return Candidates(found.boxes[best], found.landmarks[best], found.scores[best])
 
 

@@ -15,7 +15,7 @@ from ..detector import DetectionOptions, Pixels
 from .cascade import Candidates, run_cascade
 from .network import load_mtcnn
 from .pyramid import build_pyramid
-from .refinement import refine_aligned
+from .refinement import refine_landmarks
 
 SMALLEST = 12.0
 """Faces below this many pixels are not searched: the first network sees no less."""
@@ -66,7 +66,7 @@ class EmbeddedDetector:
             pyramid = build_pyramid(pixels, self.device)
             smallest = max(least / pyramid.reduction, SMALLEST)
             found = run_cascade(self._network, pyramid, smallest, cancelled)
-            found = refine_aligned(self._network.onet, pyramid, found, cancelled)
+            found = refine_landmarks(self._network.onet, pyramid, found, cancelled)
         return _faces(found, pyramid.reduction)
 
     def smallest_searched(self, width: int, height: int) -> float:

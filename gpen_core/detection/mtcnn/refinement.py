@@ -37,7 +37,7 @@ _JITTERS = (*((0.0, *shift) for shift in _SHIFTS), *((growth, 0.0, 0.0) for grow
 _MIRROR_ORDER = (1, 0, 2, 4, 3)
 
 
-def refine_aligned(
+def refine_landmarks(
     network: OutputNet, pyramid: Pyramid, found: Candidates, cancelled: CancelCheck | None
 ) -> Candidates:
     """Corrects landmarks and scores; the boxes stay.

@@ -17,7 +17,7 @@ from ...faces.face import Face, landmarks_from_array
 from ...runtime.cancellation import CancelCheck, raise_if_cancelled
 from ...runtime.devices import without_autocast
 from ...runtime.optional_packages import require
-from ..boxes import suppress
+from ..boxes import nms
 from ..detector import CANCELLED, DetectionOptions, Pixels
 from ..tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
 from .anchors import anchors, decode_boxes, decode_landmarks
@@ -126,7 +126,7 @@ class _Found:
 
     def faces(self) -> Iterator[Face]:
         """One face for each group of overlapping answers."""
-        for index in suppress(self._boxes, self._scores, _SAME_FACE):
+        for index in nms(self._boxes, self._scores, _SAME_FACE):
             box = self._boxes[index].tolist()
             yield Face(
                 (box[0], box[1], box[2], box[3]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ....checkpoints.refusal import megabytes
 from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
-from ....downloads.retry import Watch
+from ....downloads.retry import DownloadMonitor
 from ....errors import DownloadError, OptionError
 from ....escaping import escaped_line
 from ....model_files import Verdict, load_catalogue
@@ -147,7 +147,7 @@ def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
         console.progress(f"{name}: {megabytes(done)} of {whole}", done / total if total else 0)
 
     try:
-        fetch(plan, overwrite, watch=Watch(advance))
+        fetch(plan, overwrite, watch=DownloadMonitor(advance))
     except KeyboardInterrupt:
         if size := plan.part.size():
             console.error(
