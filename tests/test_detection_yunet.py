@@ -82,7 +82,7 @@ def _row(x, y, width, height):
 @pytest.fixture
 def spotter(monkeypatch):
     spotter = Spotter()
-    monkeypatch.setattr("gpen_core.detection.yunet.check_detection", lambda _path: None)
+    monkeypatch.setattr("gpen_core.checkpoints.onnx.admission.check_detection", lambda _path: None)
     monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *_: spotter)
     return spotter
 

@@ -33,7 +33,8 @@ class FaceGenerator(nn.Module):
         self.network = network
         # The network has folded all its weights into buffers, but from the first parameter spandrel
         # reads the device and type that its caller has to give pictures in.
-        self.first = nn.Parameter(torch.zeros((), dtype=network.dtype), requires_grad=False)
+        first = torch.zeros((), dtype=network.dtype, device="cpu")
+        self.first = nn.Parameter(first, requires_grad=False)
 
     def forward(self, image: Tensor) -> Tensor:
         """Restores aligned faces.
