@@ -10,8 +10,8 @@ from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMATS
 from ..gpen_core.errors import CheckpointError
 from .shared import host
-from .shared.inputs import CATEGORY
-from .shared.model_files import find_model, fingerprint, list_models, missing_model
+from .shared.inputs import CATEGORY, model_file
+from .shared.model_files import find_model, fingerprint, missing_model
 from .shared.search_aliases import also_found_as
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
@@ -35,11 +35,7 @@ class ConvertGpenModel(io.ComfyNode):
                 "old one and is kept only if it is the same model."
             ),
             inputs=[
-                io.Combo.Input(
-                    "model_name",
-                    options=list_models(),
-                    tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
-                ),
+                model_file(),
                 io.Combo.Input(
                     "format",
                     options=list(_FORMATS),

@@ -11,12 +11,11 @@ from ..gpen_core.errors import CheckpointError
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
-from .shared.inputs import CATEGORY
+from .shared.inputs import CATEGORY, model_file
 from .shared.model_files import (
     detection_folders,
     find_model,
     fingerprint,
-    list_models,
     missing_model,
 )
 from .shared.search_aliases import also_found_as
@@ -39,11 +38,7 @@ class LoadGpenModel(io.ComfyNode):
                 "from its content. GPEN's weights are for non-commercial use."
             ),
             inputs=[
-                io.Combo.Input(
-                    "model_name",
-                    options=list_models(),
-                    tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
-                ),
+                model_file(),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),

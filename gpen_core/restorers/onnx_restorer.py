@@ -139,20 +139,7 @@ class OnnxRestorer:
         return memory_of(self._path, self.size)
 
     def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
-        """Restores one aligned face.
-
-        Args:
-            crop: RGB (3, size, size), floating, 0..1.
-            cancelled: asked again and again while the network runs; true stops it.
-
-        Returns:
-            RGB (3, size, size), float32, 0..1, on the crop's device.
-
-        Raises:
-            OptionError: the crop has another shape.
-            Cancelled: `cancelled` returned true.
-            GpenError: onnxruntime failed, or the result is not finite.
-        """
+        """See `Restorer.restore`."""
         check_crop(crop, self.size, self.name)
         image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
         kind = np.float16 if self._interface.half_input else np.float32

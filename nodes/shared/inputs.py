@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ...gpen_core.geometry.templates import TEMPLATES
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
 from ...gpen_core.restoration.options import COLOUR_MATCHES, HELP, RestorationOptions
+from .model_files import list_models
 from .values import BoxesSocket, DetectorSocket, FacesSocket, ModelSocket
 
 CATEGORY = "image/faces"
@@ -26,6 +27,15 @@ def images() -> Any:
 def model(tooltip: str = "from Load GPEN Model") -> Any:
     """A loaded model."""
     return ModelSocket.Input("model", tooltip=tooltip)
+
+
+def model_file() -> Any:
+    """The name of a model file in the host's folders."""
+    return io.Combo.Input(
+        "model_name",
+        options=list_models(),
+        tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
+    )
 
 
 def known_detector() -> Any:
