@@ -35,9 +35,8 @@ compile := $(UV) pip compile --quiet --universal --python-version 3.10 --generat
 
 # The oldest torch that is supported, and that of A1111; and that of Forge.
 OLD_TORCHES = 2.1.2 2.3.1
-OLD_TORCH_TESTS = callbacks checkpoints choosing colour detection_embedded devices full_card graphs \
-	half_precision masks network paste pipeline pixels sampling self_test stream torch_restorer \
-	transfers trial
+OLD_TORCH_TESTS = checkpoints compositing network restoration restorers runtime \
+	cli/test_self_test.py detection/test_mtcnn.py geometry/test_sampling.py images/test_device_pixels.py
 # What torch itself warns of there, whoever uses it.
 OLD_TORCH_WARNINGS = "ignore:TypedStorage is deprecated:UserWarning"
 
@@ -64,7 +63,7 @@ test-fast: setup
 test-old-torch: $(OLD_TORCHES:%=$(VENV)-torch%/.ready)
 	@set -e; for torch in $(OLD_TORCHES); do \
 		$(VENV)-torch$$torch/bin/python -m pytest -m "not slow" -W $(OLD_TORCH_WARNINGS) \
-			$(OLD_TORCH_TESTS:%=tests/test_%.py) $(ARGS); done
+			$(OLD_TORCH_TESTS:%=tests/%) $(ARGS); done
 
 test-webui: chromium $(GRADIOS:%=$(VENV)-gradio%/.ready)
 	@set -e; for gradio in $(GRADIOS); do \

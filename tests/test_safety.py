@@ -16,7 +16,7 @@ OWN = (
     "benchmarks/**/*.py",
 )
 SHIPPED = sorted({path for pattern in OWN for path in ROOT.glob(pattern)})
-TESTS = sorted((ROOT / "tests").glob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LOADER = ROOT / "gpen_core" / "checkpoints" / "torch_file.py"
 
 # Whatever runs code out of data, and the loaders that can.

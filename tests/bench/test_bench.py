@@ -35,7 +35,7 @@ from gpen_core.errors import BenchmarkError
 from gpen_core.geometry.alignment import align
 from gpen_core.geometry.sampling import extract_crop
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 TINY = NetworkCase(64)
 MACHINE = Machine("a processor", 4, 2, "a processor", "Linux x86_64", "3.12.0", "2.9.0", "0.1.0")

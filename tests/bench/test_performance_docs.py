@@ -14,7 +14,7 @@ from gpen_core.bench.machine import Machine
 from gpen_core.bench.records import Record, Row
 from gpen_core.errors import BenchmarkError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MACHINE = Machine("a processor", 4, 2, "a processor", "Linux x86_64", "3.12.0", "2.9.0", "0.1.0")
 
 

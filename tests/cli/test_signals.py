@@ -19,7 +19,7 @@ from gpen_core.network.synthetic_weights import random_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENDING = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 # A package that takes for ever to load, and keeps whatever is raised meanwhile to itself.

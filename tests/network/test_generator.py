@@ -26,7 +26,7 @@ from gpen_core.network.synthetic_weights import (
     random_state,
 )
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 TINY = GpenConfig(64, 1, 0.125)
 
 

@@ -14,7 +14,7 @@ from gpen_core.errors import FileError
 from gpen_core.runtime import file_locks
 from gpen_core.runtime.atomic_files import make_folder, whole_file, write_bytes, write_text
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows renames no open file")
 
 
