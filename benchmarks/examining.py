@@ -21,7 +21,8 @@ from typing import Any
 import torch
 
 from gpen_core import load_restorer, read_picture
-from gpen_core.checkpoints import FileKind, kind_of_file, read_weights
+from gpen_core.checkpoints.file_kind import FileKind
+from gpen_core.checkpoints.reading import kind_of_file, read_weights
 from gpen_core.errors import GpenError
 from gpen_core.model_files.contents import read_contents
 from gpen_core.network.config import is_gpen

@@ -19,7 +19,7 @@ import torch
 
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.stats import Spread, spread
-from gpen_core.checkpoints import read_state_dict
+from gpen_core.checkpoints.reading import read_state_dict
 from gpen_core.conversion.convert import convert_model
 from gpen_core.network.synthetic_weights import random_state
 from gpen_core.restorers.torch_restorer import TorchRestorer

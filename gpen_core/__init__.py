@@ -22,17 +22,17 @@ from .runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test keeps them equal
     from . import spandrel_arch as spandrel_arch
-    from .checkpoints import Network as Network
+    from .checkpoints.networks import Network as Network
     from .compositing.face_parsing import FaceParser as FaceParser
     from .compositing.face_parsing import load_face_parser as load_face_parser
     from .conversion.convert import Conversion as Conversion
     from .conversion.convert import convert_model as convert_model
-    from .detection import DetectionOptions as DetectionOptions
-    from .detection import Detector as Detector
-    from .detection import FoundFaces as FoundFaces
-    from .detection import detect_faces as detect_faces
-    from .detection import load_detector as load_detector
-    from .detection import search_faces as search_faces
+    from .detection.detector import DetectionOptions as DetectionOptions
+    from .detection.detector import Detector as Detector
+    from .detection.detector import FoundFaces as FoundFaces
+    from .detection.detector import detect_faces as detect_faces
+    from .detection.detector import search_faces as search_faces
+    from .detection.registry import load_detector as load_detector
     from .errors import BenchmarkError as BenchmarkError
     from .errors import Cancelled as Cancelled
     from .errors import CheckpointError as CheckpointError
@@ -52,10 +52,10 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .faces.selection import select_faces as select_faces
     from .geometry.alignment import Alignment as Alignment
     from .geometry.resizing import Enlargement as Enlargement
-    from .images import Picture as Picture
-    from .images import list_pictures as list_pictures
-    from .images import read_picture as read_picture
-    from .images import write_picture as write_picture
+    from .images.picture import Picture as Picture
+    from .images.reading import list_pictures as list_pictures
+    from .images.reading import read_picture as read_picture
+    from .images.writing import write_picture as write_picture
     from .model_files.catalogue import Catalogue as Catalogue
     from .model_files.catalogue import KnownFile as KnownFile
     from .model_files.catalogue import Licence as Licence
@@ -81,17 +81,17 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restorers.installed import choose_models as choose_models
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
-    from .tasks import TaskReport as TaskReport
-    from .tasks import TaskResult as TaskResult
-    from .tasks import colorize_picture as colorize_picture
-    from .tasks import inpaint_aligned as inpaint_aligned
-    from .tasks import inpaint_picture as inpaint_picture
-    from .tasks import load_for_task as load_for_task
-    from .tasks import synthesize_face as synthesize_face
-    from .upscaling import Enlarged as Enlarged
-    from .upscaling import Upscaler as Upscaler
-    from .upscaling import load_upscaler as load_upscaler
-    from .upscaling import resample as resample
+    from .tasks.colorize import colorize_picture as colorize_picture
+    from .tasks.inpaint import inpaint_aligned as inpaint_aligned
+    from .tasks.inpaint import inpaint_picture as inpaint_picture
+    from .tasks.loading import load_for_task as load_for_task
+    from .tasks.report import TaskReport as TaskReport
+    from .tasks.report import TaskResult as TaskResult
+    from .tasks.segmentation import synthesize_face as synthesize_face
+    from .upscaling.enlarged import Enlarged as Enlarged
+    from .upscaling.enlarged import resample as resample
+    from .upscaling.loading import load_upscaler as load_upscaler
+    from .upscaling.upscaler import Upscaler as Upscaler
 
 # On the logger itself, as hosts bring handlers of their own.
 logging.getLogger("gpen").addFilter(EscapingFilter())
@@ -104,16 +104,16 @@ _HOMES: Mapping[str, str] = {
     "CheckpointError": "errors",
     "Conversion": "conversion.convert",
     "DetectionError": "errors",
-    "DetectionOptions": "detection",
-    "Detector": "detection",
+    "DetectionOptions": "detection.detector",
+    "Detector": "detection.detector",
     "DownloadError": "errors",
-    "Enlarged": "upscaling",
+    "Enlarged": "upscaling.enlarged",
     "Enlargement": "geometry.resizing",
     "Face": "faces.face",
     "FaceParser": "compositing.face_parsing",
     "FaceReport": "restoration.report",
     "FileError": "errors",
-    "FoundFaces": "detection",
+    "FoundFaces": "detection.detector",
     "GpenConfig": "network.config",
     "GpenError": "errors",
     "ImageError": "errors",
@@ -125,10 +125,10 @@ _HOMES: Mapping[str, str] = {
     "AdaptiveRestorer": "restorers.adaptive",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
-    "Network": "checkpoints",
+    "Network": "checkpoints.networks",
     "OptionError": "errors",
     "Outcome": "restoration.results",
-    "Picture": "images",
+    "Picture": "images.picture",
     "PictureTask": "restoration.plan",
     "Progress": "restoration.results",
     "Report": "restoration.report",
@@ -136,38 +136,38 @@ _HOMES: Mapping[str, str] = {
     "RestoredCrop": "restoration.results",
     "RestoredPicture": "restoration.results",
     "Restorer": "restorers.protocol",
-    "TaskReport": "tasks",
-    "TaskResult": "tasks",
+    "TaskReport": "tasks.report",
+    "TaskResult": "tasks.report",
     "TimeLimitError": "errors",
-    "Upscaler": "upscaling",
+    "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
     "choose_models": "restorers.installed",
-    "colorize_picture": "tasks",
+    "colorize_picture": "tasks.colorize",
     "convert_model": "conversion.convert",
-    "detect_faces": "detection",
+    "detect_faces": "detection.detector",
     "draw_faces": "faces.overlay",
-    "inpaint_aligned": "tasks",
-    "inpaint_picture": "tasks",
-    "list_pictures": "images",
+    "inpaint_aligned": "tasks.inpaint",
+    "inpaint_picture": "tasks.inpaint",
+    "list_pictures": "images.reading",
     "load_catalogue": "model_files.catalogue",
-    "load_detector": "detection",
+    "load_detector": "detection.registry",
     "load_face_parser": "compositing.face_parsing",
-    "load_for_task": "tasks",
+    "load_for_task": "tasks.loading",
     "load_restorer": "restorers.load",
-    "load_upscaler": "upscaling",
+    "load_upscaler": "upscaling.loading",
     "model_folders": "model_files.folders",
     "number_faces": "faces.face",
-    "read_picture": "images",
-    "resample": "upscaling",
+    "read_picture": "images.reading",
+    "resample": "upscaling.enlarged",
     "restore_aligned": "restoration.pipeline",
     "restore_picture": "restoration.pipeline",
     "restore_pictures": "restoration.stream",
-    "search_faces": "detection",
+    "search_faces": "detection.detector",
     "select_faces": "faces.selection",
     "sort_faces": "faces.face",
     "spandrel_arch": "spandrel_arch",
-    "synthesize_face": "tasks",
-    "write_picture": "images",
+    "synthesize_face": "tasks.segmentation",
+    "write_picture": "images.writing",
 }
 """Each public name and the module of this package it is imported from."""
 

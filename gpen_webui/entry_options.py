@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpen_core.detection import DetectionOptions
+from gpen_core.detection.detector import DetectionOptions
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.restoration.options import ColourMatch, RestorationOptions
 

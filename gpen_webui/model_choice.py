@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpen_core.errors import CheckpointError
-from gpen_core.model_files import best_model
 from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.default_model import best_model
 from gpen_core.model_files.filenames import parse_filename
 from gpen_core.model_files.task import TITLES
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from gpen_core.errors import ImageError
-from gpen_core.images import Picture, to_dtype, to_float
+from gpen_core.images.picture import Picture, to_dtype, to_float
 from gpen_core.images.text_chunks import mend_info
 
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")

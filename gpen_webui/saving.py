@@ -16,10 +16,10 @@ import numpy as np
 from modules import images, shared
 from PIL import Image
 
-from gpen_core.images import Picture, write_picture
 from gpen_core.images.metadata import comment_of, with_comment
+from gpen_core.images.picture import Picture
 from gpen_core.images.text_chunks import texts_of
-from gpen_core.images.writing import FORMATS
+from gpen_core.images.writing import FORMATS, write_picture
 from gpen_core.runtime.atomic_files import make_folder
 
 from . import host, pictures

@@ -14,14 +14,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpen_core.detection import (
-    DetectionOptions,
-    Detector,
-    DetectorName,
-    FoundFaces,
-    load_detector,
-    search_faces,
-)
+from gpen_core.detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from gpen_core.detection.registry import DetectorName, load_detector
 from gpen_core.errors import CheckpointError
 from gpen_core.images.picture import to_dtype
 from gpen_core.model_files.catalogue import Task
@@ -30,8 +24,8 @@ from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.results import Progress, RestoredPicture
 from gpen_core.restorers.protocol import Restorer
 from gpen_core.runtime.cancellation import CancelCheck
-from gpen_core.tasks import load_for_task
-from gpen_core.upscaling import Enlarged
+from gpen_core.tasks.loading import load_for_task
+from gpen_core.upscaling.enlarged import Enlarged
 
 from . import host
 from .defaults import BEST

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from modules import shared
 
-from gpen_core.detection import DETECTOR_NAMES
+from gpen_core.detection.registry import DETECTOR_NAMES
 from gpen_core.geometry.templates import TEMPLATES
 from gpen_core.restoration.options import COLOUR_MATCHES, HELP
 from gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS

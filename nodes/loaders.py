@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..gpen_core.detection import DETECTOR_NAMES, load_detector
+from ..gpen_core.detection.registry import DETECTOR_NAMES, load_detector
 from ..gpen_core.errors import CheckpointError
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS

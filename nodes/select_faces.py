@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.detection import FoundFaces
+from ..gpen_core.detection.detector import FoundFaces
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces.face import ORDERS, sort_faces
 from ..gpen_core.faces.selection import faces_in_mask, faces_of_size, largest_faces, select_faces

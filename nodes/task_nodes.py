@@ -7,16 +7,13 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.detection import Detector
+from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.mask_checks import HOLE_PURPOSE, require_marked
 from ..gpen_core.restoration.options import RestorationOptions
-from ..gpen_core.tasks import (
-    colorize_picture,
-    inpaint_aligned,
-    inpaint_picture,
-    synthesize_face,
-)
+from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER
+from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
+from ..gpen_core.tasks.segmentation import synthesize_face
 from .restore_image import default_detector
 from .shared import host
 from .shared.crops import CropBatch

@@ -25,16 +25,17 @@ from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.self_test import run_tests
 from gpen_core.compositing.face_parsing import load_face_parser
 from gpen_core.conversion.to_onnx import difference_from_torch, write_onnx
-from gpen_core.detection import DetectionOptions
+from gpen_core.detection.detector import DetectionOptions
 from gpen_core.detection.retinaface.anchors import anchors
 from gpen_core.detection.retinaface.detector import RetinaFaceDetector
 from gpen_core.detection.tiles import tile_pixels, whole_picture
-from gpen_core.images import read_picture
+from gpen_core.images.reading import read_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import detail_state, random_state
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_aligned
-from gpen_core.upscaling import load_upscaler, resample
+from gpen_core.upscaling.enlarged import resample
+from gpen_core.upscaling.loading import load_upscaler
 
 ROOT = Path(__file__).parents[1]
 CONFIG = GpenConfig(64, 1, 0.125, 16, 2)

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 import gpen_core
-from gpen_core.checkpoints import read_state_dict
+from gpen_core.checkpoints.reading import read_state_dict
 from gpen_core.cli import main
 from gpen_core.cli.console import Console
 from gpen_core.downloads.fetch import fetch, plan_fetch
 from gpen_core.downloads.retry import RetryPolicy
 from gpen_core.errors import CheckpointError, DownloadError, GpenError, MissingPackageError
 from gpen_core.escaping import EscapingFilter, escaped
-from gpen_core.model_files import load_catalogue
+from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.scan import examine
 from gpen_core.network.config import GpenConfig, read_config
 from gpen_core.network.synthetic_weights import random_state

@@ -30,7 +30,8 @@ OPTIONAL = {
 HEAVY = {"torch", "numpy", "PIL", "safetensors", *OPTIONAL}
 
 EVERYTHING = """
-import importlib, json, pkgutil, sys
+import importlib, json, sys
+from pathlib import Path
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -42,9 +43,11 @@ sys.meta_path.insert(0, Blocker())
 import gpen_core
 for name in gpen_core.__all__:
     getattr(gpen_core, name)
-for module in pkgutil.walk_packages(gpen_core.__path__, "gpen_core."):
-    if not module.name.endswith("__main__"):
-        importlib.import_module(module.name)
+root = Path(gpen_core.__file__).parent
+for file in sorted(root.rglob("*.py")):
+    if file.name != "__main__.py":
+        name = ".".join(file.relative_to(root.parent).with_suffix("").parts)
+        importlib.import_module(name.removesuffix(".__init__"))
 print(json.dumps(sorted(sys.modules)))
 """
 

@@ -112,8 +112,8 @@ class TestTheRuleItself:
         ]
 
     def test_imports_of_packages_are_resolved(self):
-        tree = ast.parse("from .images import read_picture\nfrom . import images")
-        assert set(relative_imports(("pipeline",), tree)) == {("images", "__init__")}
+        tree = ast.parse("from . import cli\nfrom .cli import main")
+        assert set(relative_imports(("__main__",), tree)) == {("cli", "__init__")}
 
     def test_absolute_imports_are_seen_inside_functions(self):
         tree = ast.parse("def f():\n    import comfy.utils\n    from gpen_core import errors")

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..detection import DetectionOptions, Detector, load_detector
+from ..detection.detector import DetectionOptions, Detector
+from ..detection.registry import load_detector
 from ..errors import BenchmarkError
 from ..network.generator import GpenNetwork
 from ..network.synthetic_weights import random_state

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
-from ..detection import DETECTOR_NAMES, DetectionOptions, DetectorName
+from ..detection.detector import DetectionOptions
+from ..detection.registry import DETECTOR_NAMES, DetectorName
 from ..faces.face import ORDERS, Order
 from ..faces.selection import select_faces
 from ..geometry.templates import TEMPLATES, TemplateName

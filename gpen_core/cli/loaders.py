@@ -20,7 +20,7 @@ from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.installed import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
-from ..tasks import load_for_task
+from ..tasks.loading import load_for_task
 from .arguments import ModelArguments
 
 COMMANDS: Mapping[Task, str] = {

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ImageError, OptionError
-from ..images import list_pictures
-from ..images.reading import SUFFIXES
+from ..images.reading import SUFFIXES, list_pictures
 from ..images.writing import FORMATS
 
 CROPS = "-face*.png"

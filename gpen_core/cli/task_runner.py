@@ -9,11 +9,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..images import Picture, check_writable, read_picture, write_picture
+from ..images.picture import Picture
+from ..images.reading import read_picture
+from ..images.writing import check_writable, write_picture
 from ..model_files.catalogue import Task
 from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
-from ..tasks import TaskResult
+from ..tasks.report import TaskResult
 from .arguments import (
     InputArguments,
     ModelArguments,

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ..model_files.folders import ModelFolders, resolve_model
 from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
-from ..upscaling import Enlarged, Upscaler, load_upscaler, resample
-from ..upscaling.enlarged import check_factor
+from ..upscaling.enlarged import Enlarged, check_factor, resample
+from ..upscaling.loading import load_upscaler
+from ..upscaling.upscaler import Upscaler
 from .batch import ShowProgress
 
 Upscale = Callable[[NDArray[Any], ShowProgress, CancelCheck], Enlarged]

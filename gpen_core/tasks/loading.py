@@ -1,4 +1,7 @@
-"""Loading a model for a task, unless it is known to be for another."""
+"""Loading a model for a task, unless it is known to be for another.
+
+The network is the same for every task: the tensors of a file do not tell what it was trained for.
+"""
 
 from __future__ import annotations
 

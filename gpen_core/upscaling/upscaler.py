@@ -1,4 +1,8 @@
-"""Runs a super-resolution network over a picture, tile by tile, in whatever way memory allows."""
+"""Runs a super-resolution network over a picture, tile by tile, in whatever way memory allows.
+
+Networks are those that spandrel knows, ESRGAN and Real-ESRGAN (RRDBNet) above all. Their weights
+come through `checkpoints`, like all others; spandrel only builds the network.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from modules import call_queue, shared
 
-from gpen_core.detection import DETECTOR_NAMES
+from gpen_core.detection.registry import DETECTOR_NAMES
 
 from ..controls import (
     colour_radio,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gpen_core.faces.left_out import in_words
 from gpen_core.restoration.report import FaceReport, Report
-from gpen_core.tasks import TaskReport
+from gpen_core.tasks.report import TaskReport
 
 from .log_lines import shown
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from gpen_core.restoration.report import Report
-from gpen_core.tasks import TaskReport
+from gpen_core.tasks.report import TaskReport
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from gpen_core.errors import GpenError, ImageError
 from gpen_core.escaping import escaped_line
-from gpen_core.images import Picture, from_image, list_pictures, read_picture
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import from_image, list_pictures, read_picture
 
 from .. import host
 

@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpen_core.errors import OptionError
-from gpen_core.images import Picture, to_float
-from gpen_core.tasks import (
-    TaskReport,
-    TaskResult,
-    colorize_picture,
-    inpaint_aligned,
-    inpaint_picture,
-    synthesize_face,
-)
+from gpen_core.images.picture import Picture, to_float
+from gpen_core.tasks.colorize import colorize_picture
+from gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
+from gpen_core.tasks.report import TaskReport, TaskResult
+from gpen_core.tasks.segmentation import synthesize_face
 
 from .. import host
 from ..entry_options import detection_options, restoration_options

@@ -17,8 +17,8 @@ from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces.face import Face
 from gpen_core.faces.left_out import besides, number_of_faces
 from gpen_core.faces.overlay import draw_faces
-from gpen_core.images import Picture, to_dtype, to_float
-from gpen_core.upscaling import Enlarged
+from gpen_core.images.picture import Picture, to_dtype, to_float
+from gpen_core.upscaling.enlarged import Enlarged
 
 from .. import host, outcome, pictures
 from ..entry_options import detection_options, restoration_options

@@ -14,10 +14,11 @@ from comfy.model_patcher import ModelPatcher
 from PIL import Image
 from torch import Tensor
 
-from ...gpen_core.checkpoints import FileKind, kind_of_file
+from ...gpen_core.checkpoints.file_kind import FileKind
+from ...gpen_core.checkpoints.reading import kind_of_file
 from ...gpen_core.errors import Cancelled
 from ...gpen_core.images.picture import to_dtype
-from ...gpen_core.model_files import task_of
+from ...gpen_core.model_files.task import task_of
 from ...gpen_core.restorers.execution import Acceleration
 from ...gpen_core.restorers.load import load_restorer
 from ...gpen_core.restorers.protocol import Restorer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...gpen_core.model_files import best_model
+from ...gpen_core.model_files.default_model import best_model
 from ...gpen_core.model_files.filenames import parse_filename
 from ...gpen_core.model_files.folders import natural_sort_key, serves
 

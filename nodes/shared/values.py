@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...gpen_core.detection import FoundFaces
+from ...gpen_core.detection.detector import FoundFaces
 from ...gpen_core.errors import OptionError
 from ...gpen_core.faces.face import Face
 from ...gpen_core.faces.left_out import LeftOut
@@ -18,7 +18,7 @@ from ...gpen_core.geometry.templates import TemplateName
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
-    from ...gpen_core.model_files import FileTask
+    from ...gpen_core.model_files.task import FileTask
     from ...gpen_core.restorers.protocol import Restorer
 
 ModelSocket = io.Custom("GPEN_MODEL")

@@ -30,7 +30,8 @@ from gpen_core.bench.suite import Wanted, contests
 from gpen_core.bench.summary import difference_table, tables
 from gpen_core.bench.table import Table, markdown, plain
 from gpen_core.cli import main
-from gpen_core.detection import detect_faces, load_detector
+from gpen_core.detection.detector import detect_faces
+from gpen_core.detection.registry import load_detector
 from gpen_core.errors import BenchmarkError
 from gpen_core.geometry.alignment import align
 from gpen_core.geometry.sampling import extract_crop

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from gpen_core.checkpoints import read_state_dict
 from gpen_core.checkpoints.pickle_scan import scan_pickle
+from gpen_core.checkpoints.reading import read_state_dict
 from gpen_core.checkpoints.refusal import Refusal
 from gpen_core.checkpoints.safetensors_file import read_metadata
 from gpen_core.errors import CheckpointError

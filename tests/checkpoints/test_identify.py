@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gpen_core.checkpoints import describe
+from gpen_core.checkpoints.identify import describe
 
 # torchvision may be built for another torch; these declarations are all that importing it needs.
 _PRINT_KEYS = """

@@ -17,7 +17,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gpen_core.checkpoints import check_finite, read_state_dict
+from gpen_core.checkpoints.reading import read_state_dict
+from gpen_core.checkpoints.state_dict import check_finite
 from gpen_core.errors import CheckpointError
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import random_state

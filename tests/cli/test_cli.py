@@ -21,7 +21,9 @@ from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.console import Console
 from gpen_core.cli.loaders import installed_model
 from gpen_core.errors import ImageError
-from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import read_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.model_files.folders import ModelFolders, user_folder
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state

@@ -16,7 +16,9 @@ from gpen_core.cli.loaders import installed_model, load_preset_restorer
 from gpen_core.cli.parser import build_parser
 from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError, OptionError
-from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import read_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.model_files.folders import ModelFolders
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state

@@ -11,7 +11,9 @@ import skimage.data
 import torch
 
 from gpen_core.cli import main
-from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import read_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state
 

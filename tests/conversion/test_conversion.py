@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from gpen_core import load_restorer
-from gpen_core.checkpoints import read_state_dict
 from gpen_core.checkpoints.onnx.graph import read_graph
+from gpen_core.checkpoints.reading import read_state_dict
 from gpen_core.cli import main
 from gpen_core.conversion import convert as module
 from gpen_core.conversion.convert import convert_model
 from gpen_core.conversion.formats import OPSETS
 from gpen_core.errors import CheckpointError, FileError, GpenError, OptionError
-from gpen_core.model_files import read_contents
+from gpen_core.model_files.contents import read_contents
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import random_state
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from gpen_core.detection import DetectionOptions, detect_faces, search_faces
+from gpen_core.detection.detector import DetectionOptions, detect_faces, search_faces
 from gpen_core.detection.rotated import detect_rotated, reduction
 from gpen_core.errors import ImageError, OptionError
 from gpen_core.faces.face import Face

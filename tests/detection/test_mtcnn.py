@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gpen_core.detection import DetectionOptions, detect_faces
-from gpen_core.detection.detector import search_notes
+from gpen_core.detection.detector import DetectionOptions, detect_faces, search_notes
 from gpen_core.detection.mtcnn.detector import EmbeddedDetector
 from gpen_core.detection.mtcnn.network import WEIGHTS, ProposalNet, load_mtcnn
 from gpen_core.detection.mtcnn.pyramid import build_pyramid

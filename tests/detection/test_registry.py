@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from gpen_core.detection import DETECTOR_NAMES, load_detector
+from gpen_core.detection.registry import DETECTOR_NAMES, load_detector
 from gpen_core.errors import DetectionError, OptionError
 
 
@@ -46,7 +46,7 @@ def test_importing_needs_no_optional_package():
     program = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({blocked!r}))\n"
-        "from gpen_core.detection import load_detector\n"
+        "from gpen_core.detection.registry import load_detector\n"
         "assert load_detector().name == 'embedded'\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

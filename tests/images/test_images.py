@@ -17,15 +17,9 @@ from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from gpen_core.errors import FileError, ImageError, MissingPackageError, OptionError
-from gpen_core.images import (
-    Picture,
-    check_writable,
-    list_pictures,
-    read_picture,
-    to_dtype,
-    to_float,
-    write_picture,
-)
+from gpen_core.images.picture import Picture, to_dtype, to_float
+from gpen_core.images.reading import list_pictures, read_picture
+from gpen_core.images.writing import check_writable, write_picture
 
 RNG = np.random.default_rng(7)
 

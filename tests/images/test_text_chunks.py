@@ -11,9 +11,11 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from gpen_core.cli import main
 from gpen_core.errors import ImageError
-from gpen_core.images import Picture, from_image, read_picture, write_picture
 from gpen_core.images.metadata import comment_of, with_comment
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import from_image, read_picture
 from gpen_core.images.text_chunks import mend_info
+from gpen_core.images.writing import write_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MAKE, ORIENTATION = 0x010F, 0x0112

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpen_core.errors import ImageError
-from gpen_core.images import read_picture
+from gpen_core.images.reading import read_picture
 
 HEIGHT, WIDTH = 37, 50
 RNG = np.random.default_rng(5)

@@ -6,8 +6,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from gpen_core.checkpoints import describe
-from gpen_core.model_files import load_catalogue
+from gpen_core.checkpoints.identify import describe
+from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.contents import GPEN
 from gpen_core.model_files.filenames import claimed_model, parse_filename
 from gpen_core.network.synthetic_weights import PUBLISHED

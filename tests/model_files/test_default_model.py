@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gpen_core.model_files import best_model
 from gpen_core.model_files import default_model as best
+from gpen_core.model_files.default_model import best_model
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import random_state
 

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from gpen_core.model_files import load_catalogue
+from gpen_core.model_files.catalogue import load_catalogue
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")

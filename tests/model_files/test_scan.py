@@ -9,20 +9,14 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from gpen_core.checkpoints import Network
 from gpen_core.checkpoints.file_kind import FileKind
+from gpen_core.checkpoints.networks import Network
 from gpen_core.errors import Cancelled, CheckpointError
-from gpen_core.model_files import (
-    READERS,
-    Contents,
-    Verdict,
-    load_catalogue,
-    model_files,
-    read_contents,
-    scan,
-    verify_file,
-)
+from gpen_core.model_files.catalogue import load_catalogue
+from gpen_core.model_files.contents import READERS, Contents, read_contents
 from gpen_core.model_files.hashing import sha256_of
+from gpen_core.model_files.scan import model_files, scan
+from gpen_core.model_files.verify import Verdict, verify_file
 
 # Producer, an empty graph, and a long description.
 ONNX = b"\x08\x07\x12\x04test\x3a\x00\x32\xe8\x07" + bytes(1000)

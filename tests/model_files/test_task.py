@@ -9,12 +9,12 @@ import torch
 
 from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError
-from gpen_core.model_files import load_catalogue, task_of
+from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.hashing import sha256_of
+from gpen_core.model_files.task import task_of
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state
-from gpen_core.tasks import load_for_task
-from gpen_core.tasks.loading import CALLS
+from gpen_core.tasks.loading import CALLS, load_for_task
 
 TINY = GpenConfig(64, 1, 0.125)
 

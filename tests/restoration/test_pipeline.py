@@ -8,7 +8,8 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.detection import DetectionOptions, FoundFaces, load_detector
+from gpen_core.detection.detector import DetectionOptions, FoundFaces
+from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
 from gpen_core.faces.face import Face, number_faces
 from gpen_core.geometry.alignment import align
@@ -23,7 +24,7 @@ from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import cpu_fallback as full_card
 from gpen_core.runtime import timing
-from gpen_core.upscaling import Enlarged
+from gpen_core.upscaling.enlarged import Enlarged
 
 CONFIG = GpenConfig(256, 1, 0.125)
 

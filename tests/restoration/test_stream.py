@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core.detection import load_detector
+from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError
 from gpen_core.faces.face import Face, number_faces
 from gpen_core.network.config import GpenConfig

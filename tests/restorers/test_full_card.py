@@ -8,8 +8,9 @@ from torch import nn
 
 from gpen_core.compositing import face_parsing
 from gpen_core.compositing.face_parsing import FaceParser
-from gpen_core.detection import detect_faces, load_detector
+from gpen_core.detection.detector import detect_faces
 from gpen_core.detection.mtcnn import detector as embedded
+from gpen_core.detection.registry import load_detector
 from gpen_core.detection.retinaface import detector as retinaface
 from gpen_core.detection.retinaface.detector import RetinaFaceDetector
 from gpen_core.network.config import GpenConfig

@@ -30,7 +30,9 @@ from gpen_core.errors import (
     OptionError,
 )
 from gpen_core.faces.face import Face
-from gpen_core.images import Picture, read_picture, write_picture
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import read_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.restorers import onnx_restorer

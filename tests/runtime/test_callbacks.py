@@ -11,7 +11,8 @@ from onnx import numpy_helper
 from torch.torch_version import TorchVersion
 
 from gpen_core.conversion.convert import convert_model
-from gpen_core.detection import DetectionOptions, detect_faces, load_detector
+from gpen_core.detection.detector import DetectionOptions, detect_faces
+from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.hashing import sha256_of
 from gpen_core.network.compiling import compile_network
@@ -28,8 +29,9 @@ from gpen_core.restorers.execution import ExecutionMode
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime.callbacks import Callbacks
-from gpen_core.tasks import colorize_picture, inpaint_picture
-from gpen_core.upscaling import Upscaler
+from gpen_core.tasks.colorize import colorize_picture
+from gpen_core.tasks.inpaint import inpaint_picture
+from gpen_core.upscaling.upscaler import Upscaler
 
 CPU = torch.device("cpu")
 TINY = GpenConfig(64, 1, 0.125)

@@ -14,9 +14,10 @@ from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry.templates import template
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
-from gpen_core.tasks import colorize_picture, inpaint_aligned, inpaint_picture, synthesize_face
-from gpen_core.tasks.colorize import with_luma
+from gpen_core.tasks.colorize import colorize_picture, with_luma
 from gpen_core.tasks.hole import inner_weight
+from gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
+from gpen_core.tasks.segmentation import synthesize_face
 
 TINY = GpenConfig(64, 1, 0.125)
 LUMA = np.array([0.299, 0.587, 0.114])

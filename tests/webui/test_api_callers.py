@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from PIL import Image
 
-from gpen_core.detection import FoundFaces
+from gpen_core.detection.detector import FoundFaces
 
 PATIENCE = 60
 ROUTES = pytest.mark.parametrize("route", ["detect", "restore"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpen_core.checkpoints import read_state_dict
+from gpen_core.checkpoints.reading import read_state_dict
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from gpen_core.images import Picture, read_picture, write_picture
 from gpen_core.images.metadata import comment_of
+from gpen_core.images.picture import Picture
+from gpen_core.images.reading import read_picture
+from gpen_core.images.writing import write_picture
 
 PARAMETERS = "a person, smiling\nSteps: 20, Seed: 7"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

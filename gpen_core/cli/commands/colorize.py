@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ...tasks import colorize_picture
+from ...tasks.colorize import colorize_picture
 from ..console import Console
 from ..task_runner import add_task, run_on_each
 

@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...detection import Detector, load_detector
+from ...detection.detector import Detector
+from ...detection.registry import load_detector
 from ...errors import ImageError
 from ...faces.overlay import draw_faces
-from ...images import Picture, read_picture, to_dtype, to_float, write_picture
+from ...images.picture import Picture, to_dtype, to_float
+from ...images.reading import read_picture
+from ...images.writing import write_picture
 from ...network.synthetic_weights import PUBLISHED, detail_state
 from ...restoration.pipeline import restore_picture
 from ...restoration.results import Progress, RestoredCrop, RestoredPicture

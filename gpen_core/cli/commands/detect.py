@@ -8,10 +8,13 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ...detection import DetectionOptions, Detector, FoundFaces, load_detector, search_faces
+from ...detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from ...detection.registry import load_detector
 from ...faces.left_out import besides, number_of_faces
 from ...faces.overlay import draw_faces
-from ...images import Picture, read_picture, to_dtype, to_float, write_picture
+from ...images.picture import Picture, to_dtype, to_float
+from ...images.reading import read_picture
+from ...images.writing import write_picture
 from ...model_files.folders import model_folders
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device

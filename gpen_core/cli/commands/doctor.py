@@ -11,7 +11,7 @@ from typing import get_args
 import torch
 
 from ... import __version__
-from ...detection import load_detector
+from ...detection.registry import load_detector
 from ...errors import GpenError
 from ...escaping import escaped_line
 from ...model_files.folders import ModelFolders, Role, model_folders

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...detection import DetectionOptions, Detector, load_detector
+from ...detection.detector import DetectionOptions, Detector
+from ...detection.registry import load_detector
 from ...errors import OptionError
-from ...images import Picture, check_writable, read_picture, to_float
+from ...images.picture import Picture, to_float
+from ...images.reading import read_picture
+from ...images.writing import check_writable
 from ...restoration.options import RestorationOptions
 from ...restorers.protocol import Restorer
-from ...tasks import TaskResult, inpaint_aligned, inpaint_picture
 from ...tasks.hole import DEFAULT_FEATHER
+from ...tasks.inpaint import inpaint_aligned, inpaint_picture
+from ...tasks.report import TaskResult
 from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
 from ..batch import ShowProgress, process_all
 from ..console import Console

@@ -12,10 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...detection import DetectionOptions, load_detector
+from ...detection.detector import DetectionOptions
+from ...detection.registry import load_detector
 from ...errors import OptionError
-from ...images import Picture, check_writable, read_picture, to_dtype, write_picture
-from ...images.writing import FORMATS
+from ...images.picture import Picture, to_dtype
+from ...images.reading import read_picture
+from ...images.writing import FORMATS, check_writable, write_picture
 from ...restoration.job import MakeTask
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ...tasks import synthesize_face
+from ...tasks.segmentation import synthesize_face
 from ..console import Console
 from ..task_runner import add_task, run_on_each
 

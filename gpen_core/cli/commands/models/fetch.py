@@ -12,8 +12,9 @@ from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
 from ....downloads.retry import DownloadMonitor
 from ....errors import DownloadError, OptionError
 from ....escaping import escaped_line
-from ....model_files import Verdict, load_catalogue
+from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import model_folders
+from ....model_files.verify import Verdict
 from ...arguments import add_folders, add_overwrite
 from ...console import Console
 

@@ -6,8 +6,7 @@ import argparse
 import json
 
 from ....bench.table import align_columns
-from ....model_files import Model, ModelFile, load_catalogue
-from ....model_files.catalogue import to_dict
+from ....model_files.catalogue import Model, ModelFile, load_catalogue, to_dict
 from ...arguments import add_json
 from ...console import Console
 

@@ -8,16 +8,11 @@ from pathlib import Path
 
 from ....errors import CheckpointError
 from ....escaping import escaped_line
-from ....model_files import (
-    Catalogue,
-    Verdict,
-    Verification,
-    load_catalogue,
-    model_files,
-    verify_file,
-)
+from ....model_files.catalogue import Catalogue, load_catalogue
 from ....model_files.filenames import claimed_model
 from ....model_files.folders import ModelFolders, model_folders
+from ....model_files.scan import model_files
+from ....model_files.verify import Verdict, Verification, verify_file
 from ...arguments import add_folders, add_json, add_quiet
 from ...console import Console
 from .scan import searched_everywhere

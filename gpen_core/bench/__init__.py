@@ -1,1 +1,0 @@
-"""What `gpen bench` measures, how, and what becomes of the figures."""

@@ -1,1 +1,0 @@
-"""GPEN models in ONNX files, run by onnxruntime."""

@@ -1,1 +1,0 @@
-"""GPEN models from one file format to another."""

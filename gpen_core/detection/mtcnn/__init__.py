@@ -1,1 +1,0 @@
-"""MTCNN, the detector whose weights come with the package."""

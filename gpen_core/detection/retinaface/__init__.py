@@ -1,1 +1,0 @@
-"""RetinaFace, through facexlib's network."""

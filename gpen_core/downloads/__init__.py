@@ -1,1 +1,0 @@
-"""Getting a model file: resumable, checked before it gets its name."""

@@ -1,1 +1,0 @@
-"""The value `Face`, and what looks at faces alone: choosing and drawing them."""

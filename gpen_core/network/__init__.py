@@ -1,1 +1,0 @@
-"""GPEN's network: configuration from tensors, layers on bands of rows, the generator."""

@@ -1,1 +1,0 @@
-"""The pipeline: detect, align, restore, paste back, report."""

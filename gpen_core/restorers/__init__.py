@@ -1,1 +1,0 @@
-"""One aligned crop in, the restored crop out."""

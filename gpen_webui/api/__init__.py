@@ -1,1 +1,0 @@
-"""The HTTP API beside the host's own: routes, limits, queue."""

@@ -1,1 +1,0 @@
-"""GPEN within the host's own work: txt2img and img2img, Extras, face restorer, X/Y/Z plot."""

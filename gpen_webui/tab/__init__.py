@@ -1,1 +1,0 @@
-"""The GPEN tab: its page, modes and the work behind its buttons."""
