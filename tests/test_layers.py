@@ -10,7 +10,6 @@ CORE = Path(__file__).parents[1] / "gpen_core"
 
 # A module imports from the lines above its own, and nothing from its own or those below.
 LAYERS = [
-    {"escaping"},
     {"errors"},
     {"runtime", "faces"},
     {"images", "checkpoints"},

@@ -1,6 +1,6 @@
 """Why a file is not read: raised inside this package, where the file's name is not known."""
 
-from ..escaping import escaped
+from ..errors import escaped
 
 REDOWNLOAD_HINT = "Delete it and download it again."
 UNTRUSTED_HINT = (

@@ -8,8 +8,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from ..errors import CheckpointError
-from ..escaping import escaped
+from ..errors import CheckpointError, escaped
 from .refusal import REDOWNLOAD_HINT, Refusal, damaged, unusable
 
 # Averaged weights first: they are the ones meant for use.

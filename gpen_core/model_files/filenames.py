@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..checkpoints.networks import Network
-from ..escaping import escaped
+from ..errors import escaped
 from ..network.synthetic_weights import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..checkpoints.identify import describe
-from ..errors import CheckpointError
-from ..escaping import escaped
+from ..errors import CheckpointError, escaped
 
 Shape = tuple[int, ...]
 _NAMED_PROBLEMS = 5
