@@ -8,8 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
-from ..errors import GpenError
-from ..escaping import escaped_line
+from ..errors import GpenError, escaped_line
 from .console import Console
 from .targets import Target
 

@@ -16,7 +16,7 @@ from ..faces.face import ORDERS, Face, Order, number_faces
 from ..faces.left_out import LeftOut, left_out_for
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import with_cpu_fallback
+from ..runtime.out_of_memory import with_cpu_fallback
 from .boxes import faces_not_among, merge_duplicates
 from .rotated import detect_rotated, reduction
 

@@ -28,7 +28,7 @@ from ..restoration.placement import align_faces
 from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import with_cpu_fallback
+from ..runtime.out_of_memory import with_cpu_fallback
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square

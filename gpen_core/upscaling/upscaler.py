@@ -22,7 +22,8 @@ from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
-from ..runtime.devices import is_out_of_memory, release_memory, without_autocast
+from ..runtime.devices import without_autocast
+from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from .enlarged import Enlarged, check_pixels, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
