@@ -15,7 +15,7 @@ from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
-from ..gpen_core.images.mask_checks import LIMIT_PURPOSE
+from ..gpen_core.images.checks import LIMIT_PURPOSE
 from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions

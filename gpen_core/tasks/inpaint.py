@@ -16,11 +16,12 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, check_picture, search_faces
+from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
 from ..errors import ImageError, OptionError
 from ..faces.face import Face
 from ..faces.left_out import besides
 from ..geometry.sampling import extract_crop
+from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..restoration.face_job import cut_out
 from ..restoration.options import RestorationOptions

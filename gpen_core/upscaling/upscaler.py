@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import GpenError
+from ..images.checks import check_picture
 from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import without_autocast
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
-from .enlarged import Enlarged, check_pixels, enlarged_size, resized
+from .enlarged import TO_ENLARGE, Enlarged, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
 from .tiling import TilingMode, tile_for
@@ -107,7 +108,7 @@ class Upscaler:
             Cancelled: `cancelled` returned true.
             GpenError: memory ran out in every way, or the result is not finite.
         """
-        check_pixels(pixels)
+        check_picture(pixels, TO_ENLARGE)
         wanted = self.scale if factor is None else factor
         size = enlarged_size(pixels.shape, wanted, max_pixels)
         reached = size
