@@ -73,7 +73,6 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
-    from .restoration.results import Progress as Progress
     from .restoration.results import RestoredCrop as RestoredCrop
     from .restoration.results import RestoredPicture as RestoredPicture
     from .restoration.stream import restore_pictures as restore_pictures
@@ -81,6 +80,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restorers.installed import choose_models as choose_models
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
+    from .runtime.progress import Progress as Progress
     from .tasks.colorize import colorize_picture as colorize_picture
     from .tasks.inpaint import inpaint_aligned as inpaint_aligned
     from .tasks.inpaint import inpaint_picture as inpaint_picture
@@ -130,7 +130,7 @@ _HOMES: Mapping[str, str] = {
     "Outcome": "restoration.results",
     "Picture": "images.picture",
     "PictureTask": "restoration.plan",
-    "Progress": "restoration.results",
+    "Progress": "runtime.progress",
     "Report": "restoration.report",
     "RestorationOptions": "restoration.options",
     "RestoredCrop": "restoration.results",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,10 @@ from gpen_core.images.picture import to_dtype
 from gpen_core.model_files.catalogue import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
-from gpen_core.restoration.results import Progress, RestoredPicture
+from gpen_core.restoration.results import RestoredPicture
 from gpen_core.restorers.protocol import Restorer
 from gpen_core.runtime.cancellation import CancelCheck
+from gpen_core.runtime.progress import OnProgress, Progress
 from gpen_core.tasks.loading import load_for_task
 from gpen_core.upscaling.enlarged import Enlarged
 
@@ -89,7 +90,7 @@ class Service:
         model: str | None = None,
         detector: str | None = None,
         background: Enlarged | None = None,
-        tell: Callable[[Progress], None] | None = None,
+        on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
     ) -> RestoredPicture:
         """Restores the faces of a picture (see `gpen_core.restoration.pipeline.restore_picture`).
@@ -101,7 +102,7 @@ class Service:
             model: name of a listed model; the setting's by default.
             detector: name of a detector; the setting's by default.
             background: the picture enlarged, and by what.
-            tell: called with progress; shows it as text by default.
+            on_progress: called with progress; shows it as text by default.
             cancelled: asked often, beside the host's own interruption; true stops the work.
 
         Raises:
@@ -115,7 +116,7 @@ class Service:
                 options,
                 detection,
                 background=background,
-                progress=tell or show,
+                on_progress=on_progress or show,
                 cancelled=_or_interrupted(cancelled),
             )
 
@@ -217,8 +218,13 @@ def find_model(name: str, task: Task = "restoration") -> Path:
 
 def show_as_job(progress: Progress) -> None:
     """Shows progress on the host's bar too, for jobs that do nothing else."""
-    host.show_steps(progress.done, progress.total)
+    show_steps(progress)
     show(progress)
+
+
+def show_steps(progress: Progress) -> None:
+    """Shows progress on the host's bar alone."""
+    host.show_steps(progress.done, progress.total)
 
 
 def show(progress: Progress) -> None:

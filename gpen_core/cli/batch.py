@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from ..errors import GpenError, escaped_line
+from ..runtime.progress import OnProgress, Progress, Stage
 from .console import Console
 from .targets import Target
 
-ShowProgress = Callable[[str, float], None]
-"""Shows the current stage of the work on one picture, and the part of it that is done, 0 to 1."""
-
-Process = Callable[[Target, ShowProgress], str]
+Process = Callable[[Target, OnProgress], str]
 """Processes one picture; returns what to print about it."""
 
 Job = Callable[[], str]
 """Does the rest of the work on one picture; returns what to print about it. May raise."""
 
-MakeJobs = Callable[[Sequence[Target], Sequence[ShowProgress]], Generator[Job]]
+MakeJobs = Callable[[Sequence[Target], Sequence[OnProgress]], Generator[Job]]
 """Yields a job for each picture, in their order; may work ahead between them."""
+
+_STEPS: Mapping[Stage, str] = {
+    "enlarging": "enlarging, tile",
+    "restoring faces": "restoring face",
+    "filling faces": "filling face",
+}
+"""What a step of a stage is called, before its number."""
 
 _WRITERS = 4
 """Threads that write pictures."""
@@ -37,11 +42,11 @@ def process_all(targets: Sequence[Target], process: Process, console: Console) -
         The exit status: 1 if a picture failed.
     """
 
-    def make_jobs(targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+    def make_jobs(targets: Sequence[Target], shows: Sequence[OnProgress]) -> Generator[Job]:
         for target, show in zip(targets, shows, strict=True):
 
-            def job(target: Target = target, show: ShowProgress = show) -> str:
-                show("reading", 0.0)
+            def job(target: Target = target, show: OnProgress = show) -> str:
+                show(Progress("reading"))
                 return process(target, show)
 
             yield job
@@ -95,14 +100,15 @@ class _Batch:
         self._targets = targets
         self._console = console
 
-    def progress_for(self, position: int) -> ShowProgress:
+    def progress_for(self, position: int) -> OnProgress:
         """Shows the progress of a picture while it is the next one to be finished."""
         name, total = self._targets[position].source.name, len(self._targets)
         place = f" ({position + 1} of {total})" if total > 1 else ""
 
-        def show(text: str, part: float) -> None:
+        def show(progress: Progress) -> None:
             if position == self.finished:
-                self._console.progress(f"{name}{place}: {text}", (position + part) / total, total)
+                done = (position + progress.part) / total
+                self._console.progress(f"{name}{place}: {_describe(progress)}", done, total)
 
         return show
 
@@ -133,3 +139,9 @@ class _Batch:
         elif total > 1:
             self._console.print(f"{total} pictures done")
         return 1 if self._failed else 0
+
+
+def _describe(progress: Progress) -> str:
+    if progress.stage in _STEPS and progress.done < progress.total:
+        return f"{_STEPS[progress.stage]} {progress.done + 1} of {progress.total}"
+    return progress.stage if progress.stage != "done" else "writing"

@@ -15,6 +15,7 @@ from ..images.writing import check_writable, write_picture
 from ..model_files.catalogue import Task
 from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
+from ..runtime.progress import OnProgress, Progress, Stage
 from ..tasks.report import TaskResult
 from .arguments import (
     InputArguments,
@@ -25,7 +26,7 @@ from .arguments import (
     add_output,
     parsed,
 )
-from .batch import ShowProgress, process_all
+from .batch import process_all
 from .console import Console
 from .loaders import load_task_restorer
 from .targets import Target
@@ -57,7 +58,7 @@ def add_task_model(parser: argparse.ArgumentParser, model: str) -> None:
 
 
 def run_on_each(
-    arguments: argparse.Namespace, console: Console, task: Task, doing: str, make: Make
+    arguments: argparse.Namespace, console: Console, task: Task, doing: Stage, make: Make
 ) -> int:
     """Does a task to every input; `doing` is shown meanwhile. Returns the exit status."""
     inputs, output = parsed(InputArguments, arguments), parsed(OutputArguments, arguments)
@@ -65,10 +66,10 @@ def run_on_each(
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(parsed(ModelArguments, arguments), task)
 
-    def work(target: Target, show: ShowProgress) -> str:
+    def work(target: Target, show: OnProgress) -> str:
         picture = read_picture(target.source)
         check_writable(target.output, picture)
-        show(doing, 0.0)
+        show(Progress(doing))
         result = make(picture.pixels, restorer)
         write_result(target, picture, result, output, inputs.overwrite)
         return own_notes(result, restorer)

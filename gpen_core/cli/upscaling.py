@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from ..model_files.folders import ModelFolders, resolve_model
 from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
+from ..runtime.progress import OnProgress, Progress
 from ..upscaling.enlarged import Enlarged, check_factor, resample
 from ..upscaling.loading import load_upscaler
 from ..upscaling.upscaler import Upscaler
-from .batch import ShowProgress
 
-Upscale = Callable[[NDArray[Any], ShowProgress, CancelCheck], Enlarged]
+Upscale = Callable[[NDArray[Any], OnProgress, CancelCheck], Enlarged]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
@@ -70,19 +70,16 @@ def make_upscaler(
     if scale is None:
         return None
 
-    def interpolate(pixels: NDArray[Any], show: ShowProgress, _cancelled: CancelCheck) -> Enlarged:
-        show("enlarging", 0.0)
+    def interpolate(pixels: NDArray[Any], show: OnProgress, _cancelled: CancelCheck) -> Enlarged:
+        show(Progress("enlarging"))
         return resample(pixels, scale)
 
     return interpolate
 
 
 def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
-    def upscale(pixels: NDArray[Any], show: ShowProgress, cancelled: CancelCheck) -> Enlarged:
-        def tell(done: int, total: int) -> None:
-            show(f"enlarging, tile {done} of {total}", done / total)
-
-        show("enlarging", 0.0)
-        return upscaler.upscale(pixels, scale, progress=tell, cancelled=cancelled)
+    def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> Enlarged:
+        show(Progress("enlarging"))
+        return upscaler.upscale(pixels, scale, on_progress=show, cancelled=cancelled)
 
     return upscale

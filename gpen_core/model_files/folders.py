@@ -63,7 +63,7 @@ class ModelFolders:
         return _distinct(root / name for root in self.roots for name in _SUBFOLDERS[role])
 
     def find(self, role: Role) -> list[Path]:
-        """The model files of a role: models of the largest size first, then in natural order of names.
+        """The model files of a role: the largest size first, then in natural order of names.
 
         Of one model in several formats, ONNX comes last: torch's are faster and need less memory.
 

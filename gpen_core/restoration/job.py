@@ -24,10 +24,11 @@ from ..images.checks import check_picture
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.cuda_transfers import synchronize_stream
+from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
 from .plan import PictureTask, Plan, RestorationContext, plan_picture, report_on
 from .report import FaceReport
-from .results import Outcome, Progress, RestoredCrop, RestoredPicture
+from .results import Outcome, RestoredCrop, RestoredPicture
 
 _log = logging.getLogger("gpen")
 
@@ -63,14 +64,20 @@ class PictureWork:
     """One picture on its way through the roles."""
 
     def __init__(
-        self, position: int, make: PictureTask | MakeTask, context: RestorationContext
+        self,
+        position: int,
+        make: PictureTask | MakeTask,
+        context: RestorationContext,
+        on_progress: OnProgress,
     ) -> None:
         """Does nothing yet.
 
         Args:
             position: of the picture among all.
             make: the task, or what makes it.
-            means: with what it is restored.
+            context: with what it is restored.
+            on_progress: called before the search, before the first face, after each face and at
+                the end, by whoever has the role.
         """
         self.position = position
         self.clock = Clock()
@@ -78,7 +85,8 @@ class PictureWork:
         """What this picture failed with; nothing more is done for it then."""
 
         self._make = make
-        self._means = context
+        self._context = context
+        self._on_progress = on_progress
         self.time_limit = TimeLimit(None)
         """Of this picture; begins when the work on it does."""
 
@@ -87,34 +95,34 @@ class PictureWork:
         self._reports: dict[int, FaceReport] = {}
         self._crops: list[RestoredCrop] = []
 
-    def prepare(self, cancelled: CancelCheck) -> Iterator[Progress | WorkItem]:
-        """Makes the task, finds the faces and cuts them out one by one; the last piece says so.
+    def prepare(self, cancelled: CancelCheck) -> Iterator[WorkItem]:
+        """Makes the task, finds the faces and cuts them out one by one; the last item says so.
 
         Raises:
             Cancelled: the caller wants to stop.
         """
         ended = False
-        self.time_limit = TimeLimit(self._means.time_limit)
+        self.time_limit = TimeLimit(self._context.time_limit)
         try:
             with self.time_limit.watching(cancelled) as stop:
                 with _without_gradients():
                     task = self._make(stop) if callable(self._make) else self._make
                 check_picture(task.pixels)
                 if task.faces is None:
-                    yield Progress("detecting faces", 0, 0)
+                    self._on_progress(self._progress("detecting faces"))
                 notes: list[str] = []
                 found = self._found(task, stop, notes)
                 with _without_gradients():
-                    plan = self._plan = plan_picture(task, found, self._means)
+                    plan = self._plan = plan_picture(task, found, self._context)
                 plan.work.notes.extend(notes)
-            yield Progress("restoring faces", 0, len(plan.chosen))
+            self._on_progress(self._progress("restoring faces", 0, len(plan.chosen)))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
                     break
                 self.time_limit.check()
-                piece = WorkItem(self, index + 1 == len(plan.chosen), self._cut(plan, index))
-                ended = piece.last
-                yield piece
+                item = WorkItem(self, index + 1 == len(plan.chosen), self._cut(plan, index))
+                ended = item.last
+                yield item
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
@@ -122,31 +130,39 @@ class PictureWork:
         if not ended:
             yield WorkItem(self, last=True)
 
-    def paste(self, piece: WorkItem) -> Iterator[Progress | Outcome]:
-        """Pastes the face of a piece; ends with the outcome after the last one."""
+    def paste(self, item: WorkItem) -> Outcome | None:
+        """Pastes the face of an item.
+
+        Returns:
+            What became of the picture, if this was its last item.
+        """
         progress = None
         try:
-            if piece.face is not None and self.failure is None:
-                progress = self._paste(piece.face)
+            if item.face is not None and self.failure is None:
+                progress = self._paste(item.face)
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
-        # Whoever is slow to take what follows must not keep the crop.
-        piece.face = None
+        item.face = None  # a callback that is slow must not keep the crop
         if progress is not None:
-            yield progress
-        if not piece.last:
-            return
+            self._on_progress(progress)
+        if not item.last:
+            return None
         picture = self._result()
         if picture is not None:
             total = picture.report.restored
-            yield Progress("done", total, total)
+            self._on_progress(self._progress("done", total, total))
         self._plan = None
-        yield Outcome(self.position, picture, self.failure)
+        return Outcome(self.position, picture, self.failure)
 
     def fail(self, error: Exception) -> None:
         """Ends the work on this picture; what it failed with holds on to no crop."""
         traceback.clear_frames(error.__traceback__)
         self.failure = error
+
+    def _progress(
+        self, stage: Stage, done: int = 0, total: int = 0, crop: Tensor | None = None
+    ) -> Progress:
+        return Progress(stage, done, total, crop, self.position)
 
     def _found(self, task: PictureTask, cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
         if task.faces is None:
@@ -155,12 +171,12 @@ class PictureWork:
         return faces if isinstance(faces, FoundFaces) else FoundFaces(tuple(faces))
 
     def _search(self, pixels: NDArray[Any], cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
-        detector = self._means.detector
+        detector = self._context.detector
         if detector is None:
             raise OptionError("restore_picture needs a detector, or the faces themselves")
         with self.clock("detect"), _without_gradients():
             self._searched_by = detector.name
-            return search_faces(detector, pixels, self._means.detection, cancelled, notes)
+            return search_faces(detector, pixels, self._context.detection, cancelled, notes)
 
     def _cut(self, plan: Plan, index: int) -> CutFace:
         began, chosen = time.perf_counter(), plan.chosen[index]
@@ -179,7 +195,7 @@ class PictureWork:
         with _without_gradients():
             pasted = self._plan.work.paste(cut.index, cut.crop, cut.restored, chosen.place)
             passed = since(began)
-            if self._means.keep_crops:
+            if self._context.keep_crops:
                 kept = RestoredCrop(face, alignment, cut.crop.cpu(), pasted.cpu())
                 self._crops.append(kept)
         self.clock.add("paste", passed)
@@ -190,7 +206,7 @@ class PictureWork:
             cut.restorer.name,
             self._plan.work.why_nothing(cut.index),
         )
-        return Progress("restoring faces", cut.index + 1, len(self._plan.chosen), pasted)
+        return self._progress("restoring faces", cut.index + 1, len(self._plan.chosen), pasted)
 
     def _result(self) -> RestoredPicture | None:
         """The restored picture; None if it failed."""
@@ -199,7 +215,7 @@ class PictureWork:
             return None
         try:
             report = report_on(
-                plan, self._means, self._reports, self._searched_by, self.clock.spent
+                plan, self._context, self._reports, self._searched_by, self.clock.spent
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
@@ -208,24 +224,24 @@ class PictureWork:
         return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(self._crops), report)
 
 
-def restore_together(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None:
-    """Runs the network on the faces of some pieces, which all have the same restorer.
+def restore_together(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    """Runs the network on the faces of some items, which all have the same restorer.
 
     If that fails each is restored by itself, so that only the picture at fault fails.
 
     Raises:
         Cancelled: the caller wants to stop.
     """
-    waiting = [p for p in pieces if p.face is not None and p.work.failure is None]
+    waiting = [item for item in items if item.face is not None and item.work.failure is None]
 
     def stop() -> bool:
-        return cancelled() or any(piece.work.time_limit.over() for piece in waiting)
+        return cancelled() or any(item.work.time_limit.over() for item in waiting)
 
     reason = None
     try:
         _restore(waiting, stop)
     except Cancelled:
-        if not any(_is_late(piece.work) for piece in waiting):
+        if not any(_is_late(item.work) for item in waiting):
             raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
         if len(waiting) == 1:
@@ -241,11 +257,11 @@ def restore_together(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None
         _restore_one_by_one(waiting, cancelled, reason)
 
 
-def _restore_one_by_one(pieces: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
-    for piece in pieces:
-        restore_together([piece], cancelled)
-    if all(piece.work.failure is None for piece in pieces):
-        count = len(pieces)
+def _restore_one_by_one(items: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
+    for item in items:
+        restore_together([item], cancelled)
+    if all(item.work.failure is None for item in items):
+        count = len(items)
         _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
 
 
@@ -259,8 +275,8 @@ def _is_late(work: PictureWork) -> bool:
     return False
 
 
-def _restore(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None:
-    faces = [piece.face for piece in pieces if piece.face is not None]
+def _restore(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    faces = [item.face for item in items if item.face is not None]
     if not faces:
         return
     began = time.perf_counter()
@@ -268,10 +284,10 @@ def _restore(pieces: Sequence[WorkItem], cancelled: CancelCheck) -> None:
         restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
         synchronize_stream(faces[0].crop.device)
     share = since(began) / len(faces)
-    for piece, face, result in zip(pieces, faces, restored, strict=True):
+    for item, face, result in zip(items, faces, restored, strict=True):
         face.restored = result
         face.milliseconds += share
-        piece.work.clock.add("restore", share)
+        item.work.clock.add("restore", share)
 
 
 @contextmanager

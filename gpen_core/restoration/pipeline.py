@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,17 @@ from ..images.picture import to_dtype, to_float
 from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.progress import OnProgress
 from ..runtime.renaming import renamed_keyword
 from ..upscaling.enlarged import Enlarged
 from .options import RestorationOptions
 from .plan import PictureTask
-from .results import Progress, RestoredPicture
+from .results import RestoredPicture
 from .stream import restore_pictures
 
 
 @renamed_keyword("parser", "face_parser")
+@renamed_keyword("progress", "on_progress")
 def restore_picture(
     pixels: NDArray[Any],
     restorer: Restorer | AdaptiveRestorer,
@@ -39,7 +41,7 @@ def restore_picture(
     background: NDArray[Any] | Enlarged | None = None,
     limit: NDArray[np.float32] | None = None,
     face_parser: FaceParser | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
     time_limit: float | None = None,
@@ -58,7 +60,7 @@ def restore_picture(
             the result of `Upscaler.upscale` or `resample`.
         limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
-        progress: called before the search, before the first face and after each face.
+        on_progress: called before the search, before the first face and after each face.
         cancelled: asked often; true stops the work.
         keep_crops: whether the result holds the crops; 100 MB a face at 2048 pixels.
         time_limit: seconds after which the work stops at its next step; None for no limit.
@@ -77,10 +79,6 @@ def restore_picture(
     if limit is not None:
         require_marked([limit], LIMIT_PURPOSE)
 
-    def tell(_position: int, step: Progress) -> None:
-        if progress is not None:
-            progress(step)
-
     (outcome,) = restore_pictures(
         [PictureTask(pixels, faces, background, limit)],
         restorer,
@@ -88,7 +86,7 @@ def restore_picture(
         options,
         detection,
         face_parser=face_parser,
-        progress=tell,
+        on_progress=on_progress,
         cancelled=cancelled,
         keep_crops=keep_crops,
         time_limit=time_limit,

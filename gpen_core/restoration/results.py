@@ -1,9 +1,9 @@
-"""What a restoration reports while it runs and returns at its end."""
+"""What a restoration returns at its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,6 @@ from torch import Tensor
 from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from .report import Report
-
-Stage = Literal["detecting faces", "restoring faces", "done"]
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """How far a restoration is."""
-
-    stage: Stage
-    done: int
-    """Faces restored so far."""
-
-    total: int
-    """Faces to restore; 0 while they are still being looked for."""
-
-    crop: Tensor | None = None
-    """The crop restored last, RGB (3, S, S) in 0..1, for a preview."""
 
 
 @dataclass(frozen=True, eq=False)

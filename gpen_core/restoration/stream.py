@@ -9,9 +9,7 @@ same roles take turns.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-
-import torch
+from collections.abc import Generator, Iterable, Iterator
 
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import DetectionOptions, Detector
@@ -22,24 +20,23 @@ from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
 from ..runtime.cuda_transfers import record_stream_use, role_stream, synchronize_stream
 from ..runtime.devices import benefits_from_threads, with_device_index
+from ..runtime.progress import OnProgress, Progress, from_position, ignore_progress
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
 from ..runtime.timing import TimeLimit
 from .job import MakeTask, PictureWork, WorkItem, restore_together
 from .options import RestorationOptions
 from .plan import PictureTask, RestorationContext
-from .results import Outcome, Progress
+from .results import Outcome
 
-ProgressEvent = tuple[int, Progress]
-"""The position of a picture, and how far it is."""
-
-Event = ProgressEvent | Outcome
+_Queue = StageQueue[WorkItem, Progress, Outcome]
 
 _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
 
 
 @renamed_keyword("parser", "face_parser")
+@renamed_keyword("progress", "on_progress", from_position)
 def restore_pictures(
     tasks: Iterable[PictureTask | MakeTask],
     restorer: Restorer | AdaptiveRestorer,
@@ -48,7 +45,7 @@ def restore_pictures(
     detection: DetectionOptions | None = None,
     *,
     face_parser: FaceParser | None = None,
-    progress: Callable[[int, Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
     time_limit: float | None = None,
@@ -67,9 +64,10 @@ def restore_pictures(
         options: how faces are cut out and put back.
         detection: which faces count.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
-        progress: called with the position of a picture, from 0, and how far it is: before the
-            search, before the first face, after each face and at the end; not in step with other
-            pictures. Only called in the caller's thread, while it waits for an outcome.
+        on_progress: called with how far a picture is: before the search, before the first face,
+            after each face and at the end; not in step with other pictures. Only called in the
+            caller's thread, while it waits for an outcome. (It was `progress` until 0.2, called
+            with the position and the progress; that still works until 0.3.)
         cancelled: asked often, in the caller's thread; true stops the work.
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
         time_limit: seconds for each picture, from when its task is made; it fails with
@@ -78,7 +76,7 @@ def restore_pictures(
     Returns:
         A generator of the outcomes, in the order of the tasks. A picture that fails does not stop
         the others. It raises Cancelled if `cancelled` returned true, and whatever `tasks`,
-        `progress` or `cancelled` raise.
+        `on_progress` or `cancelled` raise.
 
     Raises:
         OptionError: arguments do not fit together.
@@ -92,120 +90,111 @@ def restore_pictures(
     context = RestorationContext(
         restorer, detector, options, detection, face_parser, keep_crops, time_limit
     )
-    works = (PictureWork(position, task, context) for position, task in enumerate(tasks))
-
-    def tell(told: ProgressEvent) -> None:
-        if progress is not None:
-            progress(*told)
-
     callbacks = Callbacks()
     token = CancellationToken(callbacks.guard(cancelled))
-    if benefits_from_threads(restorer.device):
-        return callbacks.generate(_in_threads(works, restorer.device, tell, token))
-    return callbacks.generate(_in_turn(works, tell, token))
+    notify = callbacks.guard(on_progress) or ignore_progress
+    run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
+    return callbacks.generate(run(iter(tasks), context, notify, token))
+
+
+def _works(
+    tasks: Iterator[PictureTask | MakeTask], context: RestorationContext, on_progress: OnProgress
+) -> Iterator[PictureWork]:
+    for position, task in enumerate(tasks):
+        yield PictureWork(position, task, context, on_progress)
 
 
 def _in_turn(
-    works: Iterator[PictureWork], tell: Callable[[ProgressEvent], None], token: CancellationToken
+    tasks: Iterator[PictureTask | MakeTask],
+    context: RestorationContext,
+    on_progress: OnProgress,
+    token: CancellationToken,
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in works:
-        for made in work.prepare(token):
-            if isinstance(made, Progress):
-                tell((work.position, made))
-                continue
+    for work in _works(tasks, context, on_progress):
+        for item in work.prepare(token):
             token.raise_if_cancelled()
-            restore_together([made], token)
-            for news in work.paste(made):
-                if isinstance(news, Outcome):
-                    yield news
-                else:
-                    tell((work.position, news))
+            restore_together([item], token)
+            if (outcome := work.paste(item)) is not None:
+                yield outcome
 
 
 def _in_threads(
-    works: Iterator[PictureWork],
-    device: torch.device,
-    tell: Callable[[ProgressEvent], None],
+    tasks: Iterator[PictureTask | MakeTask],
+    context: RestorationContext,
+    on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which end before the generator does."""
-    between: StageQueue[WorkItem, Event] = StageQueue()
-    device = with_device_index(device)
+    queue: _Queue = StageQueue()
+    device = with_device_index(context.restorer.device)
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(works, between)
+            _prepare_all(_works(tasks, context, queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):
-            _paste_all(between)
+            _paste_all(queue)
 
     threads = [
-        threading.Thread(target=between.run_producer, args=(prepare,), name="gpen-prepare"),
-        threading.Thread(target=between.run_consumer, args=(paste,), name="gpen-paste"),
+        threading.Thread(target=queue.run_producer, args=(prepare,), name="gpen-prepare"),
+        threading.Thread(target=queue.run_consumer, args=(paste,), name="gpen-paste"),
     ]
     # What the caller has loaded onto the device must be there before other streams use it.
     synchronize_stream(device)
     try:
         for thread in threads:
             thread.start()
-        yield from _restore_all(between, tell, token)
+        yield from _restore_all(queue, on_progress, token)
     finally:
-        between.stop()
+        queue.stop()
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
 
 
-def _prepare_all(works: Iterator[PictureWork], between: StageQueue[WorkItem, Event]) -> None:
+def _prepare_all(works: Iterator[PictureWork], queue: _Queue) -> None:
     room = 1
     for work in works:
-        for made in work.prepare(between.stopped):
-            if isinstance(made, Progress):
-                between.tell((work.position, made))
-                continue
-            if made.face is not None:
-                room = made.face.restorer.batch_size
-            between.put(made, room)
+        for item in work.prepare(queue.stopped):
+            if item.face is not None:
+                room = item.face.restorer.batch_size
+            queue.put(item, room)
 
 
-def _paste_all(between: StageQueue[WorkItem, Event]) -> None:
-    while (batch := between.get_batch()) is not None:
+def _paste_all(queue: _Queue) -> None:
+    while (batch := queue.get_batch()) is not None:
         while batch:
-            piece = batch.pop(0)
-            for news in piece.work.paste(piece):
-                position = piece.work.position
-                between.tell(news if isinstance(news, Outcome) else (position, news))
+            item = batch.pop(0)
+            if (outcome := item.work.paste(item)) is not None:
+                queue.deliver(outcome)
 
 
 def _restore_all(
-    between: StageQueue[WorkItem, Event],
-    tell: Callable[[ProgressEvent], None],
-    token: CancellationToken,
+    queue: _Queue, on_progress: OnProgress, token: CancellationToken
 ) -> Generator[Outcome]:
-    """The caller's part: tells news, runs the network, waits for what comes first."""
+    """The caller's part: reports progress, runs the network, waits for what comes first."""
     restored: list[WorkItem] = []
-    while not between.is_done():
+    while not queue.is_done():
         token.raise_if_cancelled()
-        news = between.news()
-        if isinstance(news, Outcome):
-            yield news
-        elif news is not None:
-            record_stream_use(news[1].crop)
-            tell(news)
-        elif restored and between.forward(restored):
+        if (progress := queue.poll_event()) is not None:
+            record_stream_use(progress.crop)
+            on_progress(progress)
+        elif (outcome := queue.poll_result()) is not None:
+            yield outcome
+        elif restored and queue.forward(restored):
             restored = []
-        elif not restored and (batch := between.take_batch(_fits)):
+        elif not restored and (batch := queue.take_batch(_fits)):
             restore_together(batch, token)
             restored = batch
         else:
-            between.wait(bool(restored), _POLL_SECONDS)
+            queue.wait(bool(restored), _POLL_SECONDS)
 
 
-def _fits(batch: list[WorkItem], piece: WorkItem) -> bool:
-    """Whether a piece can be restored together with those before it."""
+def _fits(batch: list[WorkItem], item: WorkItem) -> bool:
+    """Whether an item can be restored together with those before it."""
     faces = [each.face for each in batch if each.face is not None]
-    if piece.face is None or not faces:
+    if item.face is None or not faces:
         return True
-    return piece.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.batch_size
+    return item.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.batch_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -23,9 +23,14 @@ def warn_of_renaming(old: str, new: str) -> None:
 
 
 def renamed_keyword(
-    old: str, new: str
+    old: str, new: str, adapt: Callable[[Any], Any] | None = None
 ) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
     """A decorator that lets a function be called with the old name of a keyword argument.
+
+    Args:
+        old: the name of before.
+        new: the name of now.
+        adapt: makes the value of now from one of before that is not None; None if they are equal.
 
     Raises:
         TypeError: by the function decorated, if it is called with both names.
@@ -38,7 +43,8 @@ def renamed_keyword(
                 if new in kwargs:
                     raise TypeError(f"{function.__name__}() got both {old} and {new}")
                 warn_of_renaming(f"{old}= of {function.__name__}", f"{new}=")
-                kwargs[new] = kwargs.pop(old)
+                value = kwargs.pop(old)
+                kwargs[new] = value if adapt is None or value is None else adapt(value)
             return function(*args, **kwargs)
 
         return with_old_name

@@ -1,8 +1,9 @@
 """Handing work from thread to thread: bounded, in order, and never waiting for one that has gone.
 
 Three roles pass pieces of work on. A first thread makes them, the caller works on several together,
-and a last thread finishes them. Both threads have news for the caller. The caller alone never waits
-for room, but for whatever it can do next.
+and a last thread finishes them, which gives results. Both threads have events for the caller, which
+gets an event before the results and pieces that follow it. The caller alone never waits for room,
+but for whatever it can do next.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Event = TypeVar("Event")
+Result = TypeVar("Result")
 
 
 class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
     """The caller has no use any more for what a thread does."""
 
 
-class StageQueue(Generic[Item, Event]):
+class StageQueue(Generic[Item, Event, Result]):
     """What lies between the three roles."""
 
     def __init__(self) -> None:
@@ -30,7 +32,8 @@ class StageQueue(Generic[Item, Event]):
         self._worked_on: list[Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
-        self._news: deque[Event] = deque()
+        self._events: deque[Event] = deque()
+        self._results: deque[Result] = deque()
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -40,10 +43,10 @@ class StageQueue(Generic[Item, Event]):
         """Whether a thread should end."""
         return self._stopped
 
-    def tell(self, news: Event) -> None:
-        """News for the caller; never waits, as a thread has few of them for each piece."""
+    def emit(self, event: Event) -> None:
+        """Hands an event to the caller; never waits, as there are few of them for each piece."""
         with self._changed:
-            self._news.append(news)
+            self._events.append(event)
             self._changed.notify_all()
 
     # Of the first thread.
@@ -91,6 +94,12 @@ class StageQueue(Generic[Item, Event]):
             self._changed.notify_all()
             return None if self._stopped else batch
 
+    def deliver(self, result: Result) -> None:
+        """Hands a result to the caller; never waits."""
+        with self._changed:
+            self._results.append(result)
+            self._changed.notify_all()
+
     # Of the caller.
 
     def wait(self, holding: bool, seconds: float) -> None:
@@ -102,7 +111,7 @@ class StageQueue(Generic[Item, Event]):
         """
 
         def something() -> bool:
-            if self._news or self._finished_all:
+            if self._events or self._results or self._finished_all:
                 return True
             if holding:
                 return self._worked_on is None
@@ -111,34 +120,42 @@ class StageQueue(Generic[Item, Event]):
         with self._changed:
             self._changed.wait_for(something, seconds)
 
-    def news(self) -> Event | None:
-        """The oldest news that the caller does not know."""
+    def poll_event(self) -> Event | None:
+        """The oldest event that the caller does not know."""
         with self._changed:
-            return self._news.popleft() if self._news else None
+            return self._events.popleft() if self._events else None
+
+    def poll_result(self) -> Result | None:
+        """The oldest result that the caller does not have; none while there are events."""
+        with self._changed:
+            return self._results.popleft() if self._results and not self._events else None
 
     def is_done(self) -> bool:
-        """Whether all is finished and told.
+        """Whether all is finished and the caller has every event and result.
 
         Raises:
             BaseException: what a thread has failed with.
         """
         with self._changed:
-            if self._news or not self._finished_all:
+            if self._events or self._results or not self._finished_all:
                 return False
             if self._failure is not None:
                 raise self._failure
             return True
 
     def take_batch(self, fits: Callable[[list[Item], Item], bool]) -> list[Item]:
-        """Takes the pieces that are there and can be worked on together; none while there are news.
+        """Takes the pieces that are there and can be worked on together.
+
+        None while there are events or results.
 
         Args:
             fits: whether a piece may join those before it.
         """
         batch: list[Item] = []
         with self._changed:
-            # News of a piece come before it, and are to be known before it is worked on.
-            while not self._news and self._made and (not batch or fits(batch, self._made[0])):
+            # Events of a piece come before it, and are to be known before it is worked on.
+            waiting = bool(self._events or self._results)
+            while not waiting and self._made and (not batch or fits(batch, self._made[0])):
                 batch.append(self._made.popleft())
             if not batch and not self._made and self._made_all:
                 self._worked_on_all = True

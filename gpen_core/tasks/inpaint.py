@@ -6,7 +6,7 @@ As in GPEN's own program the masked pixels are painted white before the network 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.out_of_memory import with_cpu_fallback
+from ..runtime.progress import OnProgress, Progress, from_counts
+from ..runtime.renaming import renamed_keyword
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
 from .report import TaskResult, result_of
 from .square import back_in_picture, fit_square
@@ -83,6 +85,7 @@ def inpaint_aligned(
     return result_of("inpainting", result, restorer, (time.perf_counter() - began) * 1000)
 
 
+@renamed_keyword("progress", "on_progress", from_counts)
 def inpaint_picture(
     pixels: NDArray[Any],
     mask: NDArray[Any],
@@ -93,7 +96,7 @@ def inpaint_picture(
     *,
     faces: Sequence[Face] | None = None,
     feather: int = DEFAULT_FEATHER,
-    progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
 ) -> TaskResult:
     """Fills masked parts of the faces of a picture; what is masked beside the faces is noted.
@@ -108,7 +111,7 @@ def inpaint_picture(
         detection: which faces are found.
         faces: faces of this picture found elsewhere, in place of detection.
         feather: width in pixels of the soft edge, which lies within the mask.
-        progress: called with the faces done and the faces to do.
+        on_progress: called before each face.
         cancelled: asked often; true stops the work.
 
     Returns:
@@ -145,8 +148,8 @@ def inpaint_picture(
     canvas = Canvas(pixels, places, options.strength, options.feather, weight)
     source = painted(pixels, hole)
     for index, (face, alignment) in enumerate(chosen):
-        if progress is not None:
-            progress(index, len(chosen))
+        if on_progress is not None:
+            on_progress(Progress("filling faces", index, len(chosen)))
         started = time.perf_counter()
         crop = cut_out(source, alignment, restorer.device, notes)
         _paste(canvas, index, restorer.restore(crop, cancelled), notes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import without_autocast
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
+from ..runtime.progress import OnProgress, Progress, from_counts
+from ..runtime.renaming import renamed_keyword
 from .enlarged import TO_ENLARGE, Enlarged, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
@@ -81,12 +83,13 @@ class Upscaler:
         """Side in pixels of what the network sees at once."""
         return self._way.tile
 
+    @renamed_keyword("progress", "on_progress", from_counts)
     def upscale(
         self,
         pixels: NDArray[Any],
         factor: float | None = None,
         *,
-        progress: Callable[[int, int], None] | None = None,
+        on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Enlarged:
@@ -98,7 +101,7 @@ class Upscaler:
         Args:
             pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
             factor: how much larger, 1 to 16; None for the network's own factor.
-            progress: called with the number of tiles done and of all tiles.
+            on_progress: called after each tile.
             cancelled: asked before each tile; true stops the work.
             max_pixels: a larger result is refused before the work starts.
 
@@ -115,7 +118,7 @@ class Upscaler:
         if wanted > self.scale:
             reached = (pixels.shape[0] * self.scale, pixels.shape[1] * self.scale)
         callbacks = Callbacks()
-        told, asked = callbacks.guard(progress), callbacks.guard(cancelled)
+        told, asked = callbacks.guard(on_progress), callbacks.guard(cancelled)
         with self._lock:
             result = callbacks.run(lambda: self._upscale(pixels, reached, told, asked))
             notes = list(self.notes)
@@ -129,7 +132,7 @@ class Upscaler:
         self,
         pixels: NDArray[Any],
         size: tuple[int, int],
-        progress: Callable[[int, int], None] | None,
+        on_progress: OnProgress | None,
         cancelled: CancelCheck | None,
     ) -> NDArray[Any]:
         """Tries one way after the other; returns the picture in `size` (height, width)."""
@@ -138,7 +141,7 @@ class Upscaler:
         while True:
             rows = Rows(source, size, pixels.dtype)
             try:
-                for band in self._bands(pixels, progress, cancelled):
+                for band in self._bands(pixels, on_progress, cancelled):
                     rows.add(band)
             except Exception as error:
                 step = self._after(error)
@@ -152,7 +155,7 @@ class Upscaler:
     def _bands(
         self,
         pixels: NDArray[Any],
-        progress: Callable[[int, int], None] | None,
+        on_progress: OnProgress | None,
         cancelled: CancelCheck | None,
     ) -> Iterator[NDArray[np.float32]]:
         """The picture at the network's scale, in bands (h, width, 3) from the top."""
@@ -165,8 +168,8 @@ class Upscaler:
                 raise_if_cancelled(cancelled, "the enlargement was cancelled")
                 self._add_tile(band, pixels, rows, columns)
                 done += 1
-                if progress is not None:
-                    progress(done, len(down) * len(across))
+                if on_progress is not None:
+                    on_progress(Progress("enlarging", done, len(down) * len(across)))
             band[: len(carried)] += carried
             following = down[index + 1].begin if index + 1 < len(down) else rows.end
             finished = (following - rows.begin) * self.scale

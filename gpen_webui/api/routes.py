@@ -149,7 +149,7 @@ def restore(wish: RestoreRequest) -> Work:
                 detection,
                 model,
                 detector,
-                tell=show_as_job,
+                on_progress=show_as_job,
                 cancelled=stop_or_late,
             )
         mask = encode(Image.fromarray(to_dtype(result.mask, np.uint8))) if return_mask else None

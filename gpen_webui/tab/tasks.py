@@ -18,7 +18,7 @@ from gpen_core.tasks.segmentation import synthesize_face
 from .. import host
 from ..entry_options import detection_options, restoration_options
 from ..saving import save_picture
-from ..service import SERVICE
+from ..service import SERVICE, show_steps
 from .results import Done
 from .sources import Source
 from .task_modes import COLORIZE, INPAINT, SYNTHESIZE, Mode
@@ -85,7 +85,7 @@ def _inpaint(pixels: NDArray[Any], wishes: dict[str, Any]) -> TaskResult:
                 feather=wishes["feather"],
             ),
             detection_options(wishes["confidence"], wishes["minimum"], wishes["maximum"]),
-            progress=host.show_steps,
+            on_progress=show_steps,
             cancelled=host.interrupted,
         )
 

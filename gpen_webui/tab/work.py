@@ -167,7 +167,7 @@ def _restore_one(source: Source, wishes: dict[str, Any]) -> Done:
         wishes["model"],
         wishes["detector"],
         background=_enlarged(source.picture, wishes["upscaler"], wishes["scale"]),
-        tell=show_as_job,
+        on_progress=show_as_job,
     )
     done = pictures.as_grey(result.pixels) if source.picture.grey else result.pixels
     report = result.report

@@ -17,9 +17,9 @@ from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import PictureTask
-from ...gpen_core.restoration.results import Progress
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
+from ...gpen_core.runtime.progress import OnProgress, Progress
 from . import host
 from .model_tasks import require_task
 from .pictures import (
@@ -81,7 +81,7 @@ class Job:
             self.detector,
             self.options,
             self.detection,
-            progress=self._watch(images.shape[0]),
+            on_progress=self._watch(images.shape[0]),
             cancelled=host.cancelled,
             keep_crops=False,
         )
@@ -94,19 +94,20 @@ class Job:
                 self.reports.append(restored.report.to_dict() | {"detector": name})
         return host.as_output(result), host.as_output(covered)
 
-    def _watch(self, count: int) -> Callable[[int, Progress], None]:
+    def _watch(self, count: int) -> OnProgress:
         """What moves the bar, keeps crops, and loads the model before each picture with faces."""
         bar = host.Bar(count * _PARTS)
 
-        def watch(index: int, progress: Progress) -> None:
+        def watch(progress: Progress) -> None:
             if progress.crop is not None:
-                bar.show(index * _PARTS + _PARTS * progress.done // progress.total, progress.crop)
+                done = progress.position * _PARTS + _PARTS * progress.done // progress.total
+                bar.show(done, progress.crop)
                 if self.keep is not None:
                     self.keep(progress.crop)
             elif progress.stage == "restoring faces" and progress.total:
                 host.load(self.model)
             elif progress.stage == "done" and not progress.total:
-                bar.show((index + 1) * _PARTS)
+                bar.show((progress.position + 1) * _PARTS)
 
         return watch
 

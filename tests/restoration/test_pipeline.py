@@ -190,7 +190,7 @@ def test_a_limit_keeps_pixels(photo, face):
 def test_progress_counts_faces_and_shows_them(photo, face, passthrough):
     told = []
     faces = number_faces([face, moved(face, 180, 120)])
-    restore_picture(photo, passthrough, faces=faces, progress=told.append)
+    restore_picture(photo, passthrough, faces=faces, on_progress=told.append)
     assert [(p.stage, p.done, p.total) for p in told] == [
         ("restoring faces", 0, 2),
         ("restoring faces", 1, 2),
@@ -458,7 +458,7 @@ class TestFacesThatStayAsTheyAre:
         limit[0, 0] = 1
         steps = []
         result = restore_picture(
-            photo, passthrough, faces=[face], limit=limit, progress=steps.append
+            photo, passthrough, faces=[face], limit=limit, on_progress=steps.append
         )
         assert result.report.summary() == "restored 0 of 1 face (1 outside the mask)"
         assert result.crops == ()

@@ -24,7 +24,6 @@ from gpen_core.restoration import stream
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.plan import PictureTask
-from gpen_core.restoration.results import Outcome
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory
@@ -124,7 +123,12 @@ def patient(threaded, monkeypatch):
     def take_batch(self, fits, original=StageQueue.take_batch):
         with self._changed:
             ready = self._changed.wait_for(
-                lambda: self._news or self._made_all or (room and len(self._made) >= room[0]),
+                lambda: (
+                    self._events
+                    or self._results
+                    or self._made_all
+                    or (room and len(self._made) >= room[0])
+                ),
                 timeout=30,
             )
         assert ready
@@ -526,7 +530,7 @@ class TestStopping:
         finder = Finder(switch.throw if role == "detect" else lambda: None)
         outcomes = restore_pictures(
             *([make] * 50, network, finder),
-            progress=switch.throw if role == "progress" else None,
+            on_progress=switch.throw if role == "progress" else None,
             cancelled=switch,
         )
         assert len(before(Cancelled if error is None else LookupError, outcomes)) < 50
@@ -535,11 +539,11 @@ class TestStopping:
 
     @pytest.mark.parametrize("stage", ["detecting faces", "restoring faces", "done"])
     def test_what_progress_raises_comes_out(self, mode, stage):
-        def progress(position, step):
-            if position == 1 and step.stage == stage:
+        def progress(step):
+            if step.position == 1 and step.stage == stage:
                 raise LookupError("the host stops")
 
-        outcomes = restore_pictures(tasks(1, 1, 1), Fake(), Finder(), progress=progress)
+        outcomes = restore_pictures(tasks(1, 1, 1), Fake(), Finder(), on_progress=progress)
         assert 1 not in before(LookupError, outcomes)
         assert not alive()
 
@@ -587,7 +591,7 @@ class TestCallersThread:
         list(
             restore_pictures(
                 *(tasks(1, 1), network, finder),
-                progress=lambda *_: told.add(threading.current_thread()),
+                on_progress=lambda _: told.add(threading.current_thread()),
             )
         )
         assert told == network.threads == {here}
@@ -599,32 +603,50 @@ class TestCallersThread:
         list(
             restore_pictures(
                 *(tasks(2, 0, 1), Fake(batch_size), Finder()),
-                progress=lambda position, step: told.append((position, step)),
+                on_progress=told.append,
             )
         )
         for position, count in enumerate((2, 0, 1)):
-            steps = [(s.stage, s.done, s.total) for p, s in told if p == position]
+            steps = [(s.stage, s.done, s.total) for s in told if s.position == position]
             assert steps == [
                 ("detecting faces", 0, 0),
                 *(("restoring faces", done, count) for done in range(count + 1)),
                 ("done", count, count),
             ]
-        crops = [step.crop for _, step in told if step.crop is not None]
+        crops = [step.crop for step in told if step.crop is not None]
         assert [tuple(crop.shape) for crop in crops] == [(3, SIZE, SIZE)] * 3
+
+    def test_a_progress_callback_of_before_still_works(self):
+        """It was called `progress`, and of many pictures it got the position first."""
+        many, one = [], []
+        with pytest.warns(DeprecationWarning, match="progress= of restore_pictures is now on_"):
+            outcomes = restore_pictures(
+                *(tasks(1, 0), Fake(), Finder()),
+                progress=lambda position, step: many.append((position, step.stage)),
+            )
+        list(outcomes)
+        assert [stage for position, stage in many if position == 1] == [
+            *("detecting faces", "restoring faces", "done"),
+        ]
+        with pytest.warns(DeprecationWarning, match="progress= of restore_picture is now on_"):
+            restore_picture(picture(1), Fake(), Finder(), progress=one.append)
+        assert [step.done for step in one] == [0, 0, 1, 1]
 
     def test_a_picture_is_announced_before_its_first_face_is_restored(self, mode):
         """Hosts load the model then."""
         announced, restored = [], []
 
-        def progress(position, step):
+        def progress(step):
             if step.stage == "restoring faces" and step.done == 0:
-                announced.append(position)
+                announced.append(step.position)
 
         def before(crops):
             restored.extend(crops)
             assert len(announced) >= len(restored)
 
-        outcomes = restore_pictures(tasks(*[1] * 20), Fake(3, before), Finder(), progress=progress)
+        outcomes = restore_pictures(
+            tasks(*[1] * 20), Fake(3, before), Finder(), on_progress=progress
+        )
         assert all(outcome.failure is None for outcome in outcomes)
         assert len(restored) == 20
 
@@ -712,17 +734,17 @@ class TestStreams:
             tell("hands on")
             return original(self, batch)
 
-        def news(self, news, original=StageQueue.tell):
-            if not isinstance(news, Outcome) and news[1].crop is not None:
+        def emit(self, event, original=StageQueue.emit):
+            if event.crop is not None:
                 tell("hands on")
-            original(self, news)
+            original(self, event)
 
         monkeypatch.setattr(stream, "role_stream", streams)
         for module in (stream, face_work, picture_work):
             monkeypatch.setattr(module, "synchronize_stream", lambda device: tell("waits"))
         monkeypatch.setattr(StageQueue, "put", put)
         monkeypatch.setattr(StageQueue, "forward", forward)
-        monkeypatch.setattr(StageQueue, "tell", news)
+        monkeypatch.setattr(StageQueue, "emit", emit)
         return told
 
     def test_what_is_handed_on_is_complete(self, events):

@@ -180,7 +180,7 @@ def test_a_run_of_onnxruntime_is_stopped(onnx_model, monkeypatch, n, error):
     assert (onnx_model.restore(crop()) - crop()).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("which", ["progress", "cancelled"])
+@pytest.mark.parametrize("which", ["on_progress", "cancelled"])
 def test_an_upscaler_goes_on_with_its_tiles(which):
     class Twice(torch.nn.Module):
         def forward(self, x):
@@ -238,7 +238,7 @@ def test_a_stream_of_pictures(detector, photo, monkeypatch, threads, error):
         assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("which", ["progress", "cancelled"])
+@pytest.mark.parametrize("which", ["on_progress", "cancelled"])
 def test_one_picture(detector, photo, which):
     made, faces = restorer(), detect_faces(detector, photo)
 

@@ -37,7 +37,7 @@ def finish(between):
     """The caller's part when there is nothing to do: all that is told, until the end."""
     told, held = [], []
     while not between.is_done():
-        news = between.news()
+        news = between.poll_event()
         if news is not None:
             told.append(news)
         elif held and between.forward(held):
@@ -57,7 +57,7 @@ def test_pieces_pass_in_order(between, start):
     def end():
         while (batch := between.get_batch()) is not None:
             for number in batch:
-                between.tell(number)
+                between.emit(number)
 
     start(between.run_producer, make)
     start(between.run_consumer, end)
@@ -92,11 +92,29 @@ def test_only_what_fits_is_taken_together(between):
     assert taken == [[1, 3, 5], [6, 8], [9], []]
 
 
-def test_news_come_before_the_pieces_that_follow_them(between):
-    between.tell("of the piece")
+def test_events_come_before_the_results_that_follow_them(between):
+    between.emit("of the result")
+    between.deliver("the result")
+    between.emit("of the next")
+    assert between.poll_result() is None
+    assert [between.poll_event(), between.poll_event()] == ["of the result", "of the next"]
+    assert between.take_batch(any_fit) == []
+    assert between.poll_result() == "the result"
+    assert between.poll_result() is None
+
+
+def test_it_is_not_done_before_the_caller_has_every_result(between, start):
+    start(between.run_consumer, lambda: between.deliver("the result")).join(30)
+    assert not between.is_done()
+    assert between.poll_result() == "the result"
+    assert between.is_done()
+
+
+def test_events_come_before_the_pieces_that_follow_them(between):
+    between.emit("of the piece")
     between.put("the piece", 1)
     assert between.take_batch(any_fit) == []
-    assert between.news() == "of the piece"
+    assert between.poll_event() == "of the piece"
     assert between.take_batch(any_fit) == ["the piece"]
 
 
@@ -130,13 +148,13 @@ def test_what_the_first_thread_raises_comes_after_its_pieces(between, start, err
 
     def end():
         while (batch := between.get_batch()) is not None:
-            between.tell(batch)
+            between.emit(batch)
 
     start(between.run_producer, make)
     start(between.run_consumer, end)
     seen = []
-    original = between.news
-    between.news = lambda: seen.append(original()) or seen[-1]
+    original = between.poll_event
+    between.poll_event = lambda: seen.append(original()) or seen[-1]
     with pytest.raises(type(error)):
         finish(between)
     assert [1] in seen

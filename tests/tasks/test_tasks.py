@@ -299,6 +299,16 @@ class TestInpaintPicture:
         with pytest.raises(ImageError, match=r"no face lies under the mask \(faces .*: 1\)"):
             inpaint_picture(photo(200, 300), mask, Fake(), faces=[face_at(10, 10, 64)])
 
+    def test_a_progress_callback_of_before_gets_two_counts(self):
+        told = []
+        with pytest.warns(DeprecationWarning, match="progress= of inpaint_picture is now on_"):
+            inpaint_picture(
+                *(photo(120, 180), box(120, 180, 20, 70, 40, 80), Fake()),
+                faces=[face_at(10, 30, 64)],
+                progress=lambda done, total: told.append((done, total)),
+            )
+        assert told == [(0, 1)]
+
     def test_faces_or_a_detector_are_needed(self):
         with pytest.raises(OptionError, match="needs a detector"):
             inpaint_picture(photo(64, 64), box(64, 64, 0, 0, 9, 9), Fake())
@@ -314,9 +324,9 @@ class TestInpaintPicture:
             mask,
             load("random"),
             load_detector("embedded"),
-            progress=lambda done, total: told.append((done, total)),
+            on_progress=told.append,
         )
-        assert told == [(0, 1)]
+        assert [(step.stage, step.done, step.total) for step in told] == [("filling faces", 0, 1)]
         assert np.array_equal(result.pixels[~mask], picture[~mask])
         assert (result.pixels[mask] != picture[mask]).any(axis=1).mean() > 0.9
 

@@ -218,10 +218,17 @@ class TestTiles:
         whole, tiled = small(upscaler, 1024), small(upscaler)
         told = []
         a = whole.upscale(photo).pixels.astype(int)
-        b = tiled.upscale(photo, progress=lambda *done: told.append(done)).pixels.astype(int)
+        b = tiled.upscale(photo, on_progress=told.append).pixels.astype(int)
         assert np.abs(a - b).max() <= 1
-        assert told[-1] == (len(told), len(told))
+        assert {step.stage for step in told} == {"enlarging"}
+        assert (told[-1].done, told[-1].total) == (len(told), len(told))
         assert len(told) > 20
+
+    def test_a_progress_callback_of_before_gets_two_counts(self, photo):
+        told = []
+        with pytest.warns(DeprecationWarning, match="progress= of upscale is now on_progress="):
+            repeating(3).upscale(photo, progress=lambda done, total: told.append((done, total)))
+        assert told[-1] == (len(told), len(told))
 
     @pytest.mark.parametrize("length", [1, 127, 128, 129, 200, 1000, 4001])
     @pytest.mark.parametrize("scale", [2, 4])

@@ -24,11 +24,12 @@ from ...images.writing import write_picture
 from ...network.published import PUBLISHED
 from ...network.synthetic_weights import detail_state
 from ...restoration.pipeline import restore_picture
-from ...restoration.results import Progress, RestoredCrop, RestoredPicture
+from ...restoration.results import RestoredCrop, RestoredPicture
 from ...restorers.load import load_restorer
 from ...restorers.protocol import Restorer
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device
+from ...runtime.progress import Progress
 from ..arguments import ModelArguments, add_model, add_overwrite, parsed
 from ..console import Console
 from ..loaders import installed_model, load_named_restorer
@@ -110,10 +111,10 @@ def _restore(
     """The restored picture, and the seconds that it took."""
 
     def show(progress: Progress) -> None:
-        console.progress(progress.stage, progress.done / max(progress.total, 1))
+        console.progress(progress.stage, progress.part)
 
     began = time.perf_counter()
-    result = restore_picture(picture.pixels, restorer, detector, progress=show)
+    result = restore_picture(picture.pixels, restorer, detector, on_progress=show)
     return result, time.perf_counter() - began
 
 

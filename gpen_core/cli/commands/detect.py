@@ -18,9 +18,10 @@ from ...images.writing import write_picture
 from ...model_files.folders import model_folders
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device
+from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
 from ..arguments import InputArguments, add_device, add_inputs, parsed
-from ..batch import ShowProgress, process_all
+from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, add_detection, add_time_limit
 from ..targets import Target
@@ -48,8 +49,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     folders = model_folders(arguments.models).searched("detection")
     detector = load_detector(detection.detector, folders, choose_device(arguments.device))
 
-    def work(target: Target, show: ShowProgress) -> str:
-        show("searching", 0.0)
+    def work(target: Target, show: OnProgress) -> str:
+        show(Progress("detecting faces"))
         found = _detect(target, detector, options, TimeLimit(time_limit), inputs.overwrite)
         return number_of_faces(len(found.faces)) + besides(found.left_out)
 

@@ -18,11 +18,12 @@ from ...images.reading import read_picture
 from ...images.writing import check_writable
 from ...restoration.options import RestorationOptions
 from ...restorers.protocol import Restorer
+from ...runtime.progress import OnProgress, Progress
 from ...tasks.hole import DEFAULT_FEATHER
 from ...tasks.inpaint import inpaint_aligned, inpaint_picture
 from ...tasks.report import TaskResult
 from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
-from ..batch import ShowProgress, process_all
+from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
@@ -86,10 +87,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         detector = load_detector(detection.detector, folders, restorer.device)
     painter = _Inpainter(mask, restorer, detector, options, detection.options(), arguments.feather)
 
-    def work(target: Target, show: ShowProgress) -> str:
+    def work(target: Target, show: OnProgress) -> str:
         picture = read_picture(target.source)
         check_writable(target.output, picture)
-        show("filling", 0.0)
+        show(Progress("filling faces"))
         result = painter.fill(picture.pixels, show)
         write_result(target, picture, result, output, arguments.overwrite)
         return own_notes(result, restorer)
@@ -127,7 +128,7 @@ class _Inpainter:
     detection: DetectionOptions
     feather: int
 
-    def fill(self, pixels: NDArray[Any], show: ShowProgress) -> TaskResult:
+    def fill(self, pixels: NDArray[Any], show: OnProgress) -> TaskResult:
         """Fills it, and shows how far it is."""
         if self.detector is None:
             return inpaint_aligned(pixels, self.mask, self.restorer, self.feather)
@@ -139,7 +140,7 @@ class _Inpainter:
             self.options,
             self.detection,
             feather=self.feather,
-            progress=lambda done, total: show(f"filling face {done + 1} of {total}", done / total),
+            on_progress=show,
         )
 
 

@@ -23,11 +23,12 @@ from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
 from ...restoration.plan import PictureTask
 from ...restoration.report import Report
-from ...restoration.results import Outcome, Progress
+from ...restoration.results import Outcome
 from ...restoration.stream import restore_pictures
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.cancellation import CancelCheck
 from ...runtime.devices import benefits_from_threads
+from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
 from ...upscaling.enlarged import enlarged_size
 from ..arguments import (
@@ -39,7 +40,7 @@ from ..arguments import (
     add_output,
     parsed,
 )
-from ..batch import Job, ShowProgress, process_all, run_jobs, write_in_background
+from ..batch import Job, process_all, run_jobs, write_in_background
 from ..console import Console
 from ..face_arguments import (
     DetectionArguments,
@@ -150,10 +151,10 @@ class _Crops:
         self._limit = partial(TimeLimit, given.time_limit)
         self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
-    def restore(self, target: Target, show: ShowProgress) -> str:
+    def restore(self, target: Target, show: OnProgress) -> str:
         """Restores one crop."""
         picture = read_picture(target.source)
-        show("restoring", 0.0)
+        show(Progress("restoring faces"))
         with self._limit().watching() as stop:
             pixels = restore_aligned(picture.pixels, self._restorer, stop)
         make_folder(target.output.parent)
@@ -182,12 +183,12 @@ class _Photos:
             given.detection.detector, folders.searched("detection"), device
         )
 
-    def jobs(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+    def jobs(self, targets: Sequence[Target], shows: Sequence[OnProgress]) -> Generator[Job]:
         """Restores the pictures; the job of each writes the result."""
         jobs = self._restored(targets, shows)
         return write_in_background(jobs) if benefits_from_threads(self._restorer.device) else jobs
 
-    def _restored(self, targets: Sequence[Target], shows: Sequence[ShowProgress]) -> Generator[Job]:
+    def _restored(self, targets: Sequence[Target], shows: Sequence[OnProgress]) -> Generator[Job]:
         photos: dict[int, _Photo] = {}
 
         def tasks() -> Iterator[MakeTask]:
@@ -202,7 +203,7 @@ class _Photos:
             self._restoration,
             self._detection,
             face_parser=self._parser,
-            progress=lambda position, progress: photos[position].watch(progress),
+            on_progress=lambda progress: photos[progress.position].watch(progress),
             keep_crops=False,
             time_limit=self._given.time_limit,
         )
@@ -216,7 +217,7 @@ class _Photo:
     """One picture, from its file to the files that are written."""
 
     def __init__(
-        self, target: Target, show: ShowProgress, given: _Arguments, upscale: Upscale | None
+        self, target: Target, show: OnProgress, given: _Arguments, upscale: Upscale | None
     ) -> None:
         self._target = target
         self._show = show
@@ -226,7 +227,7 @@ class _Photo:
 
     def read(self, cancelled: CancelCheck) -> PictureTask:
         """Reads the picture, and enlarges it if asked to."""
-        self._show("reading", 0.0)
+        self._show(Progress("reading"))
         self._picture = read_picture(self._target.source)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
         check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
@@ -237,7 +238,7 @@ class _Photo:
 
     def watch(self, progress: Progress) -> None:
         """Shows the progress, and keeps the crops if they are to be written."""
-        self._show(_describe(progress), progress.done / max(progress.total, 1))
+        self._show(progress)
         # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
         if progress.crop is not None and self._given.save_crops:
             crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
@@ -262,9 +263,3 @@ class _Photo:
         for face, crop in zip(restored_faces, self._crops, strict=True):
             path = self._target.beside(CROPS.replace("*", str(face.index)))
             write_picture(path, Picture(crop, icc_profile=restored.icc_profile), overwrite)
-
-
-def _describe(progress: Progress) -> str:
-    if progress.total and progress.done < progress.total:
-        return f"restoring face {progress.done + 1} of {progress.total}"
-    return progress.stage if progress.stage != "done" else "writing"
