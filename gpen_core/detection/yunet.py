@@ -19,7 +19,8 @@ from ..faces.face import Face, landmarks_from_array
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.optional_packages import require
 from .boxes import merge_duplicates, overlap
-from .detector import CANCELLED, DetectionOptions, Pixels
+from .detector import CANCELLED, Pixels
+from .options import DetectionOptions
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels
 from .weight_files import YUNET_FILE
 
