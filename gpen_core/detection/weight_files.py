@@ -11,6 +11,8 @@ from ..model_files.folders import in_words
 
 RETINAFACE_FILES = ("detection_Resnet50_Final.pth", "RetinaFace-R50.pth")
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+EMBEDDED_FILE = Path(__file__).parent / "mtcnn" / "mtcnn.safetensors"
+"""Comes with this package."""
 
 _YUNET_NAME = re.compile(r"face_detection_yunet_(20\d\d)[a-z]{3}\.onnx")
 _YUNET_FIRST_YEAR = 2023

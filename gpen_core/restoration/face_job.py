@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..compositing.canvas import Canvas
-from ..compositing.colour_match import match_low_frequencies
+from ..compositing.colour_match import match_colour
 from ..compositing.face_parsing import FaceParser
+from ..compositing.masks import MASKS
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
 from ..runtime.cuda_transfers import synchronize_stream
@@ -46,11 +47,12 @@ class FaceWork:
         """Pastes the face of the canvas's `index`; returns its crop in the colour pasted."""
 
         def paste(device: torch.device) -> Tensor:
-            pasted = restored.to(device)
-            if self.options.colour == "lowfreq":
+            def original() -> Tensor:
                 same = self.base is self.pixels
                 around = crop if same else cut_out(self.base, place, crop.device, self.notes)
-                pasted = match_low_frequencies(pasted, around.to(device))
+                return around.to(device)
+
+            pasted = match_colour(self.options.colour, restored.to(device), original)
             self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
@@ -67,7 +69,7 @@ class FaceWork:
     def _parsed(self, index: int, restored: Tensor) -> Tensor | None:
         """The parse mask of a restored crop; None without one."""
         parser = self.parser
-        if parser is None or self.options.mask != "parse":
+        if parser is None or not MASKS[self.options.mask].needs_parser:
             return None
 
         def parse(device: torch.device) -> Tensor:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..compositing.canvas import Canvas
 from ..compositing.face_parsing import FaceParser
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces
+from ..detection.detector import Detector, FoundFaces
+from ..detection.options import DetectionOptions
 from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from ..geometry.resizing import Enlargement, enlargement
@@ -111,7 +112,9 @@ def plan_picture(task: PictureTask, found: FoundFaces, context: RestorationConte
         else:
             chosen.append(_planned(face, alignment, factor, restorer))
     places = [each.place for each in chosen]
-    canvas = Canvas(base, places, options.strength, options.feather, task.limit)
+    canvas = Canvas(
+        base, places, options.strength, options.feather, task.limit, options.feather_shape
+    )
     work = FaceWork(pixels, base, options, context.parser, canvas)
     return Plan(found, chosen, left_out, work, upscaler, told)
 

@@ -12,7 +12,9 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 
 from ..compositing.face_parsing import FaceParser
-from ..detection.detector import DetectionOptions, Detector
+from ..compositing.masks import MASKS
+from ..detection.detector import Detector
+from ..detection.options import DetectionOptions
 from ..errors import OptionError
 from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
@@ -82,7 +84,7 @@ def restore_pictures(
         OptionError: arguments do not fit together.
     """
     options = options or RestorationOptions()
-    if options.mask == "parse" and face_parser is None:
+    if MASKS[options.mask].needs_parser and face_parser is None:
         raise OptionError(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )

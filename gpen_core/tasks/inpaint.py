@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from ..detection.detector import Detector, FoundFaces, search_faces
+from ..detection.options import DetectionOptions
 from ..errors import ImageError, OptionError
 from ..faces.face import Face
 from ..faces.left_out import besides
@@ -145,7 +146,9 @@ def inpaint_picture(
             "is an aligned face if it is one"
         )
     places = [alignment for _, alignment in chosen]
-    canvas = Canvas(pixels, places, options.strength, options.feather, weight)
+    canvas = Canvas(
+        pixels, places, options.strength, options.feather, weight, options.feather_shape
+    )
     source = painted(pixels, hole)
     for index, (face, alignment) in enumerate(chosen):
         if on_progress is not None:

@@ -11,7 +11,8 @@ from onnx import numpy_helper
 from torch.torch_version import TorchVersion
 
 from gpen_core.conversion.convert import convert_model
-from gpen_core.detection.detector import DetectionOptions, detect_faces
+from gpen_core.detection.detector import detect_faces
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.hashing import sha256_of
