@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..network.published import SIZES
 from ..runtime.devices import Precision, has_graphs
 from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
 from .processes import allocators
@@ -21,8 +22,7 @@ _PICTURES = Method("pictures", f"{_PACKAGE}.measure_pipeline:restorer")
 _FRAMES = Method("frames", f"{_PACKAGE}.measure_paste:frames")
 _REGIONS = Method("regions", f"{_PACKAGE}.measure_paste:regions")
 
-SIZES = (256, 512, 1024, 2048)
-_QUICK_SIZES = (256, 512)
+_QUICK_SIZES = SIZES[:2]
 _BATCH = 4
 
 

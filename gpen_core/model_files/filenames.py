@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from ..checkpoints.networks import Network
 from ..errors import escaped
-from ..network.synthetic_weights import PUBLISHED
+from ..network.published import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents
 
