@@ -17,7 +17,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .escaping import EscapingFilter
+from .errors import EscapingFilter
 from .runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test keeps them equal

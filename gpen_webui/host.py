@@ -15,8 +15,7 @@ import torch
 from modules import devices, paths, shared
 from PIL import Image
 
-from gpen_core.errors import GpenError
-from gpen_core.escaping import escaped_line
+from gpen_core.errors import GpenError, escaped_line
 from gpen_core.model_files.folders import ModelFolders, model_folders
 from gpen_core.runtime.devices import Precision
 

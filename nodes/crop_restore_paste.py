@@ -15,7 +15,8 @@ from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
-from ..gpen_core.images.mask_checks import LIMIT_PURPOSE
+from ..gpen_core.images.checks import LIMIT_PURPOSE
+from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
@@ -35,7 +36,7 @@ from .shared.pictures import (
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, FacesSocket, GpenModel
 
-SIZES = ["256", "512", "1024", "2048"]
+_SIZES = [str(size) for size in SIZES]
 
 
 class CropFaces(io.ComfyNode):
@@ -58,8 +59,8 @@ class CropFaces(io.ComfyNode):
                 FacesSocket.Input("faces", tooltip="from Detect Faces or Select Faces (GPEN)"),
                 io.Combo.Input(
                     "size",
-                    options=SIZES,
-                    default="2048",
+                    options=_SIZES,
+                    default=str(LARGEST),
                     tooltip="side of the crops in pixels: that of the GPEN model",
                 ),
                 template(),
@@ -78,8 +79,8 @@ class CropFaces(io.ComfyNode):
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
         RestorationOptions(template=template)  # refuses another name
-        if size not in SIZES:
-            raise OptionError(f"the size is {size!r}, but must be one of {', '.join(SIZES)}")
+        if size not in _SIZES:
+            raise OptionError(f"the size is {size!r}, but must be one of {', '.join(_SIZES)}")
         faces.check_images(image)
         cut = replace(faces, template=template)
         crops = CropBatch()

@@ -13,7 +13,7 @@ from ..gpen_core.detection.detector import DetectionOptions, Detector, FoundFace
 from ..gpen_core.faces.face import ORDERS, Face
 from ..gpen_core.faces.overlay import draw_faces
 from ..gpen_core.faces.selection import faces_in_boxes, faces_in_mask
-from ..gpen_core.images.mask_checks import FACES_PURPOSE
+from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host

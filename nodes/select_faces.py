@@ -11,7 +11,7 @@ from ..gpen_core.detection.detector import FoundFaces
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces.face import ORDERS, sort_faces
 from ..gpen_core.faces.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
-from ..gpen_core.images.mask_checks import FACES_PURPOSE
+from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from .shared import host

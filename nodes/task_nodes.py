@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
-from ..gpen_core.images.mask_checks import HOLE_PURPOSE, require_marked
+from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
 from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER

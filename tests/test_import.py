@@ -76,7 +76,7 @@ class TestWhatIsLoaded:
         own = {name for name in loaded if name.partition(".")[0] == "gpen_core"}
         assert own == {
             "gpen_core",
-            "gpen_core.escaping",
+            "gpen_core.errors",
             "gpen_core.runtime",
             "gpen_core.runtime.version",
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..network.config import GpenConfig
-from ..network.synthetic_weights import PUBLISHED
+from ..network.published import PUBLISHED
 from ..runtime.devices import Precision
 
 Part = Literal["network", "pipeline", "paste"]

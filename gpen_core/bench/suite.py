@@ -21,8 +21,7 @@ _PICTURES = Method("pictures", f"{_PACKAGE}.measure_pipeline:restorer")
 _FRAMES = Method("frames", f"{_PACKAGE}.measure_paste:frames")
 _REGIONS = Method("regions", f"{_PACKAGE}.measure_paste:regions")
 
-SIZES = (256, 512, 1024, 2048)
-_QUICK_SIZES = (256, 512)
+_QUICK_SIZES = SIZES[:2]
 _BATCH = 4
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..escaping import escaped
+from ..errors import escaped
 
 _CELL_LENGTH = 400
 

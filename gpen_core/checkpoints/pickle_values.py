@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard, cast
 
-from ..escaping import escaped
+from ..errors import escaped
 from .refusal import UNTRUSTED_HINT, Refusal, damaged
 
 _MAX_DIMENSIONS = 16

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar, cast
 import torch
 
 from ..errors import CheckpointError
-from ..runtime.devices import is_out_of_memory
+from ..runtime.out_of_memory import is_out_of_memory
 from .file_kind import HEAD_BYTES, FileKind, file_kind
 from .legacy_layout import bare_pickle, check_legacy
 from .refusal import Refusal

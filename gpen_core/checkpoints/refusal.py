@@ -1,7 +1,5 @@
 """Why a file is not read: raised inside this package, where the file's name is not known."""
 
-from ..escaping import escaped
-
 REDOWNLOAD_HINT = "Delete it and download it again."
 UNTRUSTED_HINT = (
     "It was not loaded. Use the official file, or have it saved as .safetensors by someone you "
@@ -24,14 +22,6 @@ def incomplete(size: int, expected: int) -> Refusal:
     if here == whole:
         here, whole = f"{size:,}", f"{expected:,} bytes"
     return Refusal(f"is incomplete ({here} of {whole}). {REDOWNLOAD_HINT}")
-
-
-def unusable(name: str, kind: str) -> Refusal:
-    """The tensor `name` holds numbers of a `kind` that no network computes with."""
-    return Refusal(
-        f"stores {escaped(name)} as {escaped(kind)}, which cannot be used. Use a file with weights "
-        "of 32 or 16 bits."
-    )
 
 
 def reason_of(said: str) -> str:

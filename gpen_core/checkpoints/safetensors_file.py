@@ -14,7 +14,8 @@ from typing import BinaryIO, NoReturn, TypeGuard, cast
 import torch
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
-from .refusal import Refusal, damaged, incomplete, unusable
+from .refusal import Refusal, damaged, incomplete
+from .state_dict import unusable
 
 _MAX_TABLE_BYTES = 4 << 20
 _LENGTH_BYTES = 8

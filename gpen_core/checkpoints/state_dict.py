@@ -8,9 +8,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from ..errors import CheckpointError
-from ..escaping import escaped
-from .refusal import REDOWNLOAD_HINT, Refusal, damaged, unusable
+from ..errors import CheckpointError, escaped
+from .refusal import REDOWNLOAD_HINT, Refusal, damaged
 
 # Averaged weights first: they are the ones meant for use.
 _WRAPPERS = ("g_ema", "params_ema", "params-ema", "g", "params", "state_dict", "model")
@@ -92,6 +91,14 @@ def unwrapped(loaded: object) -> object:
         inner = (entries[key] for key in _WRAPPERS if isinstance(entries.get(key), Mapping))
         loaded = next(inner, entries)
     return cast(object, loaded)
+
+
+def unusable(name: str, kind: str) -> Refusal:
+    """The tensor `name` holds numbers of a `kind` that no network computes with."""
+    return Refusal(
+        f"stores {escaped(name)} as {escaped(kind)}, which cannot be used. Use a file with weights "
+        "of 32 or 16 bits."
+    )
 
 
 def _without_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

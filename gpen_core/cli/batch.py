@@ -8,8 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
-from ..errors import GpenError
-from ..escaping import escaped_line
+from ..errors import GpenError, escaped_line
 from ..runtime.progress import OnProgress, Progress, Stage
 from .console import Console
 from .targets import Target

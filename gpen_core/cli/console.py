@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TextIO
 
-from ..escaping import escaped, escaped_line
+from ..errors import escaped, escaped_line
 from ..runtime.optional_packages import is_installed
 
 _BAR = "[{bar:10}] {percentage:3.0f}% {desc}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from .. import __version__
-from ..escaping import escaped_line
+from ..errors import escaped_line
 from .commands import COMMANDS, NOTICE
 
 

@@ -19,16 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import ImageError, OptionError
+from ..errors import OptionError
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region
+from ..images.checks import Pixels, check_mask, check_picture
 from ..runtime.devices import warp_device
 from .blending import Layer, Patch, alone, layer_of, mixed, patch_of
 from .masks import covered_region, is_nowhere
 from .paste_regions import TILE, PasteRegion, in_parts, pieces_of, touching
 from .region_writer import Writer
-
-Pixels = NDArray[Any]
 
 
 class Canvas:
@@ -50,8 +49,8 @@ class Canvas:
         """Prepares the canvas.
 
         Args:
-            background: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. It is not changed, and
-                must not be changed by others until the last face is pasted.
+            background: RGB (H, W, 3); uint8, uint16, or float32, which may go beyond 0..1. It is
+                not changed, and must not be changed by others until the last face is pasted.
             alignments: of all faces that will be pasted, in the background's pixels.
             strength: how much of the restored face is taken, 0..1.
             feather: see `masks.area_mask`.
@@ -59,17 +58,12 @@ class Canvas:
 
         Raises:
             ImageError: the background is no such picture.
-            OptionError: `limit` is of another size than the background.
+            OptionError: `limit` is no such mask, or of another size than the background.
         """
-        if background.ndim != 3 or background.shape[2] != 3 or background.size == 0:
-            raise ImageError(f"the background must be RGB (H, W, 3), not {background.shape}")
-        if str(background.dtype) not in ("uint8", "uint16", "float32"):
-            raise ImageError(
-                f"the background must be uint8, uint16 or float32, not {background.dtype}"
-            )
+        check_picture(background, "the background", any_range=True)
         if limit is not None:
-            _check_limit(limit, background)
-        self.pixels: Pixels = background.copy()
+            check_mask(limit, background.shape)
+        self.pixels: NDArray[Any] = background.copy()
         self.mask: NDArray[np.float32] = np.zeros(background.shape[:2], dtype=np.float32)
         self._background = background
         self._alignments = list(alignments)
@@ -153,15 +147,3 @@ def _extent_for(device: torch.device) -> tuple[int, int]:
         return 96, 1
     # As few kernels and waits as a bound on memory allows.
     return TILE, 4 << 20
-
-
-def _check_limit(limit: NDArray[Any], background: Pixels) -> None:
-    if limit.ndim != 2:
-        raise OptionError(f"the mask must be (H, W), not {limit.shape}")
-    if limit.shape != background.shape[:2]:
-        raise OptionError(
-            f"the mask is of {limit.shape[1]}×{limit.shape[0]} pixels, the picture of "
-            f"{background.shape[1]}×{background.shape[0]}; they must be equal"
-        )
-    if not (limit.min() >= 0 and limit.max() <= 1):  # also true of NaN
-        raise OptionError("the mask must hold values of 0..1")

@@ -5,26 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..errors import ImageError, OptionError
+from ..errors import OptionError
 from ..faces.face import ORDERS, Face, Order, number_faces
 from ..faces.left_out import LeftOut, left_out_for
+from ..images.checks import Pixels, check_picture
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import with_cpu_fallback
+from ..runtime.out_of_memory import with_cpu_fallback
 from .boxes import faces_not_among, merge_duplicates
 from .rotated import detect_rotated, reduction
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 CANCELLED = "the face detection was cancelled"
-
-DTYPES = ("uint8", "uint16", "float32")
-"""Types that the values of a picture may have; the last one in 0..1."""
 
 TURNED_MINIMUM_SIZE = 20.0
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
@@ -228,29 +223,6 @@ def detect_faces(
 ) -> tuple[Face, ...]:
     """The faces alone that `search_faces` finds, which see."""
     return search_faces(detector, pixels, options, cancelled, notes).faces
-
-
-def check_picture(pixels: NDArray[Any]) -> None:
-    """Refuses what is not an RGB picture that a detector can look at.
-
-    Raises:
-        ImageError: see `detect_faces`.
-    """
-    if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ImageError(f"a picture must be a NumPy array, not {type(pixels).__name__}")
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ImageError(
-            "faces are searched in RGB pictures of shape (height, width, 3), "
-            f"not {pixels.shape}; convert a grey picture or one with alpha first"
-        )
-    if pixels.size == 0:
-        raise ImageError(f"the picture is empty: its shape is {pixels.shape}")
-    if str(pixels.dtype) not in DTYPES:
-        raise ImageError(f"the picture must be uint8, uint16 or float32, not {pixels.dtype}")
-    if pixels.dtype == np.float32:
-        low, high = float(pixels.min()), float(pixels.max())
-        if not (low >= 0.0 and high <= 1.0):  # also true of NaN
-            raise ImageError(f"the picture's values must lie in 0..1, not {low}..{high}")
 
 
 def _wanted(seen: tuple[Face, ...], detector: Detector, options: DetectionOptions) -> FoundFaces:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError, DetectionError
 from ..faces.face import Face, landmarks_from_array
+from ..images.checks import Pixels
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.optional_packages import require
 from .boxes import merge_duplicates, overlap
-from .detector import CANCELLED, DetectionOptions, Pixels
+from .detector import CANCELLED, DetectionOptions
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels
 from .weight_files import YUNET_FILE
 

@@ -12,8 +12,7 @@ from http import HTTPStatus
 
 from ..checkpoints.file_kind import HEAD_BYTES, file_kind
 from ..checkpoints.refusal import Refusal, megabytes, reason_of
-from ..errors import DownloadError
-from ..escaping import escaped
+from ..errors import DownloadError, escaped
 from ..model_files.contents import MAX_BYTES
 from .http import BadContentError, RangeMismatchError, SourceError, TransientError, open_address
 from .partial_file import Origin, PartialFile

@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
-from ..errors import CheckpointError, DownloadError
-from ..escaping import escaped_line
+from ..errors import CheckpointError, DownloadError, escaped_line
 from ..model_files.catalogue import Catalogue, KnownFile
 from ..model_files.contents import READERS, Reader, read_contents
 from ..model_files.hashing import sha256_of

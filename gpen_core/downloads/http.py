@@ -17,8 +17,7 @@ from http import HTTPStatus
 from typing import IO
 from urllib.parse import urlsplit
 
-from ..errors import OptionError
-from ..escaping import escaped
+from ..errors import OptionError, escaped
 
 _PASSING = {
     HTTPStatus.REQUEST_TIMEOUT,

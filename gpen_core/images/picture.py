@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from ..errors import ImageError
+from .checks import check_picture
 
-_DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16))
+_DEPTHS = ("uint8", "uint16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +43,8 @@ class Picture:
     """What was odd about the file and how it was read, in half sentences."""
 
     def __post_init__(self) -> None:
-        shape, dtype = self.pixels.shape, self.pixels.dtype
-        if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype not in _DEPTHS:
-            raise ImageError(
-                f"a picture needs pixels (H, W, 3) of uint8 or uint16, not {shape} of {dtype}"
-            )
-        alpha = self.alpha
+        check_picture(self.pixels, "the pixels of a picture", _DEPTHS)
+        shape, dtype, alpha = self.pixels.shape, self.pixels.dtype, self.alpha
         if alpha is not None and (alpha.shape != shape[:2] or alpha.dtype != dtype):
             raise ImageError(
                 f"the alpha channel must be {shape[:2]} of {dtype} like the pixels, "
@@ -107,7 +104,7 @@ def to_dtype(values: NDArray[np.floating[Any]], dtype: DTypeLike) -> NDArray[Any
 
 
 def _maximum(dtype: np.dtype[Any]) -> int:
-    if dtype not in _DEPTHS:
+    if str(dtype) not in _DEPTHS:
         raise ImageError(f"pixels must be uint8 or uint16, not {dtype}")
     return int(np.iinfo(dtype).max)
 

@@ -11,8 +11,7 @@ from ..checkpoints.identify import describe
 from ..checkpoints.networks import Network
 from ..checkpoints.reading import read_weights
 from ..checkpoints.refusal import Refusal, megabytes
-from ..errors import CheckpointError
-from ..escaping import escaped
+from ..errors import CheckpointError, escaped
 from ..network.config import is_gpen, read_config
 from .catalogue import FileFormat, title
 

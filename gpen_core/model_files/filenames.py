@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ..checkpoints.networks import Network
-from ..escaping import escaped
-from ..network.synthetic_weights import PUBLISHED
+from ..errors import escaped
+from ..network.published import PUBLISHED
 from .catalogue import Catalogue, Model, Task, title
 from .contents import GPEN, Contents
 

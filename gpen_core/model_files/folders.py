@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import CheckpointError
+from ..network.published import LARGEST
 
 Role = Literal["restoration", "detection", "parsing", "upscaling"]
 PathLike = str | os.PathLike[str]
@@ -62,7 +63,7 @@ class ModelFolders:
         return _distinct(root / name for root in self.roots for name in _SUBFOLDERS[role])
 
     def find(self, role: Role) -> list[Path]:
-        """The model files of a role: 2048-pixel models first, then in natural order of names.
+        """The model files of a role: models of the largest size first, then in natural order of names.
 
         Of one model in several formats, ONNX comes last: torch's are faster and need less memory.
 
@@ -246,7 +247,12 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
 
 def _place_in_list(path: Path) -> tuple[bool, list[tuple[int, str]], bool, str]:
     name = path.name
-    return "2048" not in name, natural_sort_key(path.stem), path.suffix.lower() == ".onnx", name
+    return (
+        str(LARGEST) not in name,
+        natural_sort_key(path.stem),
+        path.suffix.lower() == ".onnx",
+        name,
+    )
 
 
 def natural_sort_key(name: str) -> list[tuple[int, str]]:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints.file_kind import FileKind
-from ..errors import CheckpointError
-from ..escaping import escaped_line
+from ..errors import CheckpointError, escaped_line
 from .catalogue import Catalogue, KnownFile, Task
 from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
 from .filenames import mismatches, parse_filename

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ..checkpoints.identify import describe
-from ..errors import CheckpointError
-from ..escaping import escaped
+from ..errors import CheckpointError, escaped
+
+if TYPE_CHECKING:  # sizes are read where no torch is needed
+    from torch import Tensor
 
 Shape = tuple[int, ...]
 _NAMED_PROBLEMS = 5

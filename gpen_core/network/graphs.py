@@ -12,7 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..runtime.devices import CAPTURING, obtainable_memory
+from ..runtime.devices import obtainable_memory
+from ..runtime.out_of_memory import CAPTURING
 
 Run = Callable[[Tensor], Tensor]
 Capture = Callable[[Run, Tensor], Run]

@@ -22,14 +22,6 @@ from torch import Tensor
 
 from .config import GpenConfig
 
-PUBLISHED = {
-    256: GpenConfig(256, 1, 0.5),
-    512: GpenConfig(512, 2, 1),
-    1024: GpenConfig(1024, 2, 1),
-    2048: GpenConfig(2048, 2, 1),
-}
-"""The configurations of the published models, by size."""
-
 State = dict[str, Tensor]
 
 _PLAIN: Any = {"dtype": torch.float32, "device": torch.device("cpu")}

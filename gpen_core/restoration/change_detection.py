@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..detection.detector import check_picture
 from ..faces.face import Face
 from ..geometry.alignment import align
 from ..geometry.resizing import enlargement
 from ..geometry.sampling import extract_crop
+from ..images.checks import check_picture
 
 _SIDE = 128
 _INNER = slice(_SIDE // 4, _SIDE * 7 // 8)
@@ -43,7 +43,7 @@ def face_changes(
         DetectionError: the landmarks of a face are none.
     """
     check_picture(pixels)
-    check_picture(original)
+    check_picture(original, "the original")
     factor = enlargement(pixels.shape[:2], original.shape[:2])
     changes: list[float] = []
     for face in faces:

@@ -14,8 +14,8 @@ from ..compositing.colour_match import match_low_frequencies
 from ..compositing.face_parsing import FaceParser
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
-from ..runtime.cpu_fallback import with_cpu_fallback
 from ..runtime.cuda_transfers import synchronize_stream
+from ..runtime.out_of_memory import with_cpu_fallback
 from .options import RestorationOptions
 from .report import NOTHING_PARSED, NOTHING_TAKEN
 

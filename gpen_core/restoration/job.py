@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..detection.detector import FoundFaces, check_picture, search_faces
+from ..detection.detector import FoundFaces, search_faces
 from ..errors import Cancelled, OptionError, TimeLimitError
+from ..images.checks import check_picture
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.cuda_transfers import synchronize_stream

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, check_picture
+from ..detection.detector import DetectionOptions, Detector, FoundFaces
 from ..errors import OptionError
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
-from ..images.mask_checks import LIMIT_PURPOSE, require_marked
+from ..images.checks import LIMIT_PURPOSE, check_picture, require_marked
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck

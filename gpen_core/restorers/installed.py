@@ -14,7 +14,7 @@ from ..model_files.filenames import parse_filename
 from ..model_files.task import task_of
 from ..network.memory import working_memory
 from ..network.plan import strip_plan
-from ..network.synthetic_weights import PUBLISHED
+from ..network.published import PUBLISHED
 from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
 from .adaptive import AdaptiveRestorer, Candidate
 from .execution import Acceleration

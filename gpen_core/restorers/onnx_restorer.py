@@ -19,8 +19,9 @@ from ..checkpoints.onnx.admission import AdmittedModel, admit
 from ..errors import Cancelled, CheckpointError, GpenError
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
-from ..runtime.devices import Precision, is_out_of_memory
+from ..runtime.devices import Precision
 from ..runtime.optional_packages import require
+from ..runtime.out_of_memory import is_out_of_memory
 from .crops import check_crop
 from .onnx_providers import (
     CPU,

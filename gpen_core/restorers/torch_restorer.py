@@ -23,11 +23,10 @@ from ..runtime.devices import (
     choose_device,
     dtype_for,
     is_on,
-    is_out_of_memory,
     precision_name,
-    release_memory,
     without_autocast,
 )
+from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from .crops import as_images, check_crop
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .devices import is_out_of_memory
+from .out_of_memory import is_out_of_memory
 
 _TORCH_DTYPES = {
     "uint8": torch.uint8,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -12,8 +10,6 @@ import torch
 from torch.torch_version import TorchVersion
 
 from ..errors import OptionError
-
-_log = logging.getLogger("gpen")
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
@@ -24,10 +20,6 @@ _AMPLE = 4 << 30
 
 _ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 """Environment variables that users and hosts set for torch's memory on a card."""
-
-CAPTURING = threading.Lock()
-"""Held while a CUDA graph is captured: torch captures one at a time in a process, all captures
-share a stream, and no cached memory may be given back meanwhile."""
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -189,28 +181,6 @@ def obtainable_memory(device: torch.device) -> int | None:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, on any device and in any version of torch."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    # The CPU's and MPS's allocators raise plain RuntimeErrors that differ in their text alone.
-    text = str(error).lower().replace("_", " ")
-    signs = (
-        "out of memory",
-        "out of device memory",
-        "can't allocate memory",
-        "not enough memory",
-        "alloc failed",
-        "failed to allocate memory",
-        "bad allocation",
-        # Torch's last word on a convolution for which cuDNN found no room to work in.
-        "unable to find an engine",
-    )
-    # onnxruntime's errors have no base in common but Exception.
-    kinds = isinstance(error, RuntimeError) or type(error).__module__.startswith("onnxruntime")
-    return kinds and any(sign in text for sign in signs)
-
-
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     """Keeps a host's autocast out, which would compute in half precision what must not be."""
     try:
@@ -219,27 +189,6 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
         # Torch has no autocast for other devices, such as DirectML's, and older torch for fewer:
         # then there is none to keep out.
         return nullcontext()
-
-
-def release_memory(device: torch.device) -> None:
-    """Gives cached blocks back to the device, so that a smaller attempt can have them.
-
-    Where that fails, the attempt is made all the same: it says by itself if memory is lacking.
-    """
-    empty = {
-        "cuda": torch.cuda.empty_cache,
-        "mps": torch.mps.empty_cache,
-        "xpu": lambda: torch.xpu.empty_cache(),
-    }
-    if device.type not in empty:
-        return
-    try:
-        with CAPTURING:
-            empty[device.type]()
-    except RuntimeError as error:
-        # After a capture that failed some versions of torch refuse it once, others for good.
-        reason = str(error).partition("\n")[0]
-        _log.warning("cached memory of %s was not released: %s", device, reason)
 
 
 def synchronize(device: torch.device) -> None:

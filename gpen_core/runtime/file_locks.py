@@ -1,4 +1,9 @@
-"""Locks of the operating system on open files: they end with their process, however it ends."""
+"""Locks of the operating system on open files: they end with their process, however it ends.
+
+Not those of the package filelock, though torch brings it: they are taken by name, not on a file
+that is open already. Before version 4 it says of a file system without locks that another process
+holds the lock, before 3.20 it empties the file that a link leads to, and it leaves its file behind.
+"""
 
 from __future__ import annotations
 

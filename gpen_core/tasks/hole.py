@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..images.mask_checks import HOLE_PURPOSE, require_marked
+from ..images.checks import HOLE_PURPOSE, check_mask, require_marked
 
 DEFAULT_FEATHER = 2
 """Pixels; hides the seam, and is less than what a mask drawn by hand reaches beyond the damage."""
@@ -35,14 +35,7 @@ def hole_of(mask: NDArray[Any], pixels: NDArray[Any]) -> Hole:
         raise OptionError(
             f"the mask must be (H, W) of booleans or of 0..1, not {mask.shape} of {mask.dtype}"
         )
-    (height, width), (rows, columns) = pixels.shape[:2], mask.shape
-    if (rows, columns) != (height, width):
-        raise OptionError(
-            f"the mask is of {columns}×{rows} pixels, the picture of {width}×{height}; "
-            "they must be equal"
-        )
-    if mask.dtype != np.bool_ and not (mask.min() >= 0 and mask.max() <= 1):  # also true of NaN
-        raise OptionError("the mask must hold values of 0..1")
+    check_mask(mask, pixels.shape)
     hole = np.asarray(mask >= 0.5)
     require_marked([hole], HOLE_PURPOSE)
     if hole.all():

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, check_picture, search_faces
+from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
 from ..errors import ImageError, OptionError
 from ..faces.face import Face
 from ..faces.left_out import besides
 from ..geometry.sampling import extract_crop
+from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..restoration.face_job import cut_out
 from ..restoration.options import RestorationOptions
@@ -28,7 +29,7 @@ from ..restoration.placement import align_faces
 from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cpu_fallback import with_cpu_fallback
+from ..runtime.out_of_memory import with_cpu_fallback
 from ..runtime.progress import OnProgress, Progress, from_counts
 from ..runtime.renaming import renamed_keyword
 from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted

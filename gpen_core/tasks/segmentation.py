@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..detection.detector import check_picture
 from ..errors import OptionError
+from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
@@ -43,7 +43,7 @@ def synthesize_face(
         Cancelled: `cancelled` returned true.
         GpenError: the network failed.
     """
-    check_picture(segmentation)
+    check_picture(segmentation, "the segmentation map")
     _check_map(segmentation)
     began = time.perf_counter()
     places = nearest_places(segmentation.shape[0], restorer.size)

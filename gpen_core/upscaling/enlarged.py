@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import ImageError, OptionError
+from ..errors import OptionError
+from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..images.reading import MAX_PIXELS
 
 LARGEST_FACTOR = 16.0
+TO_ENLARGE = "a picture to enlarge"
+"""What messages call it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +32,6 @@ class Enlarged:
 
     notes: tuple[str, ...] = ()
     """What went otherwise than asked, such as steps taken when memory ran out."""
-
-
-def check_pixels(pixels: NDArray[Any]) -> None:
-    """Refuses what is no RGB picture.
-
-    Raises:
-        ImageError: it is not (H, W, 3), is empty, or is not uint8, uint16 or float32.
-    """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-        raise ImageError(f"a picture to enlarge must be RGB (H, W, 3), not {pixels.shape}")
-    if str(pixels.dtype) not in ("uint8", "uint16", "float32"):
-        raise ImageError(
-            f"a picture to enlarge must be uint8, uint16 or float32, not {pixels.dtype}"
-        )
 
 
 def check_factor(factor: float) -> None:
@@ -85,7 +74,7 @@ def resample(pixels: NDArray[Any], factor: float, max_pixels: int = MAX_PIXELS) 
         ImageError: the picture is unusable.
         OptionError: the factor is out of range or the result too large.
     """
-    check_pixels(pixels)
+    check_picture(pixels, TO_ENLARGE)
     return Enlarged(resized(pixels, enlarged_size(pixels.shape, factor, max_pixels)), "Lanczos")
 
 

@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import GpenError
+from ..images.checks import check_picture
 from ..images.picture import to_float
 from ..images.reading import MAX_PIXELS
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
-from ..runtime.devices import is_out_of_memory, release_memory, without_autocast
+from ..runtime.devices import without_autocast
+from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.progress import OnProgress, Progress, from_counts
 from ..runtime.renaming import renamed_keyword
-from .enlarged import Enlarged, check_pixels, enlarged_size, resized
+from .enlarged import TO_ENLARGE, Enlarged, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
 from .tiling import TilingMode, tile_for
@@ -109,7 +111,7 @@ class Upscaler:
             Cancelled: `cancelled` returned true.
             GpenError: memory ran out in every way, or the result is not finite.
         """
-        check_pixels(pixels)
+        check_picture(pixels, TO_ENLARGE)
         wanted = self.scale if factor is None else factor
         size = enlarged_size(pixels.shape, wanted, max_pixels)
         reached = size

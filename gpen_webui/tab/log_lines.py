@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 
-from gpen_core.escaping import escaped_line
+from gpen_core.errors import escaped_line
 
 from .. import host
 

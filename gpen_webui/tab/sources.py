@@ -9,8 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from gpen_core.errors import GpenError, ImageError
-from gpen_core.escaping import escaped_line
+from gpen_core.errors import GpenError, ImageError, escaped_line
 from gpen_core.images.picture import Picture
 from gpen_core.images.reading import from_image, list_pictures, read_picture
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...gpen_core.detection.detector import DetectionOptions, Detector
 from ...gpen_core.errors import OptionError
-from ...gpen_core.images.mask_checks import LIMIT_PURPOSE
+from ...gpen_core.images.checks import LIMIT_PURPOSE
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import PictureTask
 from ...gpen_core.restoration.stream import restore_pictures

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...gpen_core.errors import OptionError
-from ...gpen_core.images.mask_checks import require_marked
+from ...gpen_core.images.checks import require_marked
 
 Frame = NDArray[np.float32]
 

@@ -82,3 +82,12 @@ def test_merging_keeps_neighbours_that_touch():
 def test_merging_keeps_the_larger_of_equally_certain_faces():
     small, large = _face(10, 10, 50, 0.9), _face(5, 5, 60, 0.9)
     assert merge_duplicates([small, large]) == (large,)
+
+
+@pytest.mark.parametrize(("moved", "faces"), [(0.28, 1), (0.32, 2)])
+def test_landmarks_less_than_three_tenths_of_a_face_apart_are_of_one_face(moved, faces):
+    """Of its distance from eyes to mouth, which is 0.4 of the side here."""
+    face = _face(0, 0, 100, 0.9)
+    points = tuple((x + moved * 40, y) for x, y in face.landmarks)
+    far_box = Face((200, 200, 300, 300), points, 0.8)
+    assert len(merge_duplicates([face, far_box])) == faces

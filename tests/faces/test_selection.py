@@ -89,6 +89,7 @@ def test_a_mask_chooses_the_faces_whose_middle_it_covers():
     )
     assert numbers(faces_in_mask(faces, mask)) == [0]
     assert numbers(faces_in_mask(faces, mask * 0.5)) == []
+    assert numbers(faces_in_mask(faces, mask * 0.51)) == [0]
 
 
 def test_boxes_choose_the_faces_whose_middle_they_hold():

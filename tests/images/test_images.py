@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
@@ -397,6 +397,7 @@ class TestLimits:
             with pytest.raises(ImageError, match=message):
                 read_picture(tmp_path / name)
 
+    @settings(deadline=None)
     @given(st.binary(min_size=0, max_size=40), st.integers(0, 400))
     def test_damage_anywhere_is_an_image_error_or_a_picture(self, junk, at):
         file = io.BytesIO()

@@ -19,12 +19,8 @@ from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import working_memory
 from gpen_core.network.plan import StripPlan, strip_plan, whole_frame
-from gpen_core.network.synthetic_weights import (
-    PUBLISHED,
-    detail_state,
-    passthrough_state,
-    random_state,
-)
+from gpen_core.network.published import PUBLISHED
+from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = GpenConfig(64, 1, 0.125)

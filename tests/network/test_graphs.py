@@ -12,7 +12,7 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import CudaCapture, Graphs
 from gpen_core.network.plan import StripPlan
 from gpen_core.network.synthetic_weights import random_state
-from gpen_core.runtime.devices import CAPTURING
+from gpen_core.runtime.out_of_memory import CAPTURING
 
 TINY = GpenConfig(64, 1, 0.125)
 

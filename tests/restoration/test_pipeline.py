@@ -22,8 +22,7 @@ from gpen_core.restoration.pipeline import restore_aligned, restore_picture
 from gpen_core.restoration.plan import PictureTask
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
-from gpen_core.runtime import cpu_fallback as full_card
-from gpen_core.runtime import timing
+from gpen_core.runtime import out_of_memory, timing
 from gpen_core.upscaling.enlarged import Enlarged
 
 CONFIG = GpenConfig(256, 1, 0.125)
@@ -440,7 +439,7 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
             doing, lambda device: do(torch.device("cpu")), torch.device("xpu"), notes
         ),
     )
-    monkeypatch.setattr(full_card, "release_memory", lambda device: None)
+    monkeypatch.setattr(out_of_memory, "release_memory", lambda device: None)
     result = restore_picture(photo, passthrough, options=options, faces=[face])
     assert np.array_equal(result.pixels, expected)
     assert any("memory ran out on xpu" in note for note in result.report.notes)

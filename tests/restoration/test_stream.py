@@ -26,7 +26,7 @@ from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.plan import PictureTask
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
-from gpen_core.runtime import cpu_fallback
+from gpen_core.runtime import out_of_memory
 from gpen_core.runtime.stage_queue import StageQueue
 
 SIZE = 64
@@ -465,7 +465,7 @@ class TestFailures:
             return work(doing, attempt, torch.device("xpu"), notes)
 
         monkeypatch.setattr(face_work, "with_cpu_fallback", elsewhere)
-        monkeypatch.setattr(cpu_fallback, "release_memory", lambda device: None)
+        monkeypatch.setattr(out_of_memory, "release_memory", lambda device: None)
         outcomes = list(restore_pictures(tasks(2, 1), Fake(2), Finder()))
         for outcome, one in zip(outcomes, expected, strict=True):
             same(outcome.result(), one)

@@ -13,7 +13,8 @@ from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.faces.face import Face
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.synthetic_weights import PUBLISHED, passthrough_state
+from gpen_core.network.published import PUBLISHED
+from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restorers.adaptive import AdaptiveRestorer, Candidate
 from gpen_core.restorers.installed import choose_models
 from gpen_core.restorers.load import load_restorer

@@ -20,8 +20,8 @@ from gpen_core.restoration.face_job import FaceWork
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restorers.torch_restorer import TorchRestorer
-from gpen_core.runtime import cpu_fallback
-from gpen_core.runtime.cpu_fallback import with_cpu_fallback
+from gpen_core.runtime import out_of_memory
+from gpen_core.runtime.out_of_memory import with_cpu_fallback
 from gpen_core.tasks import inpaint
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda", 0)
@@ -31,7 +31,7 @@ TINY = GpenConfig(64, 1, 0.125)
 @pytest.fixture(autouse=True)
 def released(monkeypatch):
     devices = []
-    monkeypatch.setattr(cpu_fallback, "release_memory", devices.append)
+    monkeypatch.setattr(out_of_memory, "release_memory", devices.append)
     return devices
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gpen_core import load_restorer, restore_picture
 from gpen_core.checkpoints.onnx.graph import read_graph
 from gpen_core.checkpoints.onnx.interface import describe_graph, read_interface
-from gpen_core.checkpoints.onnx.wire import WireError, fields, numbers
+from gpen_core.checkpoints.onnx.protobuf import WireError, fields, numbers
 from gpen_core.cli import main
 from gpen_core.cli.commands import doctor
 from gpen_core.cli.commands.demo import sample_photo

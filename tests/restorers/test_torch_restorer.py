@@ -14,12 +14,8 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import Graphs
 from gpen_core.network.memory import working_memory
 from gpen_core.network.plan import strip_plan
-from gpen_core.network.synthetic_weights import (
-    PUBLISHED,
-    detail_state,
-    passthrough_state,
-    random_state,
-)
+from gpen_core.network.published import PUBLISHED
+from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 from gpen_core.restorers import execution
 from gpen_core.restorers import torch_restorer as module
 from gpen_core.restorers.execution import ExecutionMode

@@ -8,16 +8,16 @@ import torch
 
 from gpen_core.cli.commands import doctor
 from gpen_core.errors import OptionError
-from gpen_core.runtime import devices
+from gpen_core.runtime import devices, out_of_memory
 from gpen_core.runtime.devices import (
     benefits_from_threads,
     choose_device,
     dtype_for,
     half_dtype,
-    is_out_of_memory,
     with_device_index,
     without_autocast,
 )
+from gpen_core.runtime.out_of_memory import is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_memory_that_is_not_released_is_no_failure(monkeypatch, caplog):
 
     monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
     with caplog.at_level(logging.WARNING, "gpen"):
-        devices.release_memory(CUDA)
+        out_of_memory.release_memory(CUDA)
     assert "cuda was not released: captures_underway.empty() INTERNAL ASSERT FAILED" in caplog.text
     assert "please report" not in caplog.text
 
@@ -272,8 +272,8 @@ def test_memory_that_is_not_released_is_no_failure(monkeypatch, caplog):
 def test_no_memory_is_released_during_a_capture(monkeypatch):
     released = threading.Event()
     monkeypatch.setattr(torch.cuda, "empty_cache", released.set)
-    with devices.CAPTURING:
-        thread = threading.Thread(target=devices.release_memory, args=(CUDA,))
+    with out_of_memory.CAPTURING:
+        thread = threading.Thread(target=out_of_memory.release_memory, args=(CUDA,))
         thread.start()
         assert not released.wait(0.1)
     thread.join(30)

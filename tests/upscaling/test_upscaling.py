@@ -403,7 +403,7 @@ class TestMemory:
         assert "the result was not finite" in result.notes[0]
 
     def test_a_damaged_picture_is_named(self):
-        with pytest.raises(GpenError, match="the picture or the model is damaged"):
+        with pytest.raises(ImageError, match=r"a picture to enlarge must hold values in 0\.\.1"):
             repeating().upscale(np.full((5, 5, 3), np.nan, np.float32))
 
     @pytest.mark.parametrize("factor", [2, 1.5, 3])

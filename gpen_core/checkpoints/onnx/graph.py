@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ...errors import CheckpointError
 from ..refusal import REDOWNLOAD_HINT
-from .message import Message
 from .nodes import Node, read_node
+from .protobuf import ExcessError, Message, Meter, WireError
 from .tensors import TensorFacts, in_another_file, read_tensor
-from .wire import ExcessError, Meter, WireError
 
 MOST_NODES = 10_000
 """An export of the 2048 network without constant folding has some 3,000."""

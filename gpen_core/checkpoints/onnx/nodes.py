@@ -6,9 +6,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .message import Message
+from .protobuf import Message, Value, WireError, numbers, signed
 from .tensors import TensorFacts, in_another_file, read_tensor
-from .wire import Value, WireError, numbers, signed
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | TensorFacts | None
 """An attribute's value; None for kinds that no GPEN model has, such as a graph, and long lists."""

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .message import Message
-from .wire import WireError, numbers, signed
+from .protobuf import Message, WireError, numbers, signed
 
 Shape = tuple[int | None, ...]
 Array = NDArray[Any]

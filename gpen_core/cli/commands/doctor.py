@@ -12,8 +12,7 @@ import torch
 
 from ... import __version__
 from ...detection.registry import load_detector
-from ...errors import GpenError
-from ...escaping import escaped_line
+from ...errors import GpenError, escaped_line
 from ...model_files.folders import ModelFolders, Role, model_folders
 from ...restorers.load import load_restorer
 from ...restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages

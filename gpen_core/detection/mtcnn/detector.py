@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ...faces.face import Face, landmarks_from_array
+from ...images.checks import Pixels
 from ...runtime.cancellation import CancelCheck
 from ...runtime.devices import without_autocast
-from ..detector import DetectionOptions, Pixels
+from ..detector import DetectionOptions
 from .cascade import Candidates, run_cascade
 from .network import load_mtcnn
 from .pyramid import build_pyramid

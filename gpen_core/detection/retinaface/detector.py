@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from ...checkpoints.reading import read_state_dict
 from ...errors import CheckpointError
 from ...faces.face import Face, landmarks_from_array
+from ...images.checks import Pixels
 from ...runtime.cancellation import CancelCheck, raise_if_cancelled
 from ...runtime.devices import without_autocast
 from ...runtime.optional_packages import require
 from ..boxes import nms
-from ..detector import CANCELLED, DetectionOptions, Pixels
+from ..detector import CANCELLED, DetectionOptions
 from ..tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
 from .anchors import anchors, decode_boxes, decode_landmarks
 

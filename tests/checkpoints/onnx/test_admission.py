@@ -20,7 +20,8 @@ from gpen_core.detection.yunet import YuNetDetector
 from gpen_core.errors import CheckpointError, DetectionError, GpenError
 from gpen_core.model_files.contents import read_contents
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.synthetic_weights import PUBLISHED, random_state
+from gpen_core.network.published import PUBLISHED
+from gpen_core.network.synthetic_weights import random_state
 
 SIZE = 64
 TINY = GpenConfig(SIZE, 1, 0.125)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ....conversion.convert import convert_model
 from ....conversion.formats import DEFAULT_OPSET, OPSETS
-from ....errors import OptionError
-from ....escaping import escaped_line
+from ....errors import OptionError, escaped_line
 from ....model_files.folders import model_folders, resolve_model
 from ...arguments import add_folders, add_overwrite
 from ...console import Console

@@ -10,8 +10,7 @@ from pathlib import Path
 from ....checkpoints.refusal import megabytes
 from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
 from ....downloads.retry import DownloadMonitor
-from ....errors import DownloadError, OptionError
-from ....escaping import escaped_line
+from ....errors import DownloadError, OptionError, escaped_line
 from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import model_folders
 from ....model_files.verify import Verdict

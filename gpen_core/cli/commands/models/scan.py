@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from ....bench.table import align_columns
-from ....errors import CheckpointError
-from ....escaping import escaped_line
+from ....errors import CheckpointError, escaped_line
 from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import ModelFolders, Role, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan

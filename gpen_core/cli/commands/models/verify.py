@@ -6,8 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ....errors import CheckpointError
-from ....escaping import escaped_line
+from ....errors import CheckpointError, escaped_line
 from ....model_files.catalogue import Catalogue, load_catalogue
 from ....model_files.filenames import claimed_model
 from ....model_files.folders import ModelFolders, model_folders

@@ -6,17 +6,17 @@ read takes time in proportion to the number of fields, which a `Meter` limits.
 
 onnxruntime reads the same bytes with another reader. Where the two could understand something
 different, the file is refused: numbers of other lengths than their kind has, and texts that are no
-UTF-8; `graph` refuses messages that are written twice, which are merged elsewhere.
+UTF-8, and messages that are written twice, which are merged elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-MOST_FIELDS = 300_000
+_MOST_FIELDS = 300_000
 """An export of GPEN for 512 pixels without constant folding has some 40,000."""
 
-LONGEST_NAME = 4096
+_LONGEST_NAME = 4096
 """Bytes of a name."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -38,7 +38,7 @@ class ExcessError(ValueError):
 class Meter:
     """Counts the fields read from one file."""
 
-    def __init__(self, most: int = MOST_FIELDS) -> None:
+    def __init__(self, most: int = _MOST_FIELDS) -> None:
         """Starts at none; `most` may be read."""
         self._left = self._most = most
 
@@ -109,7 +109,7 @@ def signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-def text(value: Value, most: int = LONGEST_NAME) -> str:
+def _text(value: Value, most: int = _LONGEST_NAME) -> str:
     """A text of at most `most` bytes.
 
     Raises:
@@ -124,6 +124,77 @@ def text(value: Value, most: int = LONGEST_NAME) -> str:
         return bytes(value).decode("utf-8")
     except UnicodeDecodeError as error:
         raise WireError("a name is no UTF-8") from error
+
+
+class Message:
+    """The fields of a message; what is asked for in another kind than it has is an error.
+
+    Of a text or a number that stands there several times the last one counts, as everywhere.
+    Messages that may stand there once would be merged elsewhere: they are refused.
+    """
+
+    def __init__(self, content: memoryview, meter: Meter) -> None:
+        """Finds the fields; their contents are not looked at.
+
+        Raises:
+            WireError: it is no message.
+            ExcessError: the meter has counted enough.
+        """
+        self._meter = meter
+        self._fields: dict[int, list[Value]] = {}
+        for number, value in fields(content, meter):
+            self._fields.setdefault(number, []).append(value)
+
+    def __contains__(self, number: int) -> bool:
+        """Whether a field of this number is there."""
+        return number in self._fields
+
+    def values(self, number: int) -> list[Value]:
+        """All fields of a number as they are."""
+        return self._fields.get(number, [])
+
+    def messages(self, number: int) -> Iterator[Message]:
+        """A repeated field's messages."""
+        for value in self.values(number):
+            yield Message(_bytes(value), self._meter)
+
+    def message(self, number: int) -> Message | None:
+        """A message that may stand there once."""
+        found = self.values(number)
+        if len(found) > 1:
+            raise WireError(f"the field {number} is there twice")
+        return Message(_bytes(found[0]), self._meter) if found else None
+
+    def number(self, number: int, absent: int = 0) -> int:
+        """A number as int64."""
+        found = self.values(number)
+        if not all(isinstance(value, int) for value in found):
+            raise WireError(f"the field {number} is no number")
+        last = found[-1] if found else absent
+        return signed(last) if isinstance(last, int) else absent
+
+    def numbers(self, number: int, most: int | None = None) -> list[int]:
+        """A repeated number, as int64; ExcessError if there are more than `most`."""
+        found: list[int] = []
+        for value in self.values(number):
+            left = None if most is None else most - len(found)
+            found += [signed(item) for item in numbers(value, left)]
+        return found
+
+    def text(self, number: int, most: int = _LONGEST_NAME) -> str:
+        """A text of at most so many bytes; empty if it is not there."""
+        found = [_text(value, most) for value in self.values(number)]
+        return found[-1] if found else ""
+
+    def texts(self, number: int) -> tuple[str, ...]:
+        """A repeated text."""
+        return tuple(_text(value) for value in self.values(number))
+
+
+def _bytes(value: Value) -> memoryview:
+    if not isinstance(value, memoryview):
+        raise WireError("a number stands where a message should")
+    return value
 
 
 def _length(message: memoryview, at: int, kind: int) -> tuple[int, int]:

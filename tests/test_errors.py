@@ -22,8 +22,14 @@ from gpen_core.cli import main
 from gpen_core.cli.console import Console
 from gpen_core.downloads.fetch import fetch, plan_fetch
 from gpen_core.downloads.retry import RetryPolicy
-from gpen_core.errors import CheckpointError, DownloadError, GpenError, MissingPackageError
-from gpen_core.escaping import EscapingFilter, escaped
+from gpen_core.errors import (
+    CheckpointError,
+    DownloadError,
+    EscapingFilter,
+    GpenError,
+    MissingPackageError,
+    escaped,
+)
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.scan import examine
 from gpen_core.network.config import GpenConfig, read_config
