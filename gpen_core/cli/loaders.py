@@ -17,7 +17,6 @@ from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES
 from ..restoration.options import PRESETS
-from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.installed import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
@@ -56,9 +55,7 @@ def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def load_chosen_restorer(
-    arguments: ModelArguments, preset: str | None
-) -> Restorer | AdaptiveRestorer:
+def load_chosen_restorer(arguments: ModelArguments, preset: str | None) -> Restorer:
     """`load_preset_restorer`; with `--model auto` a choice for each face."""
     if arguments.model != "auto":
         return load_preset_restorer(arguments, preset)

@@ -17,7 +17,6 @@ from ..faces.face import Face
 from ..geometry.sampling import resize_crop
 from ..images.checks import LIMIT_PURPOSE, check_picture, require_marked
 from ..images.picture import to_dtype, to_float
-from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress
@@ -33,7 +32,7 @@ from .stream import restore_pictures
 @renamed_keyword("progress", "on_progress")
 def restore_picture(
     pixels: NDArray[Any],
-    restorer: Restorer | AdaptiveRestorer,
+    restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
@@ -51,7 +50,7 @@ def restore_picture(
 
     Args:
         pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
-        restorer: the loaded model, or several of which each face gets its own.
+        restorer: the loaded model; an adaptive one takes another for each face.
         detector: finds the faces; not needed if they are given.
         options: how faces are cut out and put back.
         detection: which faces count.

@@ -17,7 +17,6 @@ from ..detection.options import DetectionOptions
 from ..faces.face import Face
 from ..geometry.alignment import Alignment
 from ..geometry.resizing import Enlargement, enlargement
-from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..upscaling.enlarged import Enlarged
 from .face_job import FaceWork
@@ -49,7 +48,7 @@ class PictureTask:
 class RestorationContext:
     """With what, and how, pictures are restored."""
 
-    restorer: Restorer | AdaptiveRestorer
+    restorer: Restorer
     detector: Detector | None
     options: RestorationOptions
     detection: DetectionOptions | None
@@ -161,21 +160,13 @@ def _is_beside(limit: NDArray[np.float32] | None, place: Alignment, feather: flo
 
 
 def _planned(
-    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer | AdaptiveRestorer
+    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer
 ) -> PlannedFace:
-    own = _restorer_for(alignment, factor, restorer)
+    # By the pixels that its crop covers in the result.
+    own = restorer.for_face_size(alignment.size / alignment.scale * max(factor))
     if own.size != alignment.size:
         alignment = alignment.for_size(own.size)
     return PlannedFace(face, alignment, alignment.for_resized(factor), own)
-
-
-def _restorer_for(
-    alignment: Alignment, factor: Enlargement, restorer: Restorer | AdaptiveRestorer
-) -> Restorer:
-    """The model for one face, by the pixels that its crop covers in the result."""
-    if not isinstance(restorer, AdaptiveRestorer):
-        return restorer
-    return restorer.for_face_size(alignment.size / alignment.scale * max(factor))
 
 
 def _around(
@@ -187,7 +178,7 @@ def _around(
     return (pixels if background is None else background), None, ()
 
 
-def _models_in_words(used: Sequence[Restorer | AdaptiveRestorer]) -> dict[str, Any]:
+def _models_in_words(used: Sequence[Restorer]) -> dict[str, Any]:
     """The part of a report that is about models."""
     return {
         "model": ", ".join(dict.fromkeys(each.name for each in used)),

@@ -16,7 +16,6 @@ from ..compositing.masks import MASKS
 from ..detection.detector import Detector
 from ..detection.options import DetectionOptions
 from ..errors import OptionError
-from ..restorers.adaptive import AdaptiveRestorer
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
@@ -41,7 +40,7 @@ _POLL_SECONDS = 0.05
 @renamed_keyword("progress", "on_progress", from_position)
 def restore_pictures(
     tasks: Iterable[PictureTask | MakeTask],
-    restorer: Restorer | AdaptiveRestorer,
+    restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
@@ -61,7 +60,7 @@ def restore_pictures(
     Args:
         tasks: the pictures. In place of a task something may stand that makes it when it is its
             turn; where threads are used, it is called and `tasks` is gone through in one of them.
-        restorer: the loaded model, or several of which each face gets its own.
+        restorer: the loaded model; an adaptive one takes another for each face.
         detector: finds the faces; not needed if every task has them.
         options: how faces are cut out and put back.
         detection: which faces count.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from ..runtime.cancellation import CancelCheck
 from .protocol import Restorer
 
 
@@ -24,10 +26,11 @@ class Candidate:
 
 
 class AdaptiveRestorer:
-    """Several models of which each face gets the smallest that covers it; stands for a restorer.
+    """Several models of which each face gets the smallest that covers it; a restorer like others.
 
     A crop of fewer pixels than the face has in the result would blur it; one of more only costs
-    time and memory. A model is loaded when the first face needs it, and kept.
+    time and memory. A model is loaded when the first face needs it, and kept. What is given crops
+    without asking for a face's model restores them with the largest.
     """
 
     def __init__(
@@ -45,17 +48,13 @@ class AdaptiveRestorer:
             free: bytes that are free on the device; None if that is not known.
             device: where the models will run.
         """
+        self.name = "auto"
         self.device = device
         self.notes: list[str] = []
         self._candidates = sorted(candidates, key=lambda candidate: candidate.size)
         self._load = load
         self._free = free
         self._loaded: dict[Path, Restorer] = {}
-
-    @property
-    def name(self) -> str:
-        """What reports call it while no face has been restored."""
-        return "auto"
 
     @property
     def size(self) -> int:
@@ -88,15 +87,45 @@ class AdaptiveRestorer:
             note = f"{wanted.path.name} does not fit into memory; {chosen.path.name} was taken"
             if note not in self.notes:
                 self.notes.append(note)
-        if chosen.path not in self._loaded:
-            self._loaded[chosen.path] = self._load(chosen.path)
-        return self._loaded[chosen.path]
+        return self._open(chosen)
+
+    @property
+    def batch_size(self) -> int:
+        """How many crops are best given to `restore_many`."""
+        return self._largest().batch_size
+
+    def memory_needed(self) -> int:
+        """Bytes that a run of the largest model takes at its peak, with the weights."""
+        return self._candidates[-1].memory
+
+    def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
+        """See `Restorer.restore`."""
+        return self._largest().restore(crop, cancelled)
+
+    def restore_many(
+        self, crops: Sequence[Tensor], cancelled: CancelCheck | None = None
+    ) -> list[Tensor]:
+        """See `Restorer.restore_many`."""
+        return self._largest().restore_many(crops, cancelled)
+
+    def release_caches(self) -> None:
+        """See `Restorer.release_caches`."""
+        for restorer in self._loaded.values():
+            restorer.release_caches()
 
     def unload(self) -> None:
         """Frees all weights."""
         for restorer in self._loaded.values():
             restorer.unload()
         self._loaded.clear()
+
+    def _largest(self) -> Restorer:
+        return self._open(self._candidates[-1])
+
+    def _open(self, candidate: Candidate) -> Restorer:
+        if candidate.path not in self._loaded:
+            self._loaded[candidate.path] = self._load(candidate.path)
+        return self._loaded[candidate.path]
 
     def _fitting(self, wanted: Candidate) -> Candidate:
         """The largest up to `wanted` that is loaded or fits; the smallest if none does."""

@@ -135,6 +135,10 @@ class OnnxRestorer:
         """How many crops are best given to `restore_many`."""
         return 1
 
+    def for_face_size(self, side: float) -> OnnxRestorer:
+        """Itself, for a face of any size."""
+        return self
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         return memory_of(self._path, self.size)

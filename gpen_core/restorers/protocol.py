@@ -40,6 +40,16 @@ class Restorer(Protocol):
         """Type of the feature maps: float32, float16, bfloat16."""
         ...
 
+    def for_face_size(self, side: float) -> Restorer:
+        """The restorer for a face whose crop covers `side` × `side` pixels of the result.
+
+        A single model returns itself; `AdaptiveRestorer` chooses one of several.
+
+        Raises:
+            CheckpointError: its file cannot be loaded.
+        """
+        ...
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         ...

@@ -153,6 +153,10 @@ class TorchRestorer:
         """Bytes that a run takes at its peak, with the crops around it, beside the weights."""
         return self._way.memory(self.config)
 
+    def for_face_size(self, side: float) -> TorchRestorer:
+        """Itself, for a face of any size."""
+        return self
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         weights = sum(b.numel() * b.element_size() for b in self.network.buffers())

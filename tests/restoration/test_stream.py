@@ -46,6 +46,9 @@ class Fake:
         self.threads = set()
         self._before = before
 
+    def for_face_size(self, side):
+        return self
+
     def restore_many(self, crops, cancelled=None):
         self.calls.append(len(crops))
         self.threads.add(threading.current_thread())

@@ -9,7 +9,7 @@ import torch
 from gpen_core import restore_picture
 from gpen_core.cli import main
 from gpen_core.conversion.convert import convert_model
-from gpen_core.errors import CheckpointError
+from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.faces.face import Face
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
@@ -118,6 +118,28 @@ def test_an_enlarged_background_asks_for_a_larger_model():
         pixels, models, faces=[face(100, 80, 12, 0)], background=pixels.repeat(3, 0).repeat(3, 1)
     )
     assert (plain.report.model, enlarged.report.model) == ("64.pth", "256.pth")
+
+
+def test_it_is_a_restorer_of_the_largest_size():
+    """All that a restorer can be asked for, wherever one is wanted."""
+    models, loaded = choice()
+    crops = [torch.rand(3, 256, 256), torch.rand(3, 256, 256)]
+    first, second = models.restore_many(crops)
+    assert torch.equal(models.restore(crops[0]), first)
+    assert torch.equal(restorer(Path("256.pth")).restore(crops[1]), second)
+    assert loaded == ["256.pth"]
+    assert (models.batch_size, models.memory_needed()) == (1, 256_000)
+    released = []
+    models.for_face_size(1000).release_caches = lambda: released.append("256.pth")
+    models.release_caches()
+    assert released == ["256.pth"]
+    with pytest.raises(OptionError, match=r"256\.pth restores crops of 256×256"):
+        models.restore(torch.rand(3, 64, 64))
+
+
+def test_a_single_model_is_for_faces_of_any_size():
+    one = restorer(Path("64.pth"))
+    assert all(one.for_face_size(side) is one for side in (1, 64, 5000))
 
 
 def test_no_face_loads_no_model():
