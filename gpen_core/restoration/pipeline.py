@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import DetectionOptions, Detector, FoundFaces
-from ..errors import OptionError
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
-from ..images.checks import LIMIT_PURPOSE, check_picture, require_marked
+from ..images.checks import LIMIT_PURPOSE, check_picture, check_square, require_marked
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
@@ -74,10 +73,8 @@ def restore_picture(
         TimeLimitError: the time was up.
         GpenError: a face could not be restored; no picture is returned then.
     """
-
     if limit is not None:
         require_marked([limit], LIMIT_PURPOSE)
-
     (outcome,) = restore_pictures(
         [PictureTask(pixels, faces, background, limit)],
         restorer,
@@ -112,12 +109,7 @@ def restore_aligned(
         Cancelled: `cancelled` returned true.
     """
     check_picture(pixels)
-    height, width = pixels.shape[:2]
-    if height != width:
-        raise OptionError(
-            f"an aligned crop must be square, but the picture is {width}×{height}; "
-            "restore it without saying that it is aligned"
-        )
+    check_square(pixels, "an aligned crop", "restore it without saying that it is aligned")
     source = torch.from_numpy(np.array(to_float(pixels), order="C")).permute(2, 0, 1)
     crop = resize_crop(source, restorer.size)
     restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().contiguous().numpy()

@@ -8,12 +8,14 @@ same roles take turns.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import DetectionOptions, Detector
-from ..errors import OptionError
+from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
@@ -22,11 +24,13 @@ from ..runtime.devices import benefits_from_threads, with_device_index
 from ..runtime.progress import OnProgress, Progress, from_position, ignore_progress
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
-from ..runtime.timing import TimeLimit
-from .job import MakeTask, PictureWork, WorkItem, restore_together
+from ..runtime.timing import TimeLimit, since
+from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
-from .plan import PictureTask, RestorationContext
+from .plan import MakeTask, PictureTask, RestorationContext
 from .results import Outcome
+
+_log = logging.getLogger("gpen")
 
 _Queue = StageQueue[WorkItem, Progress, Outcome]
 
@@ -113,7 +117,7 @@ def _in_turn(
     for work in _works(tasks, context, on_progress):
         for item in work.prepare(token):
             token.raise_if_cancelled()
-            restore_together([item], token)
+            _restore_together([item], token)
             if (outcome := work.paste(item)) is not None:
                 yield outcome
 
@@ -185,7 +189,7 @@ def _restore_all(
         elif restored and queue.forward(restored):
             restored = []
         elif not restored and (batch := queue.take_batch(_fits)):
-            restore_together(batch, token)
+            _restore_together(batch, token)
             restored = batch
         else:
             queue.wait(bool(restored), _POLL_SECONDS)
@@ -197,3 +201,69 @@ def _fits(batch: list[WorkItem], item: WorkItem) -> bool:
     if item.face is None or not faces:
         return True
     return item.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.batch_size
+
+
+def _restore_together(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    """Runs the network on the faces of some items, which all have the same restorer.
+
+    If that fails each is restored by itself, so that only the picture at fault fails.
+
+    Raises:
+        Cancelled: the caller wants to stop.
+    """
+    waiting = [item for item in items if item.face is not None and item.work.failure is None]
+
+    def stop() -> bool:
+        return cancelled() or any(item.work.time_limit.over() for item in waiting)
+
+    reason = None
+    try:
+        _run_network(waiting, stop)
+    except Cancelled:
+        if not any(_is_late(item.work) for item in waiting):
+            raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
+        if len(waiting) == 1:
+            waiting[0].work.fail(error)
+            return
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        return
+    # Outside the except block: the exception holds on to the tensors of its frames.
+    if reason is None:
+        _restore_together(waiting, cancelled)  # those whose time is not up
+    else:
+        _restore_one_by_one(waiting, cancelled, reason)
+
+
+def _restore_one_by_one(items: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
+    for item in items:
+        _restore_together([item], cancelled)
+    if all(item.work.failure is None for item in items):
+        count = len(items)
+        _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
+
+
+def _is_late(work: PictureWork) -> bool:
+    """Whether the time for a picture is up, with which it fails then."""
+    try:
+        work.time_limit.check()
+    except TimeLimitError as error:
+        work.fail(error)
+        return True
+    return False
+
+
+def _run_network(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    faces = [item.face for item in items if item.face is not None]
+    if not faces:
+        return
+    began = time.perf_counter()
+    with without_gradients():
+        restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
+        synchronize_stream(faces[0].crop.device)
+    share = since(began) / len(faces)
+    for item, face, result in zip(items, faces, restored, strict=True):
+        face.restored = result
+        face.milliseconds += share
+        item.work.clock.add("restore", share)

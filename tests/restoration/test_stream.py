@@ -20,6 +20,7 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.synthetic_weights import detail_state
 from gpen_core.restoration import face_job as face_work
 from gpen_core.restoration import job as picture_work
+from gpen_core.restoration import plan as plan_of_picture
 from gpen_core.restoration import stream
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
@@ -372,19 +373,22 @@ def make_badly(_cancelled):
 
 PLACES = {
     # What is replaced, and when it fails; for all others the picture's green is even.
-    "detect": (picture_work, "search_faces", lambda _, pixels, *rest: even_green(pixels)),
+    "detect": (plan_of_picture, "search_faces", lambda _, pixels, *rest: even_green(pixels)),
     "plan": (picture_work, "plan_picture", lambda task, *rest: even_green(task.pixels)),
     "cut": (face_work, "extract_crop", lambda pixels, *rest: even_green(pixels)),
     "second cut": (
         *(face_work, "extract_crop"),
         lambda pixels, place, *rest: even_green(pixels) and place.crop_to_image[0, 2] > 15,
     ),
-    "paste": (face_work.FaceWork, "paste", lambda work, *rest: even_green(work.pixels)),
+    "paste": (face_work.FaceWork, "paste", lambda work, *rest: even_green(work._pixels)),
     "second paste": (
         *(face_work.FaceWork, "paste"),
-        lambda work, index, *rest: even_green(work.pixels) and index == 1,
+        lambda work, index, *rest: even_green(work._pixels) and index == 1,
     ),
-    "report": (picture_work, "report_on", lambda plan, *rest: even_green(plan.work.pixels)),
+    "report": (
+        *(picture_work.PictureWork, "_report"),
+        lambda _, plan, *rest: even_green(plan.image.pixels),
+    ),
 }
 
 
@@ -664,7 +668,7 @@ class TestMemory:
             refs[:] = [ref for ref in refs if ref() is not None]
             return len(refs)
 
-        cut, planned = face_work.FaceWork.cut, picture_work.plan_picture
+        cut, made = face_work.FaceWork.cut, picture_work.Canvas
 
         def cutting(self, *args):
             crop = cut(self, *args)
@@ -672,14 +676,14 @@ class TestMemory:
             most[0] = max(most[0], living(crops))
             return crop
 
-        def planning(*args):
-            plan = planned(*args)
-            results.append(weakref.ref(plan.work.canvas))
+        def making(*args):
+            canvas = made(*args)
+            results.append(weakref.ref(canvas))
             most[1] = max(most[1], living(results))
-            return plan
+            return canvas
 
         monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
-        monkeypatch.setattr(picture_work, "plan_picture", planning)
+        monkeypatch.setattr(picture_work, "Canvas", making)
         given = (PictureTask(picture(count)) for count in counts)
         for outcome in restore_pictures(given, Fake(batch_size), Finder(), keep_crops=False):
             outcome.result()
@@ -743,7 +747,7 @@ class TestStreams:
             original(self, event)
 
         monkeypatch.setattr(stream, "role_stream", streams)
-        for module in (stream, face_work, picture_work):
+        for module in (stream, face_work):
             monkeypatch.setattr(module, "synchronize_stream", lambda device: tell("waits"))
         monkeypatch.setattr(StageQueue, "put", put)
         monkeypatch.setattr(StageQueue, "forward", forward)

@@ -162,7 +162,7 @@ def test_faces_are_parsed_on_the_cpu(monkeypatch, photo):
     options = RestorationOptions(mask="parse")
     on_card = FaceParser(Halves(), CARD)
     monkeypatch.setattr(torch.Tensor, "to", keep_here(torch.Tensor.to))
-    work = FaceWork(photo, photo, options, on_card, canvas=None)
+    work = FaceWork(photo, None, photo, options, on_card)
     mask = work._parsed(0, restored)
     assert torch.equal(mask, FaceParser(Halves(), CPU).mask(restored))
     assert mask[32, 60] > 0.99

@@ -18,10 +18,9 @@ from ...errors import OptionError
 from ...images.picture import Picture, to_dtype
 from ...images.reading import read_picture
 from ...images.writing import FORMATS, check_writable, write_picture
-from ...restoration.job import MakeTask
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
-from ...restoration.plan import PictureTask
+from ...restoration.plan import MakeTask, PictureTask
 from ...restoration.report import Report
 from ...restoration.results import Outcome
 from ...restoration.stream import restore_pictures
