@@ -21,7 +21,7 @@ from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.machine import this_machine
 from gpen_core.bench.probes import time_calls
 from gpen_core.errors import BenchmarkError, GpenError
-from gpen_core.network.plan import strip_plan, whole_frame
+from gpen_core.network.memory import strip_plan, whole_frame
 from gpen_core.runtime.devices import choose_device, dtype_for
 
 _TURN_SECONDS = 0.1

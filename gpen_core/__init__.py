@@ -27,11 +27,11 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .compositing.face_parsing import load_face_parser as load_face_parser
     from .conversion.convert import Conversion as Conversion
     from .conversion.convert import convert_model as convert_model
-    from .detection.detector import DetectionOptions as DetectionOptions
     from .detection.detector import Detector as Detector
     from .detection.detector import FoundFaces as FoundFaces
     from .detection.detector import detect_faces as detect_faces
     from .detection.detector import search_faces as search_faces
+    from .detection.options import DetectionOptions as DetectionOptions
     from .detection.registry import load_detector as load_detector
     from .errors import BenchmarkError as BenchmarkError
     from .errors import Cancelled as Cancelled
@@ -104,7 +104,7 @@ _HOMES: Mapping[str, str] = {
     "CheckpointError": "errors",
     "Conversion": "conversion.convert",
     "DetectionError": "errors",
-    "DetectionOptions": "detection.detector",
+    "DetectionOptions": "detection.options",
     "Detector": "detection.detector",
     "DownloadError": "errors",
     "Enlarged": "upscaling.enlarged",

@@ -11,9 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.geometry.templates import TEMPLATES
 from gpen_core.model_files.catalogue import Task
-from gpen_core.restoration.options import COLOUR_MATCHES, HELP
+from gpen_core.restoration.options import HELP
 
 from . import host
 from .defaults import BEST

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpen_core.geometry.templates import TEMPLATES
-from gpen_core.restoration.options import COLOUR_MATCHES
+from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restorers.execution import ACCELERATIONS
 from gpen_core.runtime.devices import PRECISIONS
 
@@ -23,8 +22,8 @@ DEFAULTS: dict[str, Any] = {
     "gpen_unload": False,
     "gpen_detector": "auto",
     "gpen_strength": 1.0,
-    "gpen_template": TEMPLATES[0],
-    "gpen_colour": COLOUR_MATCHES[0],
+    "gpen_template": RestorationOptions().template,
+    "gpen_colour": RestorationOptions().colour,
     "gpen_save_before": False,
     "gpen_reactor_shim": False,
 }

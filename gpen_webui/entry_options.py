@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gpen_core.detection.detector import DetectionOptions
+from gpen_core.compositing.colour_match import ColourMatch
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.geometry.templates import TemplateName
-from gpen_core.restoration.options import ColourMatch, RestorationOptions
+from gpen_core.restoration.options import RestorationOptions
 
 from . import host
 

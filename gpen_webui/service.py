@@ -7,15 +7,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpen_core.detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
-from gpen_core.detection.registry import DetectorName, load_detector
+from gpen_core.detection.detector import Detector, FoundFaces, search_faces
+from gpen_core.detection.options import DetectionOptions
+from gpen_core.detection.registry import load_detector
 from gpen_core.errors import CheckpointError
 from gpen_core.images.picture import to_dtype
 from gpen_core.model_files.catalogue import Task
@@ -150,7 +151,7 @@ class Service:
             if self._detector is None or self._detector[0] != key:
                 searched = host.detector_folders().searched("detection")
                 # A host hands over any text; load_detector refuses the names it does not know.
-                detector = load_detector(cast("DetectorName", chosen), searched, host.device())
+                detector = load_detector(chosen, searched, host.device())
                 self._detector = key, detector
             return self._detector[1]
 

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 from modules import shared
 
+from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.detection.registry import DETECTOR_NAMES
 from gpen_core.geometry.templates import TEMPLATES
-from gpen_core.restoration.options import COLOUR_MATCHES, HELP
+from gpen_core.restoration.options import HELP
 from gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from gpen_core.runtime.devices import PRECISIONS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.compositing.canvas import Canvas
-from ..gpen_core.compositing.colour_match import match_low_frequencies
+from ..gpen_core.compositing.colour_match import match_colour
 from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
 from ..gpen_core.geometry.resizing import enlargement
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
+from ..gpen_core.geometry.templates import check_template
 from ..gpen_core.images.checks import LIMIT_PURPOSE
 from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
@@ -78,7 +80,7 @@ class CropFaces(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
-        RestorationOptions(template=template)  # refuses another name
+        check_template(template)
         if size not in _SIZES:
             raise OptionError(f"the size is {size!r}, but must be one of {', '.join(_SIZES)}")
         faces.check_images(image)
@@ -202,8 +204,8 @@ class PasteFacesBack(io.ComfyNode):
             canvas = Canvas(frame, places, strength, feather, limit)
             for number, place in enumerate(places):
                 crop = image_to_crop(restored, next(crops))
-                if colour_match == "lowfreq":
-                    crop = match_low_frequencies(crop, extract_crop(frame, place, crop.device))
+                original = partial(extract_crop, frame, place, crop.device)
+                crop = match_colour(colour_match, crop, original)
                 canvas.paste(number, crop)
             put(result, index, canvas.pixels)
             covered[index] = torch.from_numpy(canvas.mask)

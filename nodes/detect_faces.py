@@ -9,7 +9,8 @@ import numpy as np
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from ..gpen_core.detection.detector import Detector, FoundFaces, search_faces
+from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.faces.face import ORDERS, Face
 from ..gpen_core.faces.overlay import draw_faces
 from ..gpen_core.faces.selection import faces_in_boxes, faces_in_mask

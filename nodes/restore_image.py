@@ -7,7 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..gpen_core.detection.detector import DetectionOptions, Detector
+from ..gpen_core.detection.detector import Detector
+from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
 from ..gpen_core.restoration.options import RestorationOptions
 from .detect_faces import detection_options, find_faces

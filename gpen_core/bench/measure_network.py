@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..network.compiling import compile_network
-from ..network.generator import GpenNetwork
+from ..network.generator import GpenNetwork, compile_network
 from ..network.graphs import Graphs, Run
-from ..network.plan import strip_plan
+from ..network.memory import strip_plan
 from ..network.synthetic_weights import noise, random_state
 from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, NetworkCase

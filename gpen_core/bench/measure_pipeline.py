@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..detection.detector import DetectionOptions, Detector
+from ..detection.detector import Detector
+from ..detection.options import DetectionOptions
 from ..detection.registry import load_detector
 from ..errors import BenchmarkError
 from ..network.generator import GpenNetwork

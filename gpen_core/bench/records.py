@@ -80,7 +80,7 @@ def read_record(path: Path) -> Record:
     except ValueError as error:
         raise BenchmarkError(f"{path} is no JSON file; take one that gpen bench wrote") from error
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
-        raise BenchmarkError(f"{path} holds no figures; take a file that gpen bench --json wrote")
+        raise BenchmarkError(f"{path} holds no figures; choose a file that a measurement wrote")
     if content.get("version") != _VERSION:
         raise BenchmarkError(
             f"{path} is of version {content.get('version')}, but this program reads version "

@@ -9,8 +9,9 @@ from .refusal import REDOWNLOAD_HINT, UNTRUSTED_HINT, Refusal, megabytes
 HEAD_BYTES = 512
 """How much of the file `file_kind` needs to see: one tar block."""
 
-MAX_FILE_BYTES = 4 << 30
-"""No GPEN file comes near it: a whole training state of the 2048 network is about 1.6 GB."""
+MAX_FILE_BYTES = 2 << 30
+"""Larger files are not read, wherever they come from: no GPEN file is as large, a whole training
+state of the 2048 network has about 1.6 GB."""
 
 _LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _MAX_PICKLE_PROTOCOL = 5

@@ -5,20 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 
-from ..detection.detector import DetectionOptions
-from ..detection.registry import DETECTOR_NAMES, DetectorName
+from ..compositing.colour_match import COLOUR_MATCHES, ColourMatch
+from ..compositing.masks import MASKS, MaskName
+from ..detection.options import DetectionOptions
+from ..detection.registry import DETECTOR_NAMES, DetectorName, detector_help
 from ..faces.face import ORDERS, Order
-from ..faces.selection import select_faces
 from ..geometry.templates import TEMPLATES, TemplateName
-from ..restoration.options import (
-    COLOUR_MATCHES,
-    HELP,
-    MASKS,
-    PRESETS,
-    ColourMatch,
-    MaskName,
-    RestorationOptions,
-)
+from ..restoration.options import HELP, PRESETS, RestorationOptions
 from .arguments import Container
 
 
@@ -54,7 +47,6 @@ class FaceArguments:
         Raises:
             OptionError: one of them is not understood.
         """
-        select_faces((), self.faces)  # before any picture is touched
         return RestorationOptions(template=self.template, faces=self.faces)
 
 
@@ -93,7 +85,7 @@ def add_detection(parser: argparse.ArgumentParser) -> None:
         "--detector",
         choices=DETECTOR_NAMES,
         default="auto",
-        help="auto takes RetinaFace if its weights are installed, else the embedded detector",
+        help=detector_help(),
     )
     group.add_argument(
         "--confidence",

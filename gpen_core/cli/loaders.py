@@ -9,13 +9,14 @@ import torch
 
 from ..compositing.face_parsing import FILE_NAMES, FaceParser
 from ..compositing.face_parsing import load_face_parser as load_parsenet
+from ..compositing.masks import MASKS, MaskName
 from ..errors import CheckpointError
 from ..model_files.catalogue import Task, load_catalogue
 from ..model_files.default_model import best_model
 from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES
-from ..restoration.options import PRESETS, MaskName
+from ..restoration.options import PRESETS
 from ..restorers.installed import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
@@ -163,7 +164,7 @@ def load_face_parser(
     Raises:
         CheckpointError: its weights are not installed.
     """
-    if mask != "parse":
+    if not MASKS[mask].needs_parser:
         return None
     path = folders.find_file("parsing", FILE_NAMES)
     if path is None:

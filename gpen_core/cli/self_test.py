@@ -14,7 +14,7 @@ from ..faces.face import Face, landmarks_from_array
 from ..geometry.templates import template
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
-from ..network.plan import strip_plan
+from ..network.memory import strip_plan
 from ..network.synthetic_weights import noise, passthrough_state
 from ..restoration.pipeline import restore_picture
 from ..restoration.results import RestoredPicture

@@ -22,7 +22,7 @@ from ..geometry.regions import Region
 from ..geometry.sampling import average_blocks, sample_region
 from ..geometry.similarity import Matrix
 from ..runtime.cuda_transfers import upload
-from .masks import area_mask, crop_coordinates, is_whole
+from .masks import FeatherShape, area_mask, crop_coordinates, is_whole
 
 _SHARPNESS = 40.0
 
@@ -33,6 +33,7 @@ class Layer:
 
     alignment: Alignment
     feather: float
+    shape: FeatherShape
     colour: Tensor
     """(3, s, s), floating."""
 
@@ -58,13 +59,19 @@ class Patch:
     distance: Tensor
 
 
-def layer_of(crop: Tensor, crop_mask: Tensor | None, alignment: Alignment, feather: float) -> Layer:
+def layer_of(
+    crop: Tensor,
+    crop_mask: Tensor | None,
+    alignment: Alignment,
+    feather: float,
+    shape: FeatherShape,
+) -> Layer:
     """The layer of a crop (3, S, S) and of its own mask (S, S), both on one device."""
     colour, matrix = average_blocks(crop, alignment.image_to_crop)
     mask = None
     if crop_mask is not None:
         mask, _ = average_blocks(crop_mask.unsqueeze(0), alignment.image_to_crop)
-    return Layer(alignment, feather, colour, mask, matrix)
+    return Layer(alignment, feather, shape, colour, mask, matrix)
 
 
 def alone(layer: Layer, region: Region, limit: NDArray[Any] | None) -> tuple[Tensor, Tensor | None]:
@@ -111,7 +118,7 @@ def mixed(patches: Sequence[Patch], region: Region) -> tuple[Tensor, Tensor]:
 
 
 def _mask(layer: Layer, region: Region, limit: NDArray[Any] | None, x: Tensor, y: Tensor) -> Tensor:
-    mask = area_mask(x, y, layer.alignment, layer.feather)
+    mask = area_mask(x, y, layer.alignment, layer.feather, layer.shape)
     if layer.mask is not None:
         mask = mask * sample_region(layer.mask, layer.matrix, region)[0].clamp_(0, 1)
     if limit is not None:

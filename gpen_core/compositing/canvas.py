@@ -25,7 +25,7 @@ from ..geometry.regions import Region
 from ..images.checks import Pixels, check_mask, check_picture
 from ..runtime.devices import warp_device
 from .blending import Layer, Patch, alone, layer_of, mixed, patch_of
-from .masks import covered_region, is_nowhere
+from .masks import DEFAULT_FEATHER, FeatherShape, covered_region, is_nowhere
 from .paste_regions import TILE, PasteRegion, in_parts, pieces_of, touching
 from .region_writer import Writer
 
@@ -43,8 +43,9 @@ class Canvas:
         background: Pixels,
         alignments: Sequence[Alignment],
         strength: float = 1.0,
-        feather: float = 0.011,
+        feather: float = DEFAULT_FEATHER,
         limit: NDArray[np.float32] | None = None,
+        shape: FeatherShape = "cubic",
     ) -> None:
         """Prepares the canvas.
 
@@ -55,6 +56,7 @@ class Canvas:
             strength: how much of the restored face is taken, 0..1.
             feather: see `masks.area_mask`.
             limit: (H, W), 0..1: the mask of each face is multiplied by it.
+            shape: of the soft edge's profile; see `masks.FEATHER_SHAPES`.
 
         Raises:
             ImageError: the background is no such picture.
@@ -67,7 +69,8 @@ class Canvas:
         self.mask: NDArray[np.float32] = np.zeros(background.shape[:2], dtype=np.float32)
         self._background = background
         self._alignments = list(alignments)
-        self._strength, self._feather, self._limit = strength, feather, limit
+        self._strength, self._limit = strength, limit
+        self._feather, self._shape = feather, shape
         height, width = background.shape[:2]
         self._regions = [covered_region(a, height, width) for a in self._alignments]
         self._pieces = pieces_of(self._alignments, self._regions)
@@ -92,7 +95,7 @@ class Canvas:
             raise OptionError(f"the crop must be (3, {size}, {size}), not {tuple(crop.shape)}")
         device = warp_device(crop.device)
         mask = None if crop_mask is None else crop_mask.to(device)
-        self._layers[index] = layer_of(crop.to(device), mask, alignment, self._feather)
+        self._layers[index] = layer_of(crop.to(device), mask, alignment, self._feather, self._shape)
         self._write([piece for piece in self._pieces if self._is_complete(piece)], device)
         self._pieces = [piece for piece in self._pieces if not self._is_complete(piece)]
         needed = {face for piece in self._pieces for face in piece.faces}

@@ -2,21 +2,63 @@
 
 The area mask is a formula in the crop's coordinates, so it is evaluated where it is needed, at any
 scale, without steps. Its edge lies 5 % inside the crop, as in GPEN's own program; the soft part is
-a cubic as steep in its middle as the Gaussian that the same program uses.
+by default a cubic as steep in its middle as the Gaussian that the same program uses.
+
+torch is imported where it computes, so that the names can be had without it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..geometry.alignment import Alignment
 from ..geometry.regions import Region, grid_tiles, region_around
 from ..geometry.similarity import Points, apply
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+MaskName = str
+"""A name of `MASKS`."""
+
+FeatherShape = str
+"""A name of `FEATHER_SHAPES`."""
+
+DEFAULT_FEATHER = 0.011
+"""Softness of the edge by default, as a part of the crop's side."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A choice of what of a crop is pasted."""
+
+    help: str
+    """In words that fit into parentheses after its name."""
+
+    needs_parser: bool = False
+    """Whether the area is multiplied by what a `FaceParser` sees."""
+
+
+MASKS: Mapping[MaskName, Mask] = {
+    "area": Mask("all"),
+    "parse": Mask("face and hair; needs ParseNet", needs_parser=True),
+}
+"""Every mask by its name."""
+
+
+def _cubic(position: Tensor) -> Tensor:
+    return position * position * (3 - 2 * position)
+
+
+FEATHER_SHAPES: Mapping[FeatherShape, Callable[[Tensor], Tensor]] = {"cubic": _cubic}
+"""The profile of the soft edge: maps the way from its outer to its inner border, 0..1, to the
+mask's value there. It is 0 at 0 and 1 at 1 and never falls."""
 
 _INSET = 26 / 512
 """Distance of the mask's half value from the crop's edge, as a part of its side."""
@@ -44,6 +86,8 @@ def crop_coordinates(
 ) -> tuple[Tensor, Tensor]:
     """The crop's x and y at each pixel of a region of the picture, each (h, w), float32."""
     matrix = alignment.image_to_crop
+    import torch
+
     # From the region's corner on: at pixel 6000 float32 itself would be off by 0.0005.
     corner = apply(matrix, np.array([region.left, region.top], dtype=np.float64))
     columns = torch.arange(region.width, dtype=torch.float32, device=device)
@@ -53,7 +97,9 @@ def crop_coordinates(
     return x, y
 
 
-def area_mask(x: Tensor, y: Tensor, alignment: Alignment, feather: float) -> Tensor:
+def area_mask(
+    x: Tensor, y: Tensor, alignment: Alignment, feather: float, shape: FeatherShape = "cubic"
+) -> Tensor:
     """The mask of the whole crop but its edge.
 
     Args:
@@ -61,12 +107,15 @@ def area_mask(x: Tensor, y: Tensor, alignment: Alignment, feather: float) -> Ten
         y: the crop's y.
         alignment: of the crop.
         feather: softness of the edge as a part of the crop's side, like a Gaussian's sigma.
+        shape: of the edge's profile.
 
     Returns:
         (h, w), float32, 0..1; exactly 0 outside the crop.
     """
     edge, width = _edge(alignment, feather)
-    return _side(x, alignment.size, edge, width) * _side(y, alignment.size, edge, width)
+    profile = FEATHER_SHAPES[shape]
+    across = profile(_way_in(x, alignment.size, edge, width))
+    return across * profile(_way_in(y, alignment.size, edge, width))
 
 
 def is_whole(alignment: Alignment, region: Region, feather: float) -> bool:
@@ -114,8 +163,7 @@ def _edge(alignment: Alignment, feather: float) -> tuple[float, float]:
     return max(_INSET * size, width / 2), width
 
 
-def _side(position: Tensor, size: int, edge: float, width: float) -> Tensor:
-    """The profile across one side: distance from the nearer border, as a smooth step."""
+def _way_in(position: Tensor, size: int, edge: float, width: float) -> Tensor:
+    """How far a position is on its way through the soft edge: 0 outside of it, 1 within."""
     distance = (size / 2) - (position - (size - 1) / 2).abs()
-    step = ((distance - edge) / width + 0.5).clamp_(0, 1)
-    return step * step * (3 - 2 * step)
+    return ((distance - edge) / width + 0.5).clamp_(0, 1)

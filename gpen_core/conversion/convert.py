@@ -19,9 +19,8 @@ from ..runtime.atomic_files import whole_file
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.version import __version__
-from .formats import DEFAULT_OPSET, FORMATS
+from .formats import DEFAULT_OPSET, FORMATS, write_safetensors
 from .to_onnx import difference_from_torch, write_onnx
-from .to_safetensors import write_safetensors
 
 _LARGEST_DIFFERENCE = 1e-4
 _LARGEST_DIFFERENCE_IN_HALF = 2e-2

@@ -13,18 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..network.config import GpenConfig
-from ..network.layers import Scaling
+from ..network.modulated_layers import Scaling
 from ..network.rescaling import Fp16Scales, exponents_for
 from ..runtime.optional_packages import require
+from .graph_builder import Array, GraphBuilder, binomial
 
 State = Mapping[str, Tensor]
-Array = NDArray[Any]
 
-_LEAK = 0.2
 _GAIN = math.sqrt(2.0)
 _EPSILON = 1e-8
 _SMALLEST_PEAK = 1e-12
@@ -45,7 +43,7 @@ def build_model(
         metadata: is kept in the file.
     """
     onnx = require("onnx", "writing an ONNX file")
-    graph = _Graph(onnx, np.float16 if half else np.float32)
+    graph = GraphBuilder(onnx, np.float16 if half else np.float32)
     exponents = exponents_for(state, config, torch.float16 if half else torch.float32)
     features = _encode(graph, state, config, exponents)
     styles = _styles(graph, state, config, features[4], exponents.of_feature(4))
@@ -53,78 +51,8 @@ def build_model(
     return graph.model(config.size, opset, metadata)
 
 
-class _Graph:
-    """The nodes and weights so far; every method returns the name of what it adds."""
-
-    def __init__(self, onnx: Any, dtype: type[np.floating[Any]]) -> None:  # noqa: ANN401
-        self._onnx = onnx
-        self._nodes: list[Any] = []
-        self._weights: dict[str, Any] = {}
-        self.dtype = dtype
-        """Of feature maps and of the weights of convolutions."""
-
-    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
-        """A node with one output."""
-        name = output or f"{operator.lower()}_{len(self._nodes)}"
-        node = self._onnx.helper.make_node(operator, inputs, [name], name=name, **attributes)
-        self._nodes.append(node)
-        return name
-
-    def weight(self, name: str, value: Array, dtype: type[Any] | None = None) -> str:
-        """A constant; in float32 if no other type is given."""
-        if name not in self._weights:
-            value = np.ascontiguousarray(value, dtype=dtype or np.float32)
-            self._weights[name] = self._onnx.numpy_helper.from_array(value, name)
-        return name
-
-    def cast(self, value: str, precise: bool) -> str:
-        """To float32 if `precise`, else to the feature maps' type."""
-        if self.dtype is np.float32:
-            return value
-        types = self._onnx.TensorProto
-        return self.add("Cast", value, to=types.FLOAT if precise else types.FLOAT16)
-
-    def activate(self, value: str) -> str:
-        """Leaky ReLU; its gain is folded into what comes before."""
-        return self.add("LeakyRelu", value, alpha=_LEAK)
-
-    def convolve(self, value: str, name: str, weight: Array, bias: Array | None, **how: Any) -> str:  # noqa: ANN401
-        """A convolution with a constant weight."""
-        weights = [self.weight(f"{name}.weight", weight, self.dtype)]
-        if bias is not None:
-            weights.append(self.weight(f"{name}.bias", bias, self.dtype))
-        return self.add("Conv", value, *weights, **how)
-
-    def blur(self, value: str, channels: int, gain: float, padding: int) -> str:
-        """The binomial filter over each channel."""
-        name = f"blur.{channels}.{gain:g}"
-        kernel = np.broadcast_to(_binomial(gain), (channels, 1, 4, 4))
-        return self.convolve(value, name, kernel, None, group=channels, pads=[padding] * 4)
-
-    def model(self, size: int, opset: int, metadata: Mapping[str, str]) -> Any:  # noqa: ANN401
-        """Everything as a model."""
-        helper, types = self._onnx.helper, self._onnx.TensorProto
-        picture = [1, 3, size, size]
-        graph = helper.make_graph(
-            self._nodes,
-            "GPEN",
-            [helper.make_tensor_value_info("input", types.FLOAT, picture)],
-            [helper.make_tensor_value_info("output", types.FLOAT, picture)],
-            list(self._weights.values()),
-        )
-        versions = [helper.make_opsetid("", opset)]
-        model = helper.make_model(
-            graph,
-            opset_imports=versions,
-            ir_version=helper.find_min_ir_version_for(versions),
-            producer_name="gpen-face-restoration",
-        )
-        helper.set_model_props(model, dict(metadata))
-        return model
-
-
 def _encode(
-    graph: _Graph, state: State, config: GpenConfig, exponents: Fp16Scales
+    graph: GraphBuilder, state: State, config: GpenConfig, exponents: Fp16Scales
 ) -> dict[int, str]:
     """The encoder; returns its feature of each resolution."""
     above = exponents.of_feature(config.size)
@@ -146,7 +74,7 @@ def _encode(
 
 
 def _styles(
-    graph: _Graph, state: State, config: GpenConfig, smallest: str, exponent: int
+    graph: GraphBuilder, state: State, config: GpenConfig, smallest: str, exponent: int
 ) -> dict[str, str]:
     """The mapping network and all modulations; returns each layer's style (1, inputs)."""
     x = graph.add("Flatten", graph.cast(smallest, precise=True))
@@ -177,7 +105,9 @@ def _styles(
     return styles
 
 
-def _dense(graph: _Graph, state: State, prefix: str, x: str, rate: float, exponent: int = 0) -> str:
+def _dense(
+    graph: GraphBuilder, state: State, prefix: str, x: str, rate: float, exponent: int = 0
+) -> str:
     weight = _array(state[f"{prefix}.weight"])
     weight = weight * (rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1]))
     bias = _array(state[f"{prefix}.bias"]) * (rate * _GAIN)
@@ -186,7 +116,7 @@ def _dense(graph: _Graph, state: State, prefix: str, x: str, rate: float, expone
 
 
 def _decode(
-    graph: _Graph,
+    graph: GraphBuilder,
     state: State,
     config: GpenConfig,
     features: Mapping[int, str],
@@ -215,7 +145,7 @@ def _decode(
 
 
 def _styled(
-    graph: _Graph,
+    graph: GraphBuilder,
     state: State,
     prefix: str,
     x: str,
@@ -233,12 +163,12 @@ def _styled(
     style, peak = _normalised(graph, style)
     gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
     scale = _demodulation(graph, name, style, peak, gain, transposed=not up)
-    x = graph.add("Mul", x, _per_channel(graph, style))
+    x = graph.add("Mul", x, graph.per_channel(style))
     if up:
         x = graph.blur(graph.add("ConvTranspose", x, name, strides=[2, 2]), outputs, 4.0, padding=1)
     else:
         x = graph.add("Conv", x, name, pads=[1, 1, 1, 1])
-    x = graph.add("Mul", x, _per_channel(graph, scale))
+    x = graph.add("Mul", x, graph.per_channel(scale))
     bias = _array(state[f"{prefix}.activate.bias"]) * (_GAIN * 2.0**-scaling.output)
     bias = bias.reshape(1, -1, 1, 1)
     own = graph.weight(f"{prefix}.bias", bias[:, :outputs], graph.dtype)
@@ -251,7 +181,7 @@ def _styled(
     return graph.add("Concat", x, noise, axis=1)
 
 
-def _normalised(graph: _Graph, style: str) -> tuple[str, str]:
+def _normalised(graph: GraphBuilder, style: str) -> tuple[str, str]:
     """A style divided by its largest value, so that neither it nor its squares leave float16."""
     largest = graph.add("ReduceMax", graph.add("Abs", style), keepdims=1)
     peak = graph.add("Max", largest, graph.weight("smallest", _scalar(_SMALLEST_PEAK)))
@@ -259,7 +189,7 @@ def _normalised(graph: _Graph, style: str) -> tuple[str, str]:
 
 
 def _demodulation(
-    graph: _Graph, weight: str, style: str, peak: str, gain: float, transposed: bool
+    graph: GraphBuilder, weight: str, style: str, peak: str, gain: float, transposed: bool
 ) -> str:
     """The factor of each output channel (1, outputs).
 
@@ -278,7 +208,7 @@ def _demodulation(
 
 
 def _to_rgb(
-    graph: _Graph,
+    graph: GraphBuilder,
     state: State,
     prefix: str,
     x: str,
@@ -290,26 +220,17 @@ def _to_rgb(
     weight = _array(state[f"{prefix}.conv.weight"])[0]
     weight = weight / math.sqrt(weight.shape[1])
     style, peak = _normalised(graph, style)
-    x = graph.add("Mul", x, _per_channel(graph, style))
+    x = graph.add("Mul", x, graph.per_channel(style))
     x = graph.add("Conv", x, graph.weight(f"{prefix}.weight", weight, graph.dtype))
     factor = graph.weight(f"factor.{exponent}", _scalar(2.0**exponent))
-    peak = graph.add("Reshape", graph.add("Mul", peak, factor), _shape(graph))
+    peak = graph.column(graph.add("Mul", peak, factor))
     x = graph.add("Mul", graph.cast(x, precise=True), peak)
     rgb = graph.add("Add", x, graph.weight(f"{prefix}.bias", _array(state[f"{prefix}.bias"])))
     if below is None:
         return rgb
-    kernel = graph.weight("double", np.broadcast_to(_binomial(4.0), (3, 1, 4, 4)))
+    kernel = graph.weight("double", np.broadcast_to(binomial(4.0), (3, 1, 4, 4)))
     doubled = graph.add("ConvTranspose", below, kernel, group=3, strides=[2, 2], pads=[1] * 4)
     return graph.add("Add", rgb, doubled)
-
-
-def _per_channel(graph: _Graph, values: str) -> str:
-    """(1, channels) as factors of feature maps."""
-    return graph.cast(graph.add("Reshape", values, _shape(graph)), precise=False)
-
-
-def _shape(graph: _Graph) -> str:
-    return graph.weight("per_channel", np.array([1, -1, 1, 1]), np.int64)
 
 
 def _array(tensor: Tensor) -> Array:
@@ -318,8 +239,3 @@ def _array(tensor: Tensor) -> Array:
 
 def _scalar(value: float) -> Array:
     return np.array([[value]])
-
-
-def _binomial(gain: float) -> Array:
-    tap = np.array([1.0, 3.0, 3.0, 1.0]) / 8
-    return np.outer(tap, tap) * gain

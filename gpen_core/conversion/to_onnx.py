@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import OptionError
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork
-from ..network.plan import strip_plan
+from ..network.memory import strip_plan
 from ..restorers.onnx_restorer import OnnxRestorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.optional_packages import require

@@ -9,69 +9,20 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from ..errors import OptionError
-from ..faces.face import ORDERS, Face, Order, number_faces
+from ..faces.face import Face, number_faces
 from ..faces.left_out import LeftOut, left_out_for
 from ..images.checks import Pixels, check_picture
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
 from ..runtime.out_of_memory import with_cpu_fallback
 from .boxes import faces_not_among, merge_duplicates
+from .options import GUESS, MINIMUM_SIZE, DetectionOptions
 from .rotated import detect_rotated, reduction
 
 CANCELLED = "the face detection was cancelled"
 
-TURNED_MINIMUM_SIZE = 20.0
+TURNED_MINIMUM_SIZE = MINIMUM_SIZE
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
-
-GUESS = 0.5
-"""Least score, of any detector, of what may be a face: told where nothing better is found."""
-
-
-@dataclass(frozen=True)
-class DetectionOptions:
-    """Which faces are wanted, and in which order.
-
-    Raises:
-        OptionError: a value is outside what its field says.
-    """
-
-    confidence: float | None = None
-    """Least score of a face, 0..1; None takes the detector's own default."""
-
-    minimum_size: float = 20.0
-    """Least longer side of a face's box, in pixels of the picture, 0 or more."""
-
-    maximum_count: int | None = None
-    """How many faces to keep at most, the largest first; None keeps all."""
-
-    order: Order = "left-right"
-    """How the faces are listed and numbered."""
-
-    @property
-    def searched_size(self) -> float:
-        """From which size on a detector looks, so that faces just too small are counted.
-
-        That is half of the minimum, but no less than the usual minimum allows, for small faces take
-        most of the time.
-        """
-        return max(min(self.minimum_size, 20.0), self.minimum_size / 2)
-
-    def searched_score(self, default: float) -> float:
-        """From which score on a detector tells what it sees; `default` is its own threshold."""
-        return min(default if self.confidence is None else self.confidence, GUESS)
-
-    def __post_init__(self) -> None:
-        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
-            raise OptionError(f"the confidence must be between 0 and 1, not {self.confidence}")
-        if not (math.isfinite(self.minimum_size) and self.minimum_size >= 0.0):
-            raise OptionError(f"the minimum size must be 0 or more, not {self.minimum_size}")
-        if self.maximum_count is not None and self.maximum_count < 1:
-            raise OptionError(f"the maximum count must be 1 or more, not {self.maximum_count}")
-        if self.order not in ORDERS:
-            raise OptionError(
-                f"the order {self.order!r} is unknown; choose one of {', '.join(ORDERS)}"
-            )
 
 
 @dataclass(frozen=True)

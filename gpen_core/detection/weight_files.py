@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DetectionError
-from ..model_files.folders import in_words
+from ..model_files.folders import first_file, in_words
 
 RETINAFACE_FILES = ("detection_Resnet50_Final.pth", "RetinaFace-R50.pth")
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
+EMBEDDED_FILE = Path(__file__).parent / "mtcnn" / "mtcnn.safetensors"
+"""Comes with this package."""
 
 _YUNET_NAME = re.compile(r"face_detection_yunet_(20\d\d)[a-z]{3}\.onnx")
 _YUNET_FIRST_YEAR = 2023
@@ -19,8 +21,7 @@ _YUNET_FIRST_YEAR = 2023
 
 def find_retinaface(folders: Sequence[Path]) -> Path | None:
     """The weights of RetinaFace-ResNet50 in the first folder that has them."""
-    candidates = (folder / name for folder in folders for name in RETINAFACE_FILES)
-    return next((path for path in candidates if path.is_file()), None)
+    return first_file(folders, RETINAFACE_FILES)
 
 
 def find_yunet(folders: Sequence[Path]) -> Path | None:

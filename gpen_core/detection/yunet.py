@@ -20,7 +20,8 @@ from ..images.checks import Pixels
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.optional_packages import require
 from .boxes import merge_duplicates, overlap
-from .detector import CANCELLED, DetectionOptions
+from .detector import CANCELLED
+from .options import DetectionOptions
 from .tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels
 from .weight_files import YUNET_FILE
 

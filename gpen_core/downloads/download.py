@@ -10,10 +10,9 @@ import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from ..checkpoints.file_kind import HEAD_BYTES, file_kind
+from ..checkpoints.file_kind import HEAD_BYTES, MAX_FILE_BYTES, file_kind
 from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError, escaped
-from ..model_files.contents import MAX_BYTES
 from .http import BadContentError, RangeMismatchError, SourceError, TransientError, open_address
 from .partial_file import Origin, PartialFile
 from .retry import DownloadMonitor, RetryPolicy, duration, pause
@@ -103,7 +102,7 @@ def _continued(address: str, part: PartialFile, wanted: Wanted) -> Origin | None
     if not size or origin is None or origin.address != address:
         return None
     certain = origin.version is not None or wanted.hashed
-    return origin if certain and size <= (wanted.bytes or origin.total or MAX_BYTES) else None
+    return origin if certain and size <= (wanted.bytes or origin.total or MAX_FILE_BYTES) else None
 
 
 def _range(start: int, origin: Origin) -> dict[str, str]:
@@ -150,7 +149,7 @@ def _total(response: http.client.HTTPResponse, start: int, wanted: Wanted) -> in
             raise SourceError(
                 f"offers {total:,} bytes, but the file has {wanted.bytes:,}: it is another file"
             )
-    if total is not None and total > MAX_BYTES:
+    if total is not None and total > MAX_FILE_BYTES:
         raise SourceError(f"offers {megabytes(total)}, more than any model has")
     return total
 
@@ -163,7 +162,7 @@ def _check_space(part: PartialFile, needed: int) -> None:
     if needed > free:
         raise DownloadError(
             f"{part.path.parent} has {megabytes(free)} of free space, but {megabytes(needed)} are "
-            "needed. Make room, or name another folder with --into."
+            "needed. Make room, or choose another folder."
         )
 
 
@@ -180,9 +179,9 @@ def _receive(
         watch.tell(done, total)
         while chunk := _next_chunk(response, timeout):
             done += len(chunk)
-            if done > (MAX_BYTES if total is None else total):
+            if done > (MAX_FILE_BYTES if total is None else total):
                 raise BadContentError(
-                    f"sends more than the {total or MAX_BYTES:,} bytes of the file"
+                    f"sends more than the {total or MAX_FILE_BYTES:,} bytes of the file"
                 )
             part.write(file, chunk)
             if not checked and done >= HEAD_BYTES:

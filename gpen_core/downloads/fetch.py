@@ -20,7 +20,7 @@ from ..runtime.callbacks import Callbacks
 from .download import Wanted, download
 from .http import BadContentError, SourceError, check_address
 from .lock import exclusive_lock
-from .partial_file import PartialFile
+from .partial_file import PartialFile, exists_already
 from .retry import DownloadMonitor, RetryPolicy
 
 MIRROR = "GPEN_MIRROR"
@@ -149,8 +149,7 @@ def _fetch(
         except SourceError as error:
             troubles.append(f"{address} {error}")
             continue
-        _check_free(plan, overwrite)
-        plan.part.move_to(plan.target)
+        plan.part.move_to(plan.target, overwrite)
         _write_terms(plan, address)
         return plan.target
     said = (f"  {trouble}" for trouble in troubles)
@@ -159,10 +158,7 @@ def _fetch(
 
 def _check_free(plan: Plan, overwrite: bool) -> None:
     if plan.target.exists() and not overwrite:
-        raise DownloadError(
-            f"{plan.target} exists already; use --overwrite to replace it, or name another folder "
-            "with --into"
-        )
+        raise exists_already(plan.target)
 
 
 def _make(folder: Path) -> None:
@@ -170,11 +166,10 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(
-            f"the folder {folder} cannot be made ({error.strerror or error}). Name another one "
-            "with --into."
+            f"the folder {folder} cannot be made ({error.strerror or error}). Choose another one."
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise DownloadError(f"{folder} may not be written to. Name another folder with --into.")
+        raise DownloadError(f"{folder} may not be written to. Choose another folder.")
 
 
 def _from_address(

@@ -42,8 +42,7 @@ def _held(lock: Path, work: str) -> int:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise DownloadError(
-                f"{lock} cannot be written ({error.strerror or error}). Name another folder with "
-                "--into."
+                f"{lock} cannot be written ({error.strerror or error}). Choose another folder."
             ) from error
         try:
             file_locks.take_lock(handle)
@@ -51,8 +50,8 @@ def _held(lock: Path, work: str) -> int:
             if file_locks.is_taken(error):
                 os.close(handle)
                 raise DownloadError(
-                    f"another {work} into {lock.parent} is under way. Wait for its end, or end it "
-                    "and run the command again."
+                    f"another {work} into {lock.parent} is under way. Wait for it to finish, or "
+                    "stop it and try again."
                 ) from error
             _log.warning("%s cannot be locked (%s): start no second %s", lock, error.strerror, work)
         if file_locks.is_still_named(handle, lock):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import DownloadError
+from ..runtime.atomic_files import move_into_place
 
 
 @dataclass(frozen=True)
@@ -102,25 +103,33 @@ class PartialFile:
         self.path.unlink(missing_ok=True)
         self.record.unlink(missing_ok=True)
 
-    def move_to(self, target: Path) -> None:
+    def move_to(self, target: Path, overwrite: bool) -> None:
         """Makes it the finished file, in one step.
 
         Raises:
-            DownloadError: that cannot be done; the part stays.
+            DownloadError: that cannot be done, or there is a file of that name that may not be
+                replaced; the part stays.
         """
         try:
             with self.path.open("rb+") as file:
                 os.fsync(file.fileno())
-            self.path.replace(target)
+            move_into_place(self.path, target, overwrite)
             self.record.unlink(missing_ok=True)
+        except FileExistsError as error:
+            raise exists_already(target) from error
         except OSError as error:
             raise DownloadError(
                 f"{self.path} cannot be renamed to {target.name} ({error.strerror or error}). "
-                "Close programs that use that file and run the command again."
+                "Close programs that use that file and try again."
             ) from error
 
     def _unwritable(self, error: OSError) -> DownloadError:
         return DownloadError(
-            f"{self.path} cannot be written ({error.strerror or error}). Make room, or name "
-            "another folder with --into; what is there is kept."
+            f"{self.path} cannot be written ({error.strerror or error}). Make room, or "
+            "choose another folder; what is there is kept."
         )
+
+
+def exists_already(target: Path) -> DownloadError:
+    """The error for a file that is there and may not be replaced."""
+    return DownloadError(f"{target} exists already; allow overwriting, or choose another folder")

@@ -29,22 +29,27 @@ def select_faces(faces: Sequence[Face], choice: str) -> tuple[Face, ...]:
     """
     if choice.strip() == "all":
         return tuple(faces)
-    largest = _LARGEST.match(choice)
-    if largest:
-        count = int(largest.group(1) or 1)
-        if count == 0:
-            raise OptionError(
-                f"the choice of faces {choice!r} chooses none; use largest:1 or more, or all"
-            )
+    count = _largest_count(choice)
+    if count is not None:
         return largest_faces(faces, count)
     wanted = _numbers(choice)
     return tuple(face for face in faces if any(a <= face.index <= b for a, b in wanted))
 
 
+def check_selection(choice: str) -> None:
+    """Refuses a choice that `select_faces` would refuse.
+
+    Raises:
+        OptionError: see `select_faces`.
+    """
+    if choice.strip() != "all" and _largest_count(choice) is None:
+        _numbers(choice)
+
+
 def largest_faces(faces: Sequence[Face], count: int) -> tuple[Face, ...]:
-    """The `count` faces of the longest boxes."""
-    kept = sorted(faces, key=lambda face: -face.size)[:count]
-    return tuple(face for face in faces if face in kept)
+    """The `count` faces of the longest boxes, in their own order; of equal ones the first."""
+    by_size = sorted(range(len(faces)), key=lambda place: -faces[place].size)
+    return tuple(faces[place] for place in sorted(by_size[:count]))
 
 
 def faces_of_size(
@@ -80,6 +85,19 @@ def _middle(face: Face) -> tuple[float, float]:
     """The mean of the landmarks: within the face also where the box is cut or wide."""
     x, y = face.points().mean(axis=0)
     return float(x), float(y)
+
+
+def _largest_count(choice: str) -> int | None:
+    """How many of the largest faces are wanted; None if the choice is of another form."""
+    largest = _LARGEST.match(choice)
+    if largest is None:
+        return None
+    count = int(largest.group(1) or 1)
+    if count == 0:
+        raise OptionError(
+            f"the choice of faces {choice!r} chooses none; use largest:1 or more, or all"
+        )
+    return count
 
 
 def _numbers(choice: str) -> list[tuple[int, int]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-
-TemplateName = Literal["gpen", "ffhq"]
-TEMPLATES: tuple[TemplateName, ...] = ("gpen", "ffhq")
 
 # The ArcFace template of 96×112 pixels, from which GPEN derives its own.
 _ARCFACE = (
@@ -29,6 +26,15 @@ _FFHQ = (
     (313.08905, 371.15118),
 )
 
+TemplateName = str
+"""A name of `TEMPLATES`."""
+
+TEMPLATES: Mapping[TemplateName, NDArray[np.float64]] = {
+    "gpen": (np.asarray(_ARCFACE) + (8.0, 0.0) + 28.0) / 168.0,
+    "ffhq": np.asarray(_FFHQ) / 512.0,
+}
+"""The landmarks (5, 2) of each template, as parts of the crop's side."""
+
 
 def template(name: TemplateName, size: int) -> NDArray[np.float64]:
     """The landmarks (5, 2) in a crop of `size` pixels, in the order of `Face.landmarks`.
@@ -40,8 +46,15 @@ def template(name: TemplateName, size: int) -> NDArray[np.float64]:
     Raises:
         OptionError: the name is unknown.
     """
-    if name == "gpen":
-        return (np.asarray(_ARCFACE) + (8.0, 0.0) + 28.0) / 168.0 * size
-    if name == "ffhq":
-        return np.asarray(_FFHQ) / 512.0 * size
-    raise OptionError(f"the template {name!r} is unknown; choose one of {', '.join(TEMPLATES)}")
+    check_template(name)
+    return TEMPLATES[name] * size
+
+
+def check_template(name: TemplateName) -> None:
+    """Refuses a name that no template has.
+
+    Raises:
+        OptionError: the name is unknown.
+    """
+    if name not in TEMPLATES:
+        raise OptionError(f"the template {name!r} is unknown; choose one of {', '.join(TEMPLATES)}")

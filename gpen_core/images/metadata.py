@@ -24,7 +24,7 @@ _DESCRIPTIVE = (
 )
 _GREY_SPACE = b"GRAY"
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 def turn_upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -58,7 +58,7 @@ def read_exif(image: Image.Image, source: str) -> tuple[int, bytes | None]:
             return orientation, EXIF_HEADER + _with_upright_tag(block.removeprefix(EXIF_HEADER))
         return orientation, _descriptive_block(image.getexif())
     except (SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error) as error:
-        logger.warning("%s: its EXIF data is damaged and was left out (%s)", source, error)
+        _log.warning("%s: its EXIF data is damaged and was left out (%s)", source, error)
         return 1, None
 
 

@@ -40,7 +40,7 @@ _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _COLOUR_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
@@ -108,7 +108,7 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
     image = _open(file, path) if planes is None else planes.image
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        logger.warning("%s has several frames; the first one is used", path)
+        _log.warning("%s has several frames; the first one is used", path)
     notes = mend_info(image)
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
@@ -148,7 +148,7 @@ def _picture(
     source: str | Path,
 ) -> Picture:
     for note in notes:
-        logger.warning("%s: %s", source, note)
+        _log.warning("%s: %s", source, note)
     samples = turn_upright(samples, orientation)
     colour = samples[..., :1].repeat(3, axis=2) if grey else samples[..., :3]
     has_alpha = samples.shape[2] in (2, 4)
@@ -199,7 +199,7 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
         try:
             return factory(file, str(path))
         except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
-            logger.debug("%s does not open as %s (%s)", path, name, error)
+            _log.debug("%s does not open as %s (%s)", path, name, error)
     known = ", ".join(name for name in FORMATS if name in Image.OPEN)
     raise ImageError(f"{path} is not a picture that can be read here ({known})")
 
@@ -239,7 +239,7 @@ def _cmyk_to_rgb(image: Image.Image, path: Path) -> Image.Image:
             if converted := ImageCms.profileToProfile(image, source, _srgb(), outputMode="RGB"):
                 return converted
         except (OSError, ImageCms.PyCMSError) as error:
-            logger.warning("%s: its CMYK profile is not usable (%s)", path, error)
+            _log.warning("%s: its CMYK profile is not usable (%s)", path, error)
     return image.convert("RGB")
 
 

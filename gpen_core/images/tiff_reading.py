@@ -18,7 +18,7 @@ _HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUPPORTED = (GREY_WHITE_ZERO, GREY, RGB)
 _MOST_CHANNELS = 6
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 class TiffPlanes:

@@ -49,7 +49,7 @@ _LONGEST_SIDE = {"WEBP": 16383, "AVIF": 32768, "JPEG": 65500}
 # Photos pack hardly better above this level, but take several times as long.
 _ZLIB_LEVEL = 3
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 def write_picture(
@@ -149,7 +149,7 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
     if samples.dtype == np.uint16:
         return encode_png16(samples, profile, exif, _ZLIB_LEVEL, picture.texts)
     if kind == "JPEG" and exif and len(exif) > _LARGEST_JPEG_EXIF:
-        logger.warning("%s: the EXIF data is too large for JPEG and was left out", path)
+        _log.warning("%s: the EXIF data is too large for JPEG and was left out", path)
         exif = None
     options = _options(kind, quality)
     options |= {"icc_profile": profile} if profile else {}

@@ -10,7 +10,7 @@ from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
 from ..checkpoints.identify import describe
 from ..checkpoints.networks import Network
 from ..checkpoints.reading import read_weights
-from ..checkpoints.refusal import Refusal, megabytes
+from ..checkpoints.refusal import Refusal
 from ..errors import CheckpointError, escaped
 from ..network.config import is_gpen, read_config
 from .catalogue import FileFormat, title
@@ -19,9 +19,6 @@ GPEN = Network.GPEN
 
 _NAMED = 5
 """States of a training checkpoint that are named."""
-
-MAX_BYTES = 2 << 30
-"""Larger files are not read: a whole training state of the 2048 network has about 1.6 GB."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +109,7 @@ def read_contents(path: Path, readers: Mapping[FileKind, Reader] = READERS) -> C
     """
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-            kind = file_kind(file.read(HEAD_BYTES), size)
-            if size > MAX_BYTES:
-                raise Refusal(f"is no GPEN model: it has {megabytes(size)}, more than any of them.")
+            kind = file_kind(file.read(HEAD_BYTES), path.stat().st_size)
     except Refusal as refusal:
         raise CheckpointError(f"{path} {refusal}") from refusal
     except OSError as error:

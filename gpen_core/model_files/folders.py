@@ -48,7 +48,7 @@ _AUXILIARY = _BEGINNINGS["detection"] + _BEGINNINGS["parsing"]
 # Upscalers are called anything; in a folder that holds other models too, these are not theirs.
 _OF_FACES = ("gpen", "gfpgan", "codeformer", "restoreformer")
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class ModelFolders:
         return _distinct(root / name for root in self.roots for name in _SUBFOLDERS[role])
 
     def find(self, role: Role) -> list[Path]:
-        """The model files of a role: models of the largest size first, then in natural order of names.
+        """The model files of a role: the largest size first, then in natural order of names.
 
         Of one model in several formats, ONNX comes last: torch's are faster and need less memory.
 
@@ -77,13 +77,8 @@ class ModelFolders:
         return sorted(first.values(), key=_place_in_list)
 
     def find_file(self, role: Role, names: Iterable[str]) -> Path | None:
-        """The first of `names` that exists in a folder of the role, None if there is none."""
-        searched = self.searched(role)
-        for name in names:
-            for folder in searched:
-                if _is_file(folder / name):
-                    return folder / name
-        return None
+        """`first_file` in the folders of a role."""
+        return first_file(self.searched(role), names)
 
     def destination(self, role: Role, environment: Mapping[str, str] | None = None) -> Path:
         """The folder into which new files of a role go.
@@ -207,9 +202,20 @@ def files_in(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        logger.warning("%s cannot be searched for models (%s)", folder, error.strerror)
+        _log.warning("%s cannot be searched for models (%s)", folder, error.strerror)
         return []
     return [path for path in entries if path.suffix.lower() in SUFFIXES and _is_file(path)]
+
+
+def first_file(folders: Iterable[Path], names: Iterable[str]) -> Path | None:
+    """The file in the first folder that has one of `names`, of several there the one named first.
+
+    Returns:
+        None if no folder has any.
+    """
+    names = tuple(names)
+    candidates = (folder / name for folder in folders for name in names)
+    return next(filter(_is_file, candidates), None)
 
 
 def _is_file(path: Path) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints.file_kind import FileKind
+from ..checkpoints.file_kind import MAX_FILE_BYTES, FileKind
 from ..errors import CheckpointError, escaped_line
 from .catalogue import Catalogue, KnownFile, Task
-from .contents import GPEN, MAX_BYTES, READERS, Contents, Reader, read_contents
+from .contents import GPEN, READERS, Contents, Reader, read_contents
 from .filenames import mismatches, parse_filename
 from .folders import SUFFIXES, files_in
 from .hashing import Advance, sha256_of
@@ -150,7 +150,7 @@ def examine(
         contents = read_contents(path, readers)
     except CheckpointError as error:
         trouble = str(error).removeprefix(f"{escaped_line(path)} ")
-    if size is not None and size <= MAX_BYTES:
+    if size is not None and size <= MAX_FILE_BYTES:
         try:
             sha256 = sha256_of(path, advance)
             known = catalogue.by_hash(sha256)

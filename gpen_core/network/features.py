@@ -1,16 +1,16 @@
-"""The encoder's features: where they come from and how long they are kept."""
+"""The encoder's features: where they come from and how long they are kept, whole or in bands."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
-from .bands import rows_of, zero_outside
 from .config import GpenConfig
 from .layers import DownBlock, FromRgb
-from .plan import StripPlan
+from .memory import StripPlan
 
 
 class Encoder(Protocol):
@@ -71,3 +71,20 @@ class Features:
         """The whole feature of a resolution, which is then no longer held."""
         held = self._held.pop(resolution, None)
         return self.rows(resolution, 0, resolution) if held is None else held
+
+
+def rows_of(x: Tensor, first: int, end: int) -> Tensor:
+    """Rows [first, end) of a whole level (1, C, H, W), with zeros outside it; a view inside."""
+    height = x.shape[2]
+    inside = x[:, :, max(first, 0) : max(min(end, height), 0)]
+    above, below = max(min(-first, end - first), 0), max(min(end - height, end - first), 0)
+    return F.pad(inside, (0, 0, above, below)) if above or below else inside
+
+
+def zero_outside(rows: Tensor, first: int, height: int) -> Tensor:
+    """Zeroes, in place, what lies outside a level of `height` in rows that begin at `first`."""
+    if first < 0:
+        rows[:, :, :-first].zero_()
+    if first + rows.shape[2] > height:
+        rows[:, :, max(height - first, 0) :].zero_()
+    return rows

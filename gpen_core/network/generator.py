@@ -14,20 +14,18 @@ from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .features import Features
 from .graphs import Graphs
-from .layers import (
+from .layers import DownBlock, EqualLinear, FromRgb, State
+from .memory import StripPlan, whole_frame
+from .modulated_layers import (
     MAX_BATCHED_RESOLUTION,
-    DownBlock,
-    EqualLinear,
-    FromRgb,
     ModulatedKernel,
     Scaling,
-    State,
     StyledConv,
+    SynthesisBlock,
+    SynthesisKernels,
     ToRgb,
     double_rgb,
 )
-from .levels import SynthesisBlock, SynthesisKernels
-from .plan import StripPlan, whole_frame
 from .rescaling import exponents_for
 from .strips import Strips
 
@@ -52,7 +50,7 @@ class _Decoding:
 class GpenNetwork(nn.Module):
     """GPEN's `FullGenerator` for inference.
 
-    Several faces at once share the levels up to `layers.MAX_BATCHED_RESOLUTION`, where a face alone
+    Several faces at once share the levels up to `MAX_BATCHED_RESOLUTION`, where a face alone
     leaves a device idle and reading the weights costs more than computing; above, one face follows
     the other. Deterministic: encoder features stand where StyleGAN2 draws noise. Feature maps are
     computed in `dtype`; the style path, demodulation and the sum of RGB in float32 or better.
@@ -222,6 +220,25 @@ class GpenNetwork(nn.Module):
         if not levels:
             return face.rgb
         return Strips(levels, features, plan).run(face.x, face.rgb, cancelled)
+
+
+def compile_network(network: GpenNetwork, backend: str = "inductor") -> Callable[[Tensor], Tensor]:
+    """The network on whole frames, compiled when a shape first comes, which takes a minute or more.
+
+    Args:
+        network: with its weights where they will be when it runs.
+        backend: of `torch.compile`.
+
+    Returns:
+        What `network.forward` returns, to rounding. Raises whatever torch's compiler raises where
+        it does not work; most often it misses a C++ compiler, or Triton for a graphics card.
+    """
+
+    def run(images: Tensor) -> Tensor:
+        return network(images)
+
+    # Whole and for one shape, or not at all: in pieces it would not be faster.
+    return torch.compile(run, fullgraph=True, dynamic=False, backend=backend)
 
 
 def _empty(faces: int, channels: int, side: int, like: Tensor) -> Tensor:

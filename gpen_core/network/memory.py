@@ -1,17 +1,43 @@
-"""How much memory a run of the network takes beside its weights."""
+"""How much of the network is held in memory at once, and how many bytes that takes."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 
 from .config import GpenConfig
-from .layers import MAX_BATCHED_RESOLUTION
-from .plan import StripPlan, whole_frame
+from .modulated_layers import MAX_BATCHED_RESOLUTION
 
 _WHOLE = 4.25
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""
+
+
+@dataclass(frozen=True)
+class StripPlan:
+    """How much of the network is held in memory at once. The result is the same to rounding."""
+
+    base: int
+    """The largest decoder level computed whole; above it everything runs in strips of rows."""
+
+    kept: int
+    """The largest encoder feature held in memory; larger ones are computed again when needed."""
+
+    rows: int = 64
+    """Rows of the output picture per strip."""
+
+
+def whole_frame(config: GpenConfig) -> StripPlan:
+    """No strips: fastest where memory is plentiful and cheap to take."""
+    return StripPlan(base=config.size, kept=config.size)
+
+
+def strip_plan(config: GpenConfig) -> StripPlan:
+    """Strips from an eighth of the size up: the least memory."""
+    base = max(config.size // 16, 4)
+    rows = max(64, 2 * config.size // base)
+    return StripPlan(base=base, kept=max(config.size // 4, base), rows=rows)
 
 
 def weight_memory(config: GpenConfig, dtype: torch.dtype) -> int:

@@ -6,14 +6,33 @@ import torch
 from torch import Tensor
 
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
-from .bands import Window, rows_of, zero_outside
-from .features import Features
-from .layers import double_rgb
-from .levels import SynthesisBlock, SynthesisKernels
-from .plan import StripPlan
+from .features import Features, rows_of, zero_outside
+from .memory import StripPlan
+from .modulated_layers import SynthesisBlock, SynthesisKernels, double_rgb
 
 
-class StripLevel:
+class _Window:
+    """The newest rows of a level, behind the last few of the band before.
+
+    What a layer computes last it needs again as the halo of its next band; carrying these rows
+    over means that no row of any level is computed twice.
+    """
+
+    def __init__(self, carried: int, channels: int, rows: int, width: int, like: Tensor) -> None:
+        """`carried` rows are kept from band to band, `rows` are new in each; zeros at first."""
+        self._carried = carried
+        self.rows = torch.zeros(
+            (1, channels, carried + rows, width), dtype=like.dtype, device=like.device
+        ).contiguous(memory_format=torch.channels_last)
+
+    def advance(self) -> Tensor:
+        """Moves on by one band; returns the part that the new rows are to be written into."""
+        kept = self.rows[:, :, -self._carried :].clone()
+        self.rows[:, :, : self._carried].copy_(kept)
+        return self.rows[:, :, self._carried :]
+
+
+class _StripLevel:
     """One decoder level on strips: new rows of the level below in, new rows of this one out.
 
     Given rows [p, q) of the level below, it gives rows [2p - 3, 2q - 3) of its own: each of its two
@@ -30,9 +49,9 @@ class StripLevel:
     ) -> None:
         self._level, self._kernels, self._features = level, kernels, features
         width = level.resolution
-        self._middle = Window(2, level.first.channels, rows, width, like)
-        self.features = Window(2, level.second.channels, rows, width, like)
-        self.rgb = Window(3, 3, rows, width, like.new_empty(0, dtype=level.to_rgb.bias.dtype))
+        self._middle = _Window(2, level.first.channels, rows, width, like)
+        self.features = _Window(2, level.second.channels, rows, width, like)
+        self.rgb = _Window(3, 3, rows, width, like.new_empty(0, dtype=level.to_rgb.bias.dtype))
 
     def advance(self, below: Tensor, rgb_below: Tensor, first: int) -> int:
         """Moves on by one strip.
@@ -79,7 +98,7 @@ class Strips:
     def run(self, x: Tensor, rgb: Tensor, cancelled: CancelCheck | None) -> Tensor:
         """The output's RGB from the base level's features and RGB, both whole."""
         stages = [
-            StripLevel(level, kernels, self._features, self._rows << i + 1, x)
+            _StripLevel(level, kernels, self._features, self._rows << i + 1, x)
             for i, (level, kernels) in enumerate(self._levels)
         ]
         size = self._levels[-1][0].resolution

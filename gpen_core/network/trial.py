@@ -7,7 +7,7 @@ import torch
 from ..runtime.devices import writes_parts
 from .config import GpenConfig
 from .generator import GpenNetwork
-from .plan import strip_plan
+from .memory import strip_plan
 from .synthetic_weights import random_state
 
 _CONFIG = GpenConfig(64, 1, 0.125)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..compositing.canvas import Canvas
-from ..compositing.colour_match import match_low_frequencies
+from ..compositing.colour_match import match_colour
 from ..compositing.face_parsing import FaceParser
+from ..compositing.masks import MASKS
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
 from ..runtime.cuda_transfers import synchronize_stream
@@ -75,9 +76,10 @@ class FaceWork:
             return cut_out(self._background, alignment, crop.device, self.notes)
 
         def paste(device: torch.device) -> Tensor:
-            pasted = restored.to(device)
-            if self._options.colour == "lowfreq":
-                pasted = match_low_frequencies(pasted, around(crop).to(device))
+            def original() -> Tensor:
+                return around(crop).to(device)
+
+            pasted = match_colour(self._options.colour, restored.to(device), original)
             self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
@@ -94,7 +96,7 @@ class FaceWork:
     def _parsed(self, index: int, restored: Tensor) -> Tensor | None:
         """The parse mask of a restored crop; None without one."""
         parser = self._face_parser
-        if parser is None or self._options.mask != "parse":
+        if parser is None or not MASKS[self._options.mask].needs_parser:
             return None
 
         def parse(device: torch.device) -> Tensor:

@@ -166,9 +166,15 @@ class PictureWork:
         with without_gradients():
             plan = plan_picture(image, found, context)
             alignments = [face.background_alignment for face in plan.chosen]
-            background = plan.background
-            canvas = Canvas(background, alignments, options.strength, options.feather, image.limit)
-            faces = FaceWork(image.pixels, canvas, background, options, context.face_parser)
+            canvas = Canvas(
+                plan.background,
+                alignments,
+                options.strength,
+                options.feather,
+                image.limit,
+                options.feather_shape,
+            )
+            faces = FaceWork(image.pixels, canvas, plan.background, options, context.face_parser)
         faces.notes.extend(notes)
         return plan, faces
 

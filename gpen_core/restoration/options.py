@@ -2,56 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from ..compositing.colour_match import COLOUR_MATCHES, ColourMatch
+from ..compositing.masks import (
+    DEFAULT_FEATHER,
+    FEATHER_SHAPES,
+    MASKS,
+    FeatherShape,
+    MaskName,
+)
 from ..errors import OptionError
+from ..faces.selection import check_selection
 from ..geometry.templates import TEMPLATES, TemplateName
+from ..runtime.ranges import Range
 
-MaskName = Literal["area", "parse"]
-ColourMatch = Literal["none", "lowfreq"]
+RESTORATION_LIMITS: Mapping[str, Range] = {
+    "strength": Range(0.0, 1.0, 0.01),
+    "feather": Range(0.0, 0.2, 0.001),
+}
+"""What each number of `RestorationOptions` may be."""
 
-MASKS: tuple[MaskName, ...] = ("area", "parse")
-COLOUR_MATCHES: tuple[ColourMatch, ...] = ("none", "lowfreq")
+CHOICES: Mapping[str, Iterable[str]] = {
+    "template": TEMPLATES,
+    "mask": MASKS,
+    "colour": COLOUR_MATCHES,
+    "feather_shape": FEATHER_SHAPES,
+}
+"""What each name of `RestorationOptions` may be."""
 
 HELP = {
     "strength": "how much of the restored face to take, 0 to 1; GPEN's authors use 0.8 for selfies",
     "template": "how a face sits in the crop: gpen as GPEN's authors do, ffhq 12 % closer",
     "feather": "width of the soft edge of the pasted area, as a part of the crop's side",
-    "mask": "what of the crop is pasted: area (all), or parse (face and hair; needs ParseNet)",
-    "colour": "none, or lowfreq: the restored face takes the original's overall colour and light",
+    "mask": "what of the crop is pasted: "
+    + ", or ".join(f"{name} ({mask.help})" for name, mask in MASKS.items()),
+    "colour": ", or ".join(
+        f"{name}: {match.help}" if match.help else name for name, match in COLOUR_MATCHES.items()
+    ),
     "faces": "which faces: all, largest, largest:3, or numbers and ranges such as 0,2-4",
+    "feather_shape": f"profile of the soft edge: {', '.join(FEATHER_SHAPES)}",
 }
 
 
 @dataclass(frozen=True)
 class RestorationOptions:
-    """How faces are cut out, restored and put back. Every field has a meaning in `HELP`."""
+    """How faces are cut out, restored and put back. Every field has a meaning in `HELP`.
+
+    Raises:
+        OptionError: a value is outside what `RESTORATION_LIMITS` and `CHOICES` say, or the choice
+            of faces is not understood.
+    """
 
     strength: float = 1.0
     template: TemplateName = "gpen"
-    feather: float = 0.011
+    feather: float = DEFAULT_FEATHER
     mask: MaskName = "area"
     colour: ColourMatch = "none"
     faces: str = "all"
+    feather_shape: FeatherShape = "cubic"
 
     def __post_init__(self) -> None:
-        """Raises OptionError for a value outside what the field accepts."""
-        _check_range("strength", self.strength, 0.0, 1.0)
-        _check_range("feather", self.feather, 0.0, 0.2)
-        _check_choice("template", self.template, TEMPLATES)
-        _check_choice("mask", self.mask, MASKS)
-        _check_choice("colour", self.colour, COLOUR_MATCHES)
-
-
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise OptionError(f"{name} is {value}, but must lie between {low:g} and {high:g}")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
+        for name, allowed in RESTORATION_LIMITS.items():
+            allowed.check(name, getattr(self, name))
+        for name, choices in CHOICES.items():
+            value: str = getattr(self, name)
+            if value not in choices:
+                raise OptionError(f"{name} is {value!r}, but must be one of {', '.join(choices)}")
+        check_selection(self.faces)
 
 
 @dataclass(frozen=True)

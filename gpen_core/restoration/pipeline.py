@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
-from ..detection.detector import DetectionOptions, Detector, FoundFaces
+from ..detection.detector import Detector, FoundFaces
+from ..detection.options import DetectionOptions
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
 from ..images.checks import LIMIT_PURPOSE, check_picture, check_square, require_marked

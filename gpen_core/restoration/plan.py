@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
 from ..compositing.masks import covered_region, shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from ..detection.detector import Detector, FoundFaces, search_faces
+from ..detection.options import DetectionOptions
 from ..errors import DetectionError, OptionError
 from ..faces.face import Face
 from ..faces.selection import select_faces

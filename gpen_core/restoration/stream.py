@@ -14,7 +14,9 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
-from ..detection.detector import DetectionOptions, Detector
+from ..compositing.masks import MASKS
+from ..detection.detector import Detector
+from ..detection.options import DetectionOptions
 from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
@@ -85,7 +87,7 @@ def restore_pictures(
         OptionError: arguments do not fit together.
     """
     options = options or RestorationOptions()
-    if options.mask == "parse" and face_parser is None:
+    if MASKS[options.mask].needs_parser and face_parser is None:
         raise OptionError(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )

@@ -10,8 +10,7 @@ import torch
 
 from ..errors import OptionError
 from ..network.config import GpenConfig
-from ..network.memory import weight_memory, working_memory
-from ..network.plan import StripPlan, strip_plan
+from ..network.memory import StripPlan, strip_plan, weight_memory, working_memory
 from ..runtime.devices import (
     benefits_from_threads,
     free_memory,

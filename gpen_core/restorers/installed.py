@@ -12,8 +12,7 @@ from ..errors import CheckpointError
 from ..model_files.contents import GPEN, read_contents
 from ..model_files.filenames import parse_filename
 from ..model_files.task import task_of
-from ..network.memory import working_memory
-from ..network.plan import strip_plan
+from ..network.memory import strip_plan, working_memory
 from ..network.published import PUBLISHED
 from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
 from .adaptive import AdaptiveRestorer, Candidate

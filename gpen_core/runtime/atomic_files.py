@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -13,6 +14,11 @@ from pathlib import Path
 
 from ..errors import FileError
 from . import file_locks
+
+_NO_LINKS = {
+    *(errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK),
+    *(errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP),
+}
 
 
 @contextmanager
@@ -28,14 +34,57 @@ def whole_file(path: Path, overwrite: bool) -> Generator[Path]:
     """
     try:
         if path.exists() and not overwrite:
-            raise FileError(f"{path} exists already; allow overwriting or choose another name")
+            raise _exists(path)
         if not path.parent.is_dir():
             raise FileError(f"{path} cannot be written: there is no folder {path.parent}; make it")
         with _part_of(path) as part:
             yield part
-            part.replace(path)
+            move_into_place(part, path, overwrite)
+    except FileExistsError as error:
+        raise _exists(path) from error
     except OSError as error:
         raise FileError(f"{path} cannot be written ({error.strerror or error})") from error
+
+
+def _exists(path: Path) -> FileError:
+    return FileError(f"{path} exists already; allow overwriting or choose another name")
+
+
+def move_into_place(part: Path, path: Path, overwrite: bool) -> None:
+    """Gives a finished file its name, in one step.
+
+    Args:
+        part: the file, in the folder of `path`.
+        path: its name from now on.
+        overwrite: replace a file of that name; else one that appeared meanwhile is kept.
+
+    Raises:
+        FileExistsError: there is a file of that name, and `overwrite` is false.
+        OSError: it cannot be moved.
+    """
+    if overwrite:
+        part.replace(path)
+    elif sys.platform == "win32":
+        part.rename(path)  # there never over another file
+    else:
+        _move_beside_others(part, path)
+
+
+def _move_beside_others(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # The file system knows no links: an empty file that nobody else can have made gives way.
+        path.open("xb").close()
+        try:
+            part.replace(path)
+        except BaseException:
+            path.unlink()
+            raise
+    else:
+        part.unlink()
 
 
 @contextmanager

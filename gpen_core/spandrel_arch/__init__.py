@@ -21,7 +21,7 @@ from ..checkpoints.state_dict import check_finite, state_dict_in, unwrapped
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen, read_config
 from ..network.generator import GpenNetwork
-from ..network.plan import strip_plan
+from ..network.memory import strip_plan
 from ..runtime.devices import without_autocast
 from ..runtime.optional_packages import require
 

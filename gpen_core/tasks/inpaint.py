@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import DetectionOptions, Detector, FoundFaces
+from ..detection.detector import Detector, FoundFaces
+from ..detection.options import DetectionOptions
 from ..errors import ImageError
 from ..faces.face import Face
 from ..faces.left_out import besides
@@ -173,9 +174,13 @@ class _Inpainting:
                 f"no face lies under the mask ({seen}); mask a part of a face, or say that the "
                 "picture is an aligned face if it is one"
             )
-        alignments = [alignment for _, alignment in self.chosen]
         self.canvas = Canvas(
-            self.pixels, alignments, options.strength, options.feather, self.weight
+            self.pixels,
+            [alignment for _, alignment in self.chosen],
+            options.strength,
+            options.feather,
+            self.weight,
+            options.feather_shape,
         )
 
     def fill(self, on_progress: OnProgress, cancelled: CancelCheck | None) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -17,9 +17,7 @@ from pydantic import BaseModel
 
 import gpen_core
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, TimeLimitError
-from gpen_core.geometry.templates import TemplateName
 from gpen_core.images.picture import to_dtype
-from gpen_core.restoration.options import ColourMatch
 from gpen_core.runtime.timing import TimeLimit
 
 from .. import host, pictures
@@ -133,10 +131,7 @@ def restore(wish: RestoreRequest) -> Work:
         raise HTTPException(404, f"there is no model {wish.model!r}; see /gpen/v1/models")
     count = min(wish.maximum_count or MAX_FACES, MAX_FACES)
     with _as_answers():
-        # Which of these texts there are the options know.
-        template = cast("TemplateName | None", wish.template)
-        colour = cast("ColourMatch | None", wish.colour_match)
-        options = restoration_options(wish.strength, template, colour, wish.faces)
+        options = restoration_options(wish.strength, wish.template, wish.colour_match, wish.faces)
         detection = detection_options(wish.confidence, wish.minimum_size, count)
     model, detector, return_mask = wish.model, wish.detector, wish.return_mask
     seconds = wish.time_limit

@@ -8,9 +8,9 @@ import gradio as gr
 from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
+from gpen_core.compositing.colour_match import ColourMatch
 from gpen_core.errors import Cancelled
 from gpen_core.geometry.templates import TemplateName
-from gpen_core.restoration.options import ColourMatch
 
 from .. import host, outcome, pictures
 from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...gpen_core.detection.detector import DetectionOptions, Detector
+from ...gpen_core.detection.detector import Detector
+from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
 from ...gpen_core.restoration.options import RestorationOptions

@@ -6,9 +6,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ...gpen_core.compositing.colour_match import COLOUR_MATCHES
 from ...gpen_core.geometry.templates import TEMPLATES
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
-from ...gpen_core.restoration.options import COLOUR_MATCHES, HELP, RestorationOptions
+from ...gpen_core.restoration.options import HELP, RestorationOptions
 from .model_files import list_models
 from .values import BoxesSocket, DetectorSocket, FacesSocket, ModelSocket
 

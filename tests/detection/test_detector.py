@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from gpen_core.detection.detector import DetectionOptions, detect_faces, search_faces
+from gpen_core.detection.detector import detect_faces, search_faces
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.rotated import detect_rotated, reduction
 from gpen_core.errors import ImageError, OptionError
 from gpen_core.faces.face import Face

@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from gpen_core.detection.detector import DetectionOptions, detect_faces, search_notes
+from gpen_core.detection.detector import detect_faces, search_notes
 from gpen_core.detection.mtcnn.detector import EmbeddedDetector
-from gpen_core.detection.mtcnn.network import WEIGHTS, ProposalNet, load_mtcnn
+from gpen_core.detection.mtcnn.network import ProposalNet, load_mtcnn
 from gpen_core.detection.mtcnn.pyramid import build_pyramid
+from gpen_core.detection.options import DetectionOptions
+from gpen_core.detection.weight_files import EMBEDDED_FILE
 from gpen_core.errors import Cancelled
 
 WEIGHTS_SHA256 = "68e40b207e66a2ae55aa91a6aebec0406487d773b031def067ac7c1641e80d32"
@@ -40,11 +42,11 @@ def _errors(face, landmarks):
 
 
 def test_the_weights_are_the_pinned_file():
-    assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == WEIGHTS_SHA256
+    assert hashlib.sha256(EMBEDDED_FILE.read_bytes()).hexdigest() == WEIGHTS_SHA256
 
 
 def test_the_licences_lie_beside_the_weights():
-    texts = [path.read_text() for path in (WEIGHTS.parent / "LICENSES").glob("LICENSE-*.txt")]
+    texts = [path.read_text() for path in (EMBEDDED_FILE.parent / "LICENSES").glob("LICENSE-*.txt")]
     for holder in ("2016 Kaipeng Zhang", "2016 David Sandberg", "2019 Timothy Esler"):
         assert sum(holder in text and "MIT License" in text for text in texts) == 1
 
@@ -53,7 +55,7 @@ def test_the_weights_are_those_of_facenet_pytorch():
     package = importlib.util.find_spec("facenet_pytorch")
     if package is None or package.origin is None:
         pytest.skip("facenet-pytorch is not installed")
-    ours = load_file(WEIGHTS)
+    ours = load_file(EMBEDDED_FILE)
     for network in ("pnet", "rnet", "onet"):
         path = Path(package.origin).parent / "data" / f"{network}.pt"
         theirs = torch.load(path, map_location="cpu", weights_only=True)

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from gpen_core.detection.detector import DetectionOptions, detect_faces, search_notes
+from gpen_core.detection.detector import detect_faces, search_notes
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.detection.retinaface.anchors import anchors, decode_boxes, decode_landmarks
 from gpen_core.detection.retinaface.detector import RetinaFaceDetector, load_network

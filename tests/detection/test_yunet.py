@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from gpen_core.detection.detector import DetectionOptions, detect_faces
+from gpen_core.detection.detector import detect_faces
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.detection.weight_files import find_yunet
 from gpen_core.detection.yunet import LARGEST, SMALLEST, TILE, YuNetDetector

@@ -215,8 +215,10 @@ class TestResuming:
 
         with monkeypatch.context() as patched:
             patched.setattr("pathlib.Path.replace", locked)
+            patched.setattr("os.link", locked)
             with pytest.raises(DownloadError, match="used by another program"):
                 get(address)
+        assert not (tmp_path / "models" / "tiny.pth").exists()
         assert get(address).read_bytes() == tiny
         assert len(site.requests) == 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gpen_core.detection.weight_files import RETINAFACE_FILES, find_retinaface
 from gpen_core.errors import CheckpointError
 from gpen_core.model_files.folders import ModelFolders, model_folders, resolve_model, user_folder
 
@@ -73,12 +74,26 @@ def test_the_first_folder_wins(tmp_path):
     assert found == [first / "GPEN" / "x.pth", second / "y.pth"]
 
 
-def test_find_file_prefers_the_earlier_name(tmp_path):
-    put(tmp_path, "facexlib/b.pth", "facedetection/a.pth")
+@pytest.mark.parametrize("search", ["roles", "detector"])
+def test_the_first_folder_wins_whatever_the_name(tmp_path, search):
+    """The same for every search by names: the order of the folders is the user's own."""
+    first, second = tmp_path / "a" / "facedetection", tmp_path / "b" / "facedetection"
+    put(first, RETINAFACE_FILES[1])
+    put(second, RETINAFACE_FILES[0])
+    if search == "roles":
+        roots = ModelFolders((tmp_path / "a", tmp_path / "b"))
+        found = roots.find_file("detection", RETINAFACE_FILES)
+    else:
+        found = find_retinaface((first, second))
+    assert found == first / RETINAFACE_FILES[1]
+
+
+def test_within_a_folder_the_earlier_name_wins(tmp_path):
+    put(tmp_path, "facexlib/b.pth", "facexlib/a.pth", "GFPGAN/c.pth")
     folders = ModelFolders((tmp_path / "missing", tmp_path))
     assert folders.find_file("detection", ["b.pth", "a.pth"]) == tmp_path / "facexlib" / "b.pth"
-    assert folders.find_file("detection", ["c.pth", "a.pth"]).name == "a.pth"
-    assert folders.find_file("detection", ["c.pth"]) is None
+    assert folders.find_file("detection", ["d.pth", "a.pth"]).name == "a.pth"
+    assert folders.find_file("detection", ["d.pth"]) is None
 
 
 def test_folders_that_cannot_be_read_do_not_stop_the_search(tmp_path, caplog, monkeypatch):

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from gpen_core.checkpoints.file_kind import FileKind
+from gpen_core.checkpoints.file_kind import MAX_FILE_BYTES, FileKind
 from gpen_core.checkpoints.networks import Network
+from gpen_core.checkpoints.reading import kind_of_file, read_state_dict
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.contents import READERS, Contents, read_contents
@@ -394,3 +395,13 @@ def test_every_kind_of_file_has_a_reader():
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_contents(tmp_path / "gone.pth")
+
+
+def test_what_is_too_large_to_scan_is_too_large_to_load(tmp_path):
+    path = tmp_path / "sd.safetensors"
+    with path.open("wb") as file:
+        file.write((100).to_bytes(8, "little") + b"{")
+        file.truncate(MAX_FILE_BYTES + 1)  # takes no room on the disk
+    for read in (read_contents, read_state_dict, kind_of_file):
+        with pytest.raises(CheckpointError, match=r"it has 2,147\.5 MB, more than any of them"):
+            read(path)

@@ -17,8 +17,7 @@ from gpen_core.network import generator
 from gpen_core.network.config import GpenConfig, read_config
 from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.memory import working_memory
-from gpen_core.network.plan import StripPlan, strip_plan, whole_frame
+from gpen_core.network.memory import StripPlan, strip_plan, whole_frame, working_memory
 from gpen_core.network.published import PUBLISHED
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 

@@ -10,7 +10,7 @@ from gpen_core.network import graphs
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.graphs import CudaCapture, Graphs
-from gpen_core.network.plan import StripPlan
+from gpen_core.network.memory import StripPlan
 from gpen_core.network.synthetic_weights import random_state
 from gpen_core.runtime.out_of_memory import CAPTURING
 

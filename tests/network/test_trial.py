@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gpen_core.network import layers, trial
+from gpen_core.network import modulated_layers, trial
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.plan import strip_plan
+from gpen_core.network.memory import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.restorers import torch_restorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
@@ -45,7 +45,7 @@ PARTS = (ATEN.addcmul.out, ATEN.leaky_relu.out, ATEN.leaky_relu_.default)
 @pytest.fixture
 def untrusted(monkeypatch):
     """The CPU stands in for a device that is not relied upon."""
-    for module in (layers, trial):
+    for module in (modulated_layers, trial):
         monkeypatch.setattr(module, "writes_parts", lambda device: False)
 
 

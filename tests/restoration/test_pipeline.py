@@ -8,7 +8,8 @@ import pytest
 import skimage.data
 import torch
 
-from gpen_core.detection.detector import DetectionOptions, FoundFaces
+from gpen_core.detection.detector import FoundFaces
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled, GpenError, ImageError, OptionError, TimeLimitError
 from gpen_core.faces.face import Face, number_faces
@@ -415,7 +416,7 @@ def test_a_host_may_change_torchs_defaults(photo, face, passthrough):
     assert np.array_equal(result.pixels, expected)
 
 
-@pytest.mark.parametrize("step", ["extract_crop", "match_low_frequencies"])
+@pytest.mark.parametrize("step", ["extract_crop", "match_colour"])
 def test_steps_beside_the_network_go_on_when_memory_runs_out(
     photo, face, passthrough, monkeypatch, step
 ):

@@ -39,6 +39,31 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_one_that_appears_meanwhile_is_kept_unless_asked(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", without_links)
+    path = tmp_path / "a.txt"
+
+    def write_while_another_does():
+        with whole_file(path, overwrite=False) as part:
+            part.write_text("new")
+            path.write_text("mine")
+
+    with pytest.raises(FileError, match=r"a\.txt exists already"):
+        write_while_another_does()
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+    path.unlink()
+    write_text(path, "new", overwrite=False)
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def without_links(*_names):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -60,7 +85,7 @@ def test_an_interrupt_leaves_no_part(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_bytes(tmp_path / "a.txt", b"new", overwrite=False)
+        write_bytes(tmp_path / "a.txt", b"new", overwrite=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,7 +133,7 @@ def test_the_part_of_the_next_writer_is_left_alone(tmp_path, monkeypatch):
             assert part == self
 
         monkeypatch.setattr(Path, "replace", and_another_begins)
-        write_bytes(path, b"first", overwrite=False)
+        write_bytes(path, b"first", overwrite=True)
         assert path.read_bytes() == b"first"
     assert path.read_bytes() == b"next"
 

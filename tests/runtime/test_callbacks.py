@@ -11,15 +11,15 @@ from onnx import numpy_helper
 from torch.torch_version import TorchVersion
 
 from gpen_core.conversion.convert import convert_model
-from gpen_core.detection.detector import DetectionOptions, detect_faces
+from gpen_core.detection.detector import detect_faces
+from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.hashing import sha256_of
-from gpen_core.network.compiling import compile_network
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.generator import GpenNetwork
+from gpen_core.network.generator import GpenNetwork, compile_network
 from gpen_core.network.graphs import Graphs
-from gpen_core.network.plan import strip_plan
+from gpen_core.network.memory import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.plan import PictureTask

@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ...detection.detector import DetectionOptions, Detector, FoundFaces, search_faces
+from ...detection.detector import Detector, FoundFaces, search_faces
+from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...faces.left_out import besides, number_of_faces
 from ...faces.overlay import draw_faces

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...detection.detector import DetectionOptions, Detector
+from ...detection.detector import Detector
+from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...errors import OptionError
 from ...images.picture import Picture, to_float

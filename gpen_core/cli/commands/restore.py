@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...detection.detector import DetectionOptions
+from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...errors import OptionError
 from ...images.picture import Picture, to_dtype

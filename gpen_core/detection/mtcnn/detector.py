@@ -12,7 +12,7 @@ from ...faces.face import Face, landmarks_from_array
 from ...images.checks import Pixels
 from ...runtime.cancellation import CancelCheck
 from ...runtime.devices import without_autocast
-from ..detector import DetectionOptions
+from ..options import DetectionOptions
 from .cascade import Candidates, run_cascade
 from .network import load_mtcnn
 from .pyramid import build_pyramid

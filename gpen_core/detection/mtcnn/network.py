@@ -10,13 +10,11 @@ probability of a face. Boxes are offsets of left, top, right, bottom as parts of
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
-WEIGHTS = Path(__file__).with_name("mtcnn.safetensors")
+from ..weight_files import EMBEDDED_FILE
 
 
 class ProposalNet(nn.Module):
@@ -106,7 +104,7 @@ class Mtcnn(nn.Module):
 
 def load_mtcnn(device: torch.device) -> Mtcnn:
     """The networks with the embedded weights, in float32, ready for inference."""
-    weights = {name: t.float() for name, t in load_file(WEIGHTS, device="cpu").items()}
+    weights = {name: t.float() for name, t in load_file(EMBEDDED_FILE, device="cpu").items()}
     # A host may have changed torch's default type and device, in which layers are made.
     with torch.device("meta"):
         network = Mtcnn()

@@ -19,7 +19,8 @@ from ...runtime.cancellation import CancelCheck, raise_if_cancelled
 from ...runtime.devices import without_autocast
 from ...runtime.optional_packages import require
 from ..boxes import nms
-from ..detector import CANCELLED, DetectionOptions
+from ..detector import CANCELLED
+from ..options import DetectionOptions
 from ..tiles import Tile, is_cut, overlapping_tiles, place_in_picture, tile_pixels, whole_picture
 from .anchors import anchors, decode_boxes, decode_landmarks
 

@@ -1,0 +1,285 @@
+"""The decoder's layers, whose kernels a style modulates; conventions are those of `layers`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own custom
+from torch import Tensor, nn
+
+from ..runtime.devices import writes_parts
+from .layers import GAIN, LEAK, Constants, State, blur_kernel, precisely
+from .rescaling import Fp16Scales
+
+_EPSILON = 1e-8
+# Before torch 2.3 nothing tells; compiling fails there, and the restorer goes on without.
+_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
+
+MAX_BATCHED_RESOLUTION = 64
+"""Up to this resolution a style scales activations, which costs less there than scaling the weight.
+
+The weight is then the same for all faces, so that one convolution serves several at once. All other
+layers have one form, which is the cheapest at every level (`benchmarks/layers.py`).
+"""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """By which powers of two the maps around a modulated convolution are divided."""
+
+    input: int = 0
+    feature: int = 0
+    output: int = 0
+
+
+@dataclass(frozen=True)
+class ModulatedKernel:
+    """A convolution's weight for the style; scales stand here where the weight lacks them."""
+
+    weight: Tensor
+    input_scale: Tensor | None = None
+    """(faces, inputs, 1, 1)."""
+
+    output_scale: Tensor | None = None
+    """(faces, outputs or 1, 1, 1)."""
+
+
+class StyledConv(Constants):
+    """Modulated 3x3 convolution, encoder feature beside its result, bias, activation."""
+
+    weight: Tensor
+    squared_weights: Tensor
+    bias: Tensor
+    feature_gain: Tensor
+    feature_bias: Tensor
+    blur: Tensor
+
+    def __init__(
+        self,
+        state: State,
+        prefix: str,
+        resolution: int,
+        up: bool,
+        dtype: torch.dtype,
+        scaling: Scaling,
+    ) -> None:
+        """Folds what is constant.
+
+        Args:
+            state: the state dict.
+            prefix: of the layer's tensors in it.
+            resolution: of its output.
+            up: whether it doubles the resolution.
+            dtype: of feature maps.
+            scaling: of input, feature and output.
+        """
+        super().__init__()
+        self.up = up
+        self._gain = GAIN * 2.0 ** (scaling.input - scaling.output)
+        self.dtype = dtype
+        self._scales_activations = resolution <= MAX_BATCHED_RESOLUTION
+        weight = state[f"{prefix}.conv.weight"][0]
+        factor = 1 / math.sqrt(weight[0].numel())
+        precise = torch.promote_types(dtype, torch.float32)
+        # A transposed convolution wants its weight as (inputs, outputs, 3, 3).
+        laid_out = weight.transpose(0, 1) if up else weight
+        self.keep("weight", laid_out, dtype if self._scales_activations else precise, factor)
+        taps = precisely(weight, dtype).flatten(2)
+        self.keep("squared_weights", torch.einsum("oik,oik->oi", taps, taps), precise, factor**2)
+        own, other = state[f"{prefix}.activate.bias"].chunk(2)
+        gain = GAIN * 2.0**-scaling.output
+        self.keep("bias", own, dtype, gain)
+        self.keep("feature_bias", other.view(1, -1, 1, 1), dtype, gain)
+        noise = state[f"{prefix}.noise.weight"].view(1, 1, 1, 1)
+        self.keep("feature_gain", noise, dtype, gain * 2.0**scaling.feature)
+        if up:
+            self.register_buffer("blur", blur_kernel(weight.shape[0], 4.0, self.bias))
+
+    @property
+    def channels(self) -> int:
+        """Channels of the layer's output: its own and as many from the encoder."""
+        return 2 * self.bias.shape[0]
+
+    def modulate(self, styles: Tensor) -> ModulatedKernel:
+        """The kernel, demodulated, for styles (faces, inputs).
+
+        Above `MAX_BATCHED_RESOLUTION` there is one face. Each style is divided by its largest value
+        first and the epsilon with it: the result is the same, and the squares can neither overflow
+        nor vanish.
+        """
+        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        styles = styles / peaks
+        energy = F.linear(styles.square(), self.squared_weights)
+        scales = self._gain * torch.rsqrt(energy + _EPSILON / peaks.square())
+        if self._scales_activations:
+            dtype = self.dtype
+            return ModulatedKernel(
+                self.weight, _per_channel(styles, dtype), _per_channel(scales, dtype)
+            )
+        rows, columns = (scales, styles) if self.up else (styles, scales)
+        weight = self.weight * rows.view(1, -1, 1, 1) * columns.view(-1, 1, 1, 1)
+        return ModulatedKernel(_channels_last(weight.to(self.dtype)))
+
+    def forward(
+        self, x: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor, whole: bool
+    ) -> None:
+        """`convolve` and `activate`, for rows whose memory is not worth saving in between."""
+        self.activate(self.convolve(x, kernel, whole), feature, kernel, out)
+
+    def convolve(self, x: Tensor, kernel: ModulatedKernel, whole: bool) -> Tensor:
+        """The convolution alone.
+
+        Args:
+            x: for up-convolution rows [a - 1, b + 1) of the level below, else of this level; with
+                `whole`, all rows of it.
+            kernel: what `modulate` returned.
+            whole: the rows of `x` are a whole level.
+
+        Returns:
+            (faces, outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
+        """
+        if kernel.input_scale is not None:
+            x = x * kernel.input_scale
+        edge = 1 if whole else 0
+        bias = self.bias if kernel.output_scale is None else None
+        if not self.up:
+            return F.conv2d(x, kernel.weight, bias, padding=(edge, 1))
+        x = F.conv_transpose2d(x, kernel.weight, stride=2)
+        if not whole:
+            # Of a band's rows the first and last are incomplete: they belong to its neighbours.
+            x = x[:, :, 1:-1]
+        return F.conv2d(x, self.blur, bias, padding=(edge, 1), groups=x.shape[1])
+
+    def activate(
+        self, convolved: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor
+    ) -> None:
+        """Writes the result and the feature, side by side and activated, into `out`.
+
+        Args:
+            convolved: what `convolve` returned.
+            feature: the encoder's feature of the same rows and shape.
+            kernel: what `modulate` returned.
+            out: (faces, 2 * outputs, rows, width).
+        """
+        half = self.bias.shape[0]
+        own, other = out[:, :half], out[:, half:]
+        if kernel.output_scale is None:
+            _activate_into(own, convolved)
+        else:
+            _activate_into(own, convolved, kernel.output_scale, self.bias.view(1, -1, 1, 1))
+        _activate_into(other, feature, self.feature_gain, self.feature_bias)
+
+
+class ToRgb(Constants):
+    """Modulated 1x1 convolution to RGB, without demodulation, added to the RGB from below."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, state: State, prefix: str, resolution: int, dtype: torch.dtype, exponent: int
+    ) -> None:
+        """The input is divided by 2 to the power of `exponent`."""
+        super().__init__()
+        self._dtype = dtype
+        self._factor = 2.0**exponent
+        self._scales_activations = resolution <= MAX_BATCHED_RESOLUTION
+        precise = torch.promote_types(dtype, torch.float32)
+        weight = state[f"{prefix}.conv.weight"][0]
+        kept = dtype if self._scales_activations else precise
+        self.keep("weight", weight, kept, 1 / math.sqrt(weight.shape[1]))
+        self.keep("bias", state[f"{prefix}.bias"], precise)
+
+    def modulate(self, styles: Tensor) -> ModulatedKernel:
+        """The kernel for styles (faces, inputs): one face above `MAX_BATCHED_RESOLUTION`.
+
+        Its weight, or what scales the input, is at most of the weight's own size; the rest is in
+        the output's scale, which is applied in float32 or better.
+        """
+        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
+        scales = _per_channel(peaks * self._factor, self.bias.dtype)
+        if self._scales_activations:
+            return ModulatedKernel(self.weight, _per_channel(styles / peaks, self._dtype), scales)
+        weight = self.weight * (styles / peaks).view(1, -1, 1, 1)
+        return ModulatedKernel(_channels_last(weight.to(self._dtype)), output_scale=scales)
+
+    def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
+        """Rows of features to rows of RGB, in float32 or better, plus `below` at this size."""
+        if kernel.input_scale is not None:
+            x = x * kernel.input_scale
+        rgb = F.conv2d(x, kernel.weight).to(self.bias.dtype)
+        assert kernel.output_scale is not None
+        rgb = torch.addcmul(self.bias, rgb, kernel.output_scale)
+        return rgb if below is None else rgb.add_(below)
+
+
+def double_rgb(rgb: Tensor) -> Tensor:
+    """Doubles RGB rows as the network does (its [1, 3, 3, 1] filter): bilinear, zeros outside.
+
+    Args:
+        rgb: rows [a - 1, b + 1), whole width.
+
+    Returns:
+        Rows [2a, 2b) of the doubled picture.
+    """
+    doubled = F.interpolate(F.pad(rgb, (1, 1)), scale_factor=2, mode="bilinear")
+    return doubled[:, :, 2:-2, 2:-2]
+
+
+class SynthesisBlock(nn.Module):
+    """One doubling of the decoder: up-convolution, convolution, RGB."""
+
+    def __init__(
+        self,
+        state: State,
+        index: int,
+        resolution: int,
+        dtype: torch.dtype,
+        exponents: Fp16Scales,
+    ) -> None:
+        super().__init__()
+        self.resolution = resolution
+        first, second = f"generator.convs.{2 * index}", f"generator.convs.{2 * index + 1}"
+        below = "generator.conv1" if index == 0 else f"generator.convs.{2 * index - 1}"
+        entry, middle, end = (exponents.of_output(prefix) for prefix in (below, first, second))
+        feature = exponents.of_feature(resolution)
+        up, same = Scaling(entry, feature, middle), Scaling(middle, feature, end)
+        self.first = StyledConv(state, first, resolution, True, dtype, up)
+        self.second = StyledConv(state, second, resolution, False, dtype, same)
+        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", resolution, dtype, end)
+
+
+@dataclass(frozen=True)
+class SynthesisKernels:
+    """What styles make of a level's three convolutions."""
+
+    first: ModulatedKernel
+    second: ModulatedKernel
+    rgb: ModulatedKernel
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+def _activate_into(
+    out: Tensor, x: Tensor, factor: Tensor | None = None, offset: Tensor | None = None
+) -> None:
+    """Leaky ReLU of x, or of x * factor + offset, written straight into `out`."""
+    if _is_compiling() or not writes_parts(out.device):
+        # The compiler refuses `out=` for a part of a tensor, but leaves out the copy by itself.
+        value = x if factor is None or offset is None else torch.addcmul(offset, x, factor)
+        out.copy_(F.leaky_relu(value, LEAK))
+    elif factor is None or offset is None:
+        torch.ops.aten.leaky_relu.out(x, LEAK, out=out)
+    else:
+        torch.addcmul(offset, x, factor, out=out)
+        F.leaky_relu_(out, LEAK)
+
+
+def _per_channel(scales: Tensor, dtype: torch.dtype) -> Tensor:
+    """(faces, channels) as factors of feature maps."""
+    return scales.to(dtype)[:, :, None, None]
