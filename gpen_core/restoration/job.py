@@ -25,7 +25,7 @@ from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
 from .face_job import FaceWork
-from .plan import MakeTask, PictureTask, Plan, RestorationContext, find_faces, plan_picture
+from .plan import ImageInput, ImageLoader, Plan, RestorationContext, find_faces, plan_picture
 from .report import FaceReport, Report
 from .results import Outcome, RestoredCrop, RestoredPicture
 
@@ -65,7 +65,7 @@ class PictureWork:
     def __init__(
         self,
         position: int,
-        source: PictureTask | MakeTask,
+        source: ImageInput | ImageLoader,
         context: RestorationContext,
         on_progress: OnProgress,
     ) -> None:
@@ -110,8 +110,10 @@ class PictureWork:
                 if self.failure is not None:
                     break
                 self.time_limit.check()
-                ended = index + 1 == len(plan.chosen)
-                yield WorkItem(self, ended, self._crop(plan, faces, index))
+                last = index + 1 == len(plan.chosen)
+                item = WorkItem(self, last, self._crop(plan, faces, index))
+                ended = last  # only now, as cropping may fail
+                yield item
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
@@ -171,14 +173,14 @@ class PictureWork:
                 alignments,
                 options.strength,
                 options.feather,
-                image.limit,
+                image.paste_mask,
                 options.feather_shape,
             )
             faces = FaceWork(image.pixels, canvas, plan.background, options, context.face_parser)
         faces.notes.extend(notes)
         return plan, faces
 
-    def _find(self, image: PictureTask, stop: CancelCheck, notes: list[str]) -> FoundFaces:
+    def _find(self, image: ImageInput, stop: CancelCheck, notes: list[str]) -> FoundFaces:
         detector, searches = self._context.detector, image.faces is None
         if searches and detector is not None:
             self._searched_by = detector.name
@@ -258,7 +260,7 @@ def _models_in_words(used: Sequence[Restorer]) -> dict[str, Any]:
     return {
         "model": ", ".join(dict.fromkeys(each.name for each in used)),
         "model_size": max(each.size for each in used),
-        "device": ", ".join(dict.fromkeys(each.place for each in used)),
+        "device": ", ".join(dict.fromkeys(each.backend for each in used)),
         "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
     }
 

@@ -20,6 +20,7 @@ from ..geometry.alignment import Alignment, align
 from ..geometry.resizing import Enlargement, enlargement
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.renaming import renamed_field
 from ..upscaling.enlarged import Enlarged
 from .options import RestorationOptions
 from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
@@ -31,8 +32,9 @@ _GREATEST_SIDE = 16.0
 """Side of the greatest one, in sides of the picture."""
 
 
+@renamed_field("limit", "paste_mask")
 @dataclass(frozen=True, eq=False)
-class PictureTask:
+class ImageInput:
     """A picture whose faces are to be restored."""
 
     pixels: NDArray[Any]
@@ -46,11 +48,11 @@ class PictureTask:
     of any of the three types. The report names what enlarged it if it is the result of
     `Upscaler.upscale` or `resample`."""
 
-    limit: NDArray[np.float32] | None = None
+    paste_mask: NDArray[np.float32] | None = None
     """(H, W) of the background's size, 0..1: nothing is pasted where it is 0."""
 
 
-MakeTask = Callable[[CancelCheck], PictureTask]
+ImageLoader = Callable[[CancelCheck], ImageInput]
 """Loads a picture when it is its turn; asks often whether to stop, if that takes long."""
 
 
@@ -86,7 +88,7 @@ class PlannedFace:
 class Plan:
     """What is to be done with a picture."""
 
-    image: PictureTask
+    image: ImageInput
     found: FoundFaces
     chosen: list[PlannedFace]
     skipped: dict[int, FaceReport]
@@ -131,7 +133,7 @@ def find_faces(
     return search_faces(detector, pixels, detection, cancelled, notes)
 
 
-def plan_picture(image: PictureTask, found: FoundFaces, context: RestorationContext) -> Plan:
+def plan_picture(image: ImageInput, found: FoundFaces, context: RestorationContext) -> Plan:
     """Decides about every face, and into what they will be pasted.
 
     Args:
@@ -149,7 +151,7 @@ def plan_picture(image: PictureTask, found: FoundFaces, context: RestorationCont
     factor = enlargement(shape, background.shape[:2])
     chosen: list[PlannedFace] = []
     for face, alignment in aligned:
-        if _is_outside(image.limit, alignment.for_resized(factor), options.feather):
+        if _is_outside(image.paste_mask, alignment.for_resized(factor), options.feather):
             skipped[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
         else:
             chosen.append(_planned(face, alignment, factor, restorer))
@@ -225,7 +227,7 @@ def _planned(
 
 
 def _background_of(
-    image: PictureTask,
+    image: ImageInput,
 ) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
     """What faces are pasted into, what enlarged it, and the notes about that."""
     background = image.background

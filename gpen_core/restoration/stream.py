@@ -29,7 +29,7 @@ from ..runtime.stage_queue import StageQueue
 from ..runtime.timing import TimeLimit, since
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
-from .plan import MakeTask, PictureTask, RestorationContext
+from .plan import ImageInput, ImageLoader, RestorationContext
 from .results import Outcome
 
 _log = logging.getLogger("gpen")
@@ -40,10 +40,11 @@ _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
 
 
+@renamed_keyword("tasks", "images")
 @renamed_keyword("parser", "face_parser")
 @renamed_keyword("progress", "on_progress", from_position)
 def restore_pictures(
-    tasks: Iterable[PictureTask | MakeTask],
+    images: Iterable[ImageInput | ImageLoader],
     restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
@@ -59,13 +60,13 @@ def restore_pictures(
 
     Only a few faces and pictures are in memory at once, however many there are: who is slow to take
     outcomes holds everything back. Close the generator to stop early, or let it be collected; that
-    waits for the task that is just being made.
+    waits for the picture that is just being loaded.
 
     Args:
-        tasks: the pictures. In place of a task something may stand that makes it when it is its
-            turn; where threads are used, it is called and `tasks` is gone through in one of them.
+        images: the pictures. In place of an input there may be a function that loads it when it is
+            its turn; where threads are used, one of them calls it and goes through `images`.
         restorer: the loaded model; an adaptive one takes another for each face.
-        detector: finds the faces; not needed if every task has them.
+        detector: finds the faces; not needed if every input has them.
         options: how faces are cut out and put back.
         detection: which faces count.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
@@ -75,12 +76,12 @@ def restore_pictures(
             with the position and the progress; that still works until 0.3.)
         cancelled: asked often, in the caller's thread; true stops the work.
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
-        time_limit: seconds for each picture, from when its task is made; it fails with
+        time_limit: seconds for each picture, from when it is loaded; it fails with
             TimeLimitError at the next step after that. None for no limit.
 
     Returns:
-        A generator of the outcomes, in the order of the tasks. A picture that fails does not stop
-        the others. It raises Cancelled if `cancelled` returned true, and whatever `tasks`,
+        A generator of the outcomes, in the order of the images. A picture that fails does not stop
+        the others. It raises Cancelled if `cancelled` returned true, and whatever `images`,
         `on_progress` or `cancelled` raise.
 
     Raises:
@@ -91,7 +92,7 @@ def restore_pictures(
         raise OptionError(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )
-    TimeLimit(time_limit)  # refuses what is none
+    TimeLimit(time_limit)  # raises if it is invalid
     context = RestorationContext(
         restorer, detector, options, detection, face_parser, keep_crops, time_limit
     )
@@ -99,24 +100,24 @@ def restore_pictures(
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
     run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
-    return callbacks.generate(run(iter(tasks), context, notify, token))
+    return callbacks.generate(run(iter(images), context, notify, token))
 
 
 def _works(
-    tasks: Iterator[PictureTask | MakeTask], context: RestorationContext, on_progress: OnProgress
+    images: Iterator[ImageInput | ImageLoader], context: RestorationContext, on_progress: OnProgress
 ) -> Iterator[PictureWork]:
-    for position, task in enumerate(tasks):
-        yield PictureWork(position, task, context, on_progress)
+    for position, source in enumerate(images):
+        yield PictureWork(position, source, context, on_progress)
 
 
 def _in_turn(
-    tasks: Iterator[PictureTask | MakeTask],
+    images: Iterator[ImageInput | ImageLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in _works(tasks, context, on_progress):
+    for work in _works(images, context, on_progress):
         for item in work.prepare(token):
             token.raise_if_cancelled()
             _restore_together([item], token)
@@ -125,7 +126,7 @@ def _in_turn(
 
 
 def _in_threads(
-    tasks: Iterator[PictureTask | MakeTask],
+    images: Iterator[ImageInput | ImageLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
@@ -136,7 +137,7 @@ def _in_threads(
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(_works(tasks, context, queue.emit), queue)
+            _prepare_all(_works(images, context, queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):

@@ -1,4 +1,4 @@
-"""What came of a task, for people and for programs."""
+"""The result of a task and its report, for people and for programs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def result_of(
         height=pixels.shape[0],
         model=restorer.name,
         model_size=restorer.size,
-        device=restorer.place,
+        device=restorer.backend,
         precision=restorer.precision,
         faces=tuple(faces),
         left_out=tuple(left_out),

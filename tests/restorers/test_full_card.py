@@ -179,7 +179,7 @@ def keep_here(to):
 
 def test_only_the_parse_mask_is_parsed(photo):
     parser = FaceParser(Halves(), CPU)
-    work = FaceWork(photo, photo, RestorationOptions(), parser, canvas=None)
+    work = FaceWork(photo, None, photo, RestorationOptions(), parser)
     assert work._parsed(0, torch.rand(3, 64, 64)) is None
     assert face_parsing._SIDE == 512
 

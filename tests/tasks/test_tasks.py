@@ -39,7 +39,7 @@ def same(load):
 class Fake:
     """A restorer that remembers what it was shown and returns what it is told to."""
 
-    name, size, place, precision = "fake.pth", 64, "cpu", "float32"
+    name, size, backend, precision = "fake.pth", 64, "cpu", "float32"
     device = torch.device("cpu")
 
     def __init__(self, answer=lambda crop: crop):
