@@ -69,7 +69,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.options import RestorationOptions as RestorationOptions
     from .restoration.pipeline import restore_aligned as restore_aligned
     from .restoration.pipeline import restore_picture as restore_picture
-    from .restoration.plan import PictureTask as PictureTask
+    from .restoration.plan import ImageInput as ImageInput
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
@@ -77,7 +77,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.results import RestoredPicture as RestoredPicture
     from .restoration.stream import restore_pictures as restore_pictures
     from .restorers.adaptive import AdaptiveRestorer as AdaptiveRestorer
-    from .restorers.installed import choose_models as choose_models
+    from .restorers.adaptive import choose_models as choose_models
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
     from .runtime.progress import Progress as Progress
@@ -129,7 +129,7 @@ _HOMES: Mapping[str, str] = {
     "OptionError": "errors",
     "Outcome": "restoration.results",
     "Picture": "images.picture",
-    "PictureTask": "restoration.plan",
+    "ImageInput": "restoration.plan",
     "Progress": "runtime.progress",
     "Report": "restoration.report",
     "RestorationOptions": "restoration.options",
@@ -141,7 +141,7 @@ _HOMES: Mapping[str, str] = {
     "TimeLimitError": "errors",
     "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
-    "choose_models": "restorers.installed",
+    "choose_models": "restorers.adaptive",
     "colorize_picture": "tasks.colorize",
     "convert_model": "conversion.convert",
     "detect_faces": "detection.detector",
@@ -171,7 +171,7 @@ _HOMES: Mapping[str, str] = {
 }
 """Each public name and the module of this package it is imported from."""
 
-_RENAMED: Mapping[str, str] = {}
+_RENAMED: Mapping[str, str] = {"PictureTask": "ImageInput"}
 """Public names of before, and what to use in their place. Kept for one release."""
 
 __all__ = sorted(["__version__", *_HOMES])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -11,8 +11,8 @@ from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
 from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.tasks.colorize import colorize_picture
-from ..gpen_core.tasks.hole import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
+from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
 from .restore_image import default_detector
 from .shared import host
@@ -137,7 +137,7 @@ class InpaintFace(io.ComfyNode):
                         detector,
                         RestorationOptions(template=faces.template if faces else "gpen"),
                         faces=None if faces is None else faces.pictures[index],
-                        feather=feather_pixels,
+                        feather_pixels=feather_pixels,
                         cancelled=host.cancelled,
                     )
                 _put_hole(result, index, made.pixels, hole)

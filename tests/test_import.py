@@ -10,6 +10,7 @@ import typing
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gpen_core
@@ -216,6 +217,24 @@ class TestRenamedNames:
             pytest.raises(gpen_core.OptionError, match="time limit"),
         ):
             getattr(gpen_core, name)([], None, parser=None, time_limit=-1)
+
+    def test_a_mask_to_paste_in_may_still_be_called_limit(self):
+        with pytest.warns(DeprecationWarning, match="limit= of ImageInput is now paste_mask="):
+            image = gpen_core.ImageInput("pixels", limit="mask")
+        assert image.paste_mask == "mask"
+        with pytest.warns(DeprecationWarning, match="ImageInput.limit is now ImageInput.paste_m"):
+            assert image.limit == "mask"
+        with (
+            pytest.warns(DeprecationWarning, match="limit= of restore_picture is now paste_mask="),
+            pytest.raises(gpen_core.OptionError, match="the mask is empty"),
+        ):
+            gpen_core.restore_picture([], None, limit=np.zeros((2, 2), np.float32))
+
+    def test_what_computes_may_still_be_called_place(self):
+        models = gpen_core.AdaptiveRestorer([], None, None, "cuda:1")
+        assert models.backend == "cuda:1"
+        with pytest.warns(DeprecationWarning, match=r"Restorer\.place is now .*\.backend"):
+            assert models.place == "cuda:1"
 
     def test_the_old_name_warns_once_and_is_the_new_one(self, monkeypatch):
         monkeypatch.setattr(gpen_core, "_RENAMED", {"heal_picture": "restore_picture"})

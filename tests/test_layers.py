@@ -29,9 +29,6 @@ PACKAGES = ("gpen_core", "nodes", "gpen_webui")
 # What is still too long. The lists only shrink: an entry that is no longer needed fails as well.
 LONG_MODULES = set[str]()
 LONG_FUNCTIONS = {
-    "gpen_core/restoration/pipeline.py restore_picture",
-    "gpen_core/restoration/stream.py restore_pictures",
-    "gpen_core/tasks/inpaint.py inpaint_picture",
     "gpen_webui/tab/page.py _wish_controls",
 }
 AT_CHAINS_TOO_LONG = {"cli.commands.doctor"}

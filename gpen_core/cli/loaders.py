@@ -17,7 +17,7 @@ from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
 from ..model_files.task import TITLES
 from ..restoration.options import PRESETS
-from ..restorers.installed import choose_models
+from ..restorers.adaptive import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
 from ..tasks.loading import load_for_task

@@ -62,6 +62,22 @@ def check_picture(
             raise ImageError(f"{name} must hold values in 0..1, not {low}..{high}")
 
 
+def check_square(pixels: NDArray[Any], name: str, hint: str) -> None:
+    """Refuses a picture that is not square.
+
+    Args:
+        pixels: the picture, (H, W, ...).
+        name: what it should be, such as "an aligned face".
+        hint: what to do about it.
+
+    Raises:
+        OptionError: it is not square.
+    """
+    height, width = pixels.shape[:2]
+    if height != width:
+        raise OptionError(f"{name} must be square, but the picture is {width}×{height}; {hint}")
+
+
 def check_mask(mask: NDArray[Any], shape: Sequence[int]) -> None:
     """Refuses what is not a mask for a picture.
 

@@ -1,8 +1,7 @@
-"""What is done with each face of a picture beside the network: cut out, paste back."""
+"""What is done with each face of a picture before and after the network: crop it, paste it back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,38 +20,66 @@ from .options import RestorationOptions
 from .report import NOTHING_PARSED, NOTHING_TAKEN
 
 
-@dataclass
 class FaceWork:
-    """What is done with each face of a picture beside the network: cut out, paste back.
+    """Crops the faces of a picture and pastes them back.
 
     What either returns is complete, so that a thread with another stream may go on with it.
     """
 
-    pixels: NDArray[Any]
-    base: NDArray[Any]
-    options: RestorationOptions
-    parser: FaceParser | None
-    canvas: Canvas
-    notes: list[str] = field(default_factory=list[str])
-    unseen: set[int] = field(default_factory=set[int])
-    """Faces of the canvas of which the parser sees nothing."""
+    def __init__(
+        self,
+        pixels: NDArray[Any],
+        canvas: Canvas,
+        background: NDArray[Any],
+        options: RestorationOptions,
+        face_parser: FaceParser | None,
+    ) -> None:
+        """Does nothing yet.
+
+        Args:
+            pixels: the picture, RGB (H, W, 3).
+            canvas: what the faces are pasted into.
+            background: what the canvas was made of; may be the picture itself.
+            options: how faces are pasted.
+            face_parser: makes the parse mask, if the options ask for it.
+        """
+        self.canvas = canvas
+        self.notes: list[str] = []
+        self._pixels = pixels
+        self._background = background
+        self._options = options
+        self._face_parser = face_parser
+        self._unseen: set[int] = set()  # faces of which the parser sees nothing
 
     def cut(self, alignment: Alignment, device: torch.device) -> Tensor:
         """The aligned crop of a face, RGB (3, size, size), float32, 0..1."""
-        crop = cut_out(self.pixels, alignment, device, self.notes)
+        crop = cut_out(self._pixels, alignment, device, self.notes)
         synchronize_stream(crop.device)
         return crop
 
-    def paste(self, index: int, crop: Tensor, restored: Tensor, place: Alignment) -> Tensor:
-        """Pastes the face of the canvas's `index`; returns its crop in the colour pasted."""
+    def paste(self, index: int, crop: Tensor, restored: Tensor, alignment: Alignment) -> Tensor:
+        """Pastes a face.
+
+        Args:
+            index: of the face among those of the canvas.
+            crop: RGB (3, size, size) before the network, 0..1.
+            restored: the same after the network.
+            alignment: where the crop lies in the background.
+
+        Returns:
+            The restored crop in the colour in which it was pasted.
+        """
+
+        def around(crop: Tensor) -> Tensor:
+            if self._background is self._pixels:
+                return crop
+            return cut_out(self._background, alignment, crop.device, self.notes)
 
         def paste(device: torch.device) -> Tensor:
             def original() -> Tensor:
-                same = self.base is self.pixels
-                around = crop if same else cut_out(self.base, place, crop.device, self.notes)
-                return around.to(device)
+                return around(crop).to(device)
 
-            pasted = match_colour(self.options.colour, restored.to(device), original)
+            pasted = match_colour(self._options.colour, restored.to(device), original)
             self.canvas.paste(index, pasted, self._parsed(index, pasted))
             return pasted
 
@@ -62,14 +89,14 @@ class FaceWork:
 
     def why_nothing(self, index: int) -> str | None:
         """Why nothing of a pasted face is in the picture; None if something is."""
-        if self.options.strength == 0:
+        if self._options.strength == 0:
             return NOTHING_TAKEN
-        return NOTHING_PARSED if index in self.unseen else None
+        return NOTHING_PARSED if index in self._unseen else None
 
     def _parsed(self, index: int, restored: Tensor) -> Tensor | None:
         """The parse mask of a restored crop; None without one."""
-        parser = self.parser
-        if parser is None or not MASKS[self.options.mask].needs_parser:
+        parser = self._face_parser
+        if parser is None or not MASKS[self._options.mask].needs_parser:
             return None
 
         def parse(device: torch.device) -> Tensor:
@@ -77,7 +104,7 @@ class FaceWork:
 
         mask = with_cpu_fallback("parsing a face", parse, parser.device, self.notes)
         if not mask.any():
-            self.unseen.add(index)
+            self._unseen.add(index)
         return mask
 
 

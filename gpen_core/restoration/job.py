@@ -1,43 +1,37 @@
-"""The work on one picture, in three roles: prepare it, restore its faces, paste them back.
+"""The work on one picture: prepare it, restore its faces, paste them back.
 
-Pieces of many pictures may be on their way at once, each role in a thread of its own. They never
-overtake each other, and only one role has a piece at a time.
+Items of many pictures may be on their way at once, each role in a thread of its own. They never
+overtake each other, and only one role has an item at a time.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..detection.detector import FoundFaces, search_faces
-from ..errors import Cancelled, OptionError, TimeLimitError
+from ..compositing.canvas import Canvas
+from ..detection.detector import FoundFaces
+from ..errors import Cancelled
 from ..images.checks import check_picture
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
-from ..runtime.cuda_transfers import synchronize_stream
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
-from .plan import PictureTask, Plan, RestorationContext, plan_picture, report_on
-from .report import FaceReport
+from .face_job import FaceWork
+from .plan import ImageInput, ImageLoader, Plan, RestorationContext, find_faces, plan_picture
+from .report import FaceReport, Report
 from .results import Outcome, RestoredCrop, RestoredPicture
-
-_log = logging.getLogger("gpen")
-
-MakeTask = Callable[[CancelCheck], PictureTask]
-"""Makes a task when it is its turn; asks again and again whether to stop, if it takes long."""
 
 
 @dataclass(eq=False)
-class CutFace:
+class FaceCrop:
     """A face on its way from the picture through the network and back."""
 
     index: int
@@ -45,8 +39,13 @@ class CutFace:
 
     restorer: Restorer
     crop: Tensor
+    """RGB (3, size, size), 0..1."""
+
     milliseconds: float
+    """Time spent on it so far."""
+
     restored: Tensor | None = None
+    """The same after the network; None before."""
 
 
 @dataclass(eq=False)
@@ -57,7 +56,7 @@ class WorkItem:
     last: bool
     """Whether the picture has no more."""
 
-    face: CutFace | None = None
+    face: FaceCrop | None = None
 
 
 class PictureWork:
@@ -66,7 +65,7 @@ class PictureWork:
     def __init__(
         self,
         position: int,
-        make: PictureTask | MakeTask,
+        source: ImageInput | ImageLoader,
         context: RestorationContext,
         on_progress: OnProgress,
     ) -> None:
@@ -74,7 +73,7 @@ class PictureWork:
 
         Args:
             position: of the picture among all.
-            make: the task, or what makes it.
+            source: the picture, or what loads it.
             context: with what it is restored.
             on_progress: called before the search, before the first face, after each face and at
                 the end, by whoever has the role.
@@ -84,19 +83,19 @@ class PictureWork:
         self.failure: Exception | None = None
         """What this picture failed with; nothing more is done for it then."""
 
-        self._make = make
-        self._context = context
-        self._on_progress = on_progress
         self.time_limit = TimeLimit(None)
         """Of this picture; begins when the work on it does."""
 
+        self._source = source
+        self._context = context
+        self._on_progress = on_progress
         self._searched_by: str | None = None
-        self._plan: Plan | None = None
+        self._planned: tuple[Plan, FaceWork] | None = None
         self._reports: dict[int, FaceReport] = {}
         self._crops: list[RestoredCrop] = []
 
     def prepare(self, cancelled: CancelCheck) -> Iterator[WorkItem]:
-        """Makes the task, finds the faces and cuts them out one by one; the last item says so.
+        """Loads the picture, finds its faces and crops them one by one; the last item says so.
 
         Raises:
             Cancelled: the caller wants to stop.
@@ -105,23 +104,15 @@ class PictureWork:
         self.time_limit = TimeLimit(self._context.time_limit)
         try:
             with self.time_limit.watching(cancelled) as stop:
-                with _without_gradients():
-                    task = self._make(stop) if callable(self._make) else self._make
-                check_picture(task.pixels)
-                if task.faces is None:
-                    self._on_progress(self._progress("detecting faces"))
-                notes: list[str] = []
-                found = self._found(task, stop, notes)
-                with _without_gradients():
-                    plan = self._plan = plan_picture(task, found, self._context)
-                plan.work.notes.extend(notes)
+                plan, faces = self._planned = self._make_plan(stop)
             self._on_progress(self._progress("restoring faces", 0, len(plan.chosen)))
             for index in range(len(plan.chosen)):
                 if self.failure is not None:
                     break
                 self.time_limit.check()
-                item = WorkItem(self, index + 1 == len(plan.chosen), self._cut(plan, index))
-                ended = item.last
+                last = index + 1 == len(plan.chosen)
+                item = WorkItem(self, last, self._crop(plan, faces, index))
+                ended = last  # only now, as cropping may fail
                 yield item
         except Cancelled:
             raise
@@ -151,7 +142,7 @@ class PictureWork:
         if picture is not None:
             total = picture.report.restored
             self._on_progress(self._progress("done", total, total))
-        self._plan = None
+        self._planned = None
         return Outcome(self.position, picture, self.failure)
 
     def fail(self, error: Exception) -> None:
@@ -164,134 +155,118 @@ class PictureWork:
     ) -> Progress:
         return Progress(stage, done, total, crop, self.position)
 
-    def _found(self, task: PictureTask, cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
-        if task.faces is None:
-            return self._search(task.pixels, cancelled, notes)
-        faces = task.faces
-        return faces if isinstance(faces, FoundFaces) else FoundFaces(tuple(faces))
+    def _make_plan(self, stop: CancelCheck) -> tuple[Plan, FaceWork]:
+        """Loads the picture, finds its faces and decides what is done with them."""
+        context, notes = self._context, list[str]()
+        with without_gradients():
+            image = self._source(stop) if callable(self._source) else self._source
+        check_picture(image.pixels)
+        if image.faces is None:
+            self._on_progress(self._progress("detecting faces"))
+        found = self._find(image, stop, notes)
+        options = context.options
+        with without_gradients():
+            plan = plan_picture(image, found, context)
+            alignments = [face.background_alignment for face in plan.chosen]
+            canvas = Canvas(
+                plan.background,
+                alignments,
+                options.strength,
+                options.feather,
+                image.paste_mask,
+                options.feather_shape,
+            )
+            faces = FaceWork(image.pixels, canvas, plan.background, options, context.face_parser)
+        faces.notes.extend(notes)
+        return plan, faces
 
-    def _search(self, pixels: NDArray[Any], cancelled: CancelCheck, notes: list[str]) -> FoundFaces:
-        detector = self._context.detector
-        if detector is None:
-            raise OptionError("restore_picture needs a detector, or the faces themselves")
-        with self.clock("detect"), _without_gradients():
+    def _find(self, image: ImageInput, stop: CancelCheck, notes: list[str]) -> FoundFaces:
+        detector, searches = self._context.detector, image.faces is None
+        if searches and detector is not None:
             self._searched_by = detector.name
-            return search_faces(detector, pixels, self._context.detection, cancelled, notes)
+        timed = self.clock("detect") if searches else nullcontext()
+        with timed, without_gradients():
+            return find_faces(
+                image.pixels, image.faces, detector, self._context.detection, stop, notes
+            )
 
-    def _cut(self, plan: Plan, index: int) -> CutFace:
+    def _crop(self, plan: Plan, faces: FaceWork, index: int) -> FaceCrop:
         began, chosen = time.perf_counter(), plan.chosen[index]
-        with _without_gradients():
-            crop = plan.work.cut(chosen.alignment, chosen.restorer.device)
+        with without_gradients():
+            crop = faces.cut(chosen.alignment, chosen.restorer.device)
         passed = since(began)
         self.clock.add("crop", passed)
-        return CutFace(index, chosen.restorer, crop, passed)
+        return FaceCrop(index, chosen.restorer, crop, passed)
 
-    def _paste(self, cut: CutFace) -> Progress:
+    def _paste(self, face: FaceCrop) -> Progress:
         """Pastes a restored face and notes it for the report."""
-        if self._plan is None or cut.restored is None:
-            raise AssertionError("a face is pasted after it was cut out and restored")
-        began, chosen = time.perf_counter(), self._plan.chosen[cut.index]
-        face, alignment = chosen.face, chosen.alignment
-        with _without_gradients():
-            pasted = self._plan.work.paste(cut.index, cut.crop, cut.restored, chosen.place)
+        if self._planned is None or face.restored is None:
+            raise AssertionError("a face is pasted after it was cropped and restored")
+        plan, faces = self._planned
+        began, chosen = time.perf_counter(), plan.chosen[face.index]
+        with without_gradients():
+            pasted = faces.paste(face.index, face.crop, face.restored, chosen.background_alignment)
             passed = since(began)
             if self._context.keep_crops:
-                kept = RestoredCrop(face, alignment, cut.crop.cpu(), pasted.cpu())
+                kept = RestoredCrop(chosen.face, chosen.alignment, face.crop.cpu(), pasted.cpu())
                 self._crops.append(kept)
         self.clock.add("paste", passed)
-        self._reports[face.index] = FaceReport(
-            face,
-            alignment.scale,
-            cut.milliseconds + passed,
-            cut.restorer.name,
-            self._plan.work.why_nothing(cut.index),
+        self._reports[chosen.face.index] = FaceReport(
+            chosen.face,
+            chosen.alignment.scale,
+            face.milliseconds + passed,
+            face.restorer.name,
+            faces.why_nothing(face.index),
         )
-        return self._progress("restoring faces", cut.index + 1, len(self._plan.chosen), pasted)
+        return self._progress("restoring faces", face.index + 1, len(plan.chosen), pasted)
 
     def _result(self) -> RestoredPicture | None:
         """The restored picture; None if it failed."""
-        plan = self._plan
-        if plan is None or self.failure is not None:
+        if self._planned is None or self.failure is not None:
             return None
+        plan, faces = self._planned
         try:
-            report = report_on(
-                plan, self._context, self._reports, self._searched_by, self.clock.spent
-            )
+            report = self._report(plan, faces)
         except Exception as error:  # noqa: BLE001 - whatever it is, this picture alone fails
             self.fail(error)
             return None
-        canvas, faces = plan.work.canvas, plan.found.faces
-        return RestoredPicture(canvas.pixels, canvas.mask, faces, tuple(self._crops), report)
+        canvas = faces.canvas
+        crops = tuple(self._crops)
+        return RestoredPicture(canvas.pixels, canvas.mask, plan.found.faces, crops, report)
+
+    def _report(self, plan: Plan, faces: FaceWork) -> Report:
+        height, width = plan.image.pixels.shape[:2]
+        restorer, options = self._context.restorer, self._context.options
+        used = [face.restorer for face in plan.chosen]
+        notes = (note for each in (restorer, *used, faces) for note in each.notes)
+        reports = plan.skipped | self._reports
+        return Report(
+            width=width,
+            height=height,
+            **_models_in_words(used or [restorer]),
+            detector=self._searched_by,
+            template=options.template,
+            strength=options.strength,
+            faces=tuple(reports[face.index] for face in plan.found.faces),
+            left_out=plan.found.left_out,
+            upscaler=plan.upscaler,
+            notes=tuple(dict.fromkeys((*plan.background_notes, *notes))),
+            milliseconds=self.clock.spent,
+        )
 
 
-def restore_together(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
-    """Runs the network on the faces of some items, which all have the same restorer.
-
-    If that fails each is restored by itself, so that only the picture at fault fails.
-
-    Raises:
-        Cancelled: the caller wants to stop.
-    """
-    waiting = [item for item in items if item.face is not None and item.work.failure is None]
-
-    def stop() -> bool:
-        return cancelled() or any(item.work.time_limit.over() for item in waiting)
-
-    reason = None
-    try:
-        _restore(waiting, stop)
-    except Cancelled:
-        if not any(_is_late(item.work) for item in waiting):
-            raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
-        if len(waiting) == 1:
-            waiting[0].work.fail(error)
-            return
-        reason = f"{type(error).__name__}: {error}"
-    else:
-        return
-    # Outside the except block: the exception holds on to the tensors of its frames.
-    if reason is None:
-        restore_together(waiting, cancelled)  # those whose time is not up
-    else:
-        _restore_one_by_one(waiting, cancelled, reason)
-
-
-def _restore_one_by_one(items: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
-    for item in items:
-        restore_together([item], cancelled)
-    if all(item.work.failure is None for item in items):
-        count = len(items)
-        _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
-
-
-def _is_late(work: PictureWork) -> bool:
-    """Whether the time for a picture is up, with which it fails then."""
-    try:
-        work.time_limit.check()
-    except TimeLimitError as error:
-        work.fail(error)
-        return True
-    return False
-
-
-def _restore(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
-    faces = [item.face for item in items if item.face is not None]
-    if not faces:
-        return
-    began = time.perf_counter()
-    with _without_gradients():
-        restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
-        synchronize_stream(faces[0].crop.device)
-    share = since(began) / len(faces)
-    for item, face, result in zip(items, faces, restored, strict=True):
-        face.restored = result
-        face.milliseconds += share
-        item.work.clock.add("restore", share)
+def _models_in_words(used: Sequence[Restorer]) -> dict[str, Any]:
+    """The part of a report that is about models."""
+    return {
+        "model": ", ".join(dict.fromkeys(each.name for each in used)),
+        "model_size": max(each.size for each in used),
+        "device": ", ".join(dict.fromkeys(each.backend for each in used)),
+        "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
+    }
 
 
 @contextmanager
-def _without_gradients() -> Generator[None]:
+def without_gradients() -> Generator[None]:
     """Keeps a host's inference mode out as well: not every thread is in it."""
     with torch.inference_mode(False), torch.no_grad():
         yield

@@ -1,4 +1,4 @@
-"""What a restoration can be told: defaults, limits and help texts for every front end."""
+"""Options of a restoration: defaults, limits and help texts for every front end."""
 
 from __future__ import annotations
 

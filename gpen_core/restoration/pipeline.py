@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import Detector, FoundFaces
 from ..detection.options import DetectionOptions
-from ..errors import OptionError
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
-from ..images.checks import LIMIT_PURPOSE, check_picture, require_marked
+from ..images.checks import LIMIT_PURPOSE, check_picture, check_square, require_marked
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
@@ -23,11 +22,12 @@ from ..runtime.progress import OnProgress
 from ..runtime.renaming import renamed_keyword
 from ..upscaling.enlarged import Enlarged
 from .options import RestorationOptions
-from .plan import PictureTask
+from .plan import ImageInput
 from .results import RestoredPicture
 from .stream import restore_pictures
 
 
+@renamed_keyword("limit", "paste_mask")
 @renamed_keyword("parser", "face_parser")
 @renamed_keyword("progress", "on_progress")
 def restore_picture(
@@ -39,7 +39,7 @@ def restore_picture(
     *,
     faces: FoundFaces | Sequence[Face] | None = None,
     background: NDArray[Any] | Enlarged | None = None,
-    limit: NDArray[np.float32] | None = None,
+    paste_mask: NDArray[np.float32] | None = None,
     face_parser: FaceParser | None = None,
     on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
@@ -58,7 +58,7 @@ def restore_picture(
         background: the same picture, enlarged or reduced, into which the faces are pasted in place
             of `pixels`; of any of the three types. The report names what enlarged it if it is
             the result of `Upscaler.upscale` or `resample`.
-        limit: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
+        paste_mask: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
         on_progress: called before the search, before the first face and after each face.
         cancelled: asked often; true stops the work.
@@ -70,17 +70,15 @@ def restore_picture(
 
     Raises:
         ImageError: the picture is unusable.
-        OptionError: arguments do not fit together, or the limit is 0 everywhere.
+        OptionError: arguments do not fit together, or the paste mask is 0 everywhere.
         Cancelled: `cancelled` returned true.
         TimeLimitError: the time was up.
         GpenError: a face could not be restored; no picture is returned then.
     """
-
-    if limit is not None:
-        require_marked([limit], LIMIT_PURPOSE)
-
+    if paste_mask is not None:
+        require_marked([paste_mask], LIMIT_PURPOSE)
     (outcome,) = restore_pictures(
-        [PictureTask(pixels, faces, background, limit)],
+        [ImageInput(pixels, faces, background, paste_mask)],
         restorer,
         detector,
         options,
@@ -113,12 +111,7 @@ def restore_aligned(
         Cancelled: `cancelled` returned true.
     """
     check_picture(pixels)
-    height, width = pixels.shape[:2]
-    if height != width:
-        raise OptionError(
-            f"an aligned crop must be square, but the picture is {width}×{height}; "
-            "restore it without saying that it is aligned"
-        )
+    check_square(pixels, "an aligned crop", "restore it without saying that it is aligned")
     source = torch.from_numpy(np.array(to_float(pixels), order="C")).permute(2, 0, 1)
     crop = resize_crop(source, restorer.size)
     restored = restorer.restore(crop, cancelled).permute(1, 2, 0).cpu().contiguous().numpy()

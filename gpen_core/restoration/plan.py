@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compositing.canvas import Canvas
 from ..compositing.face_parsing import FaceParser
-from ..compositing.masks import shows
-from ..detection.detector import Detector, FoundFaces
+from ..compositing.masks import covered_region, shows
+from ..detection.detector import Detector, FoundFaces, search_faces
 from ..detection.options import DetectionOptions
+from ..errors import DetectionError, OptionError
 from ..faces.face import Face
-from ..geometry.alignment import Alignment
+from ..faces.selection import select_faces
+from ..geometry.alignment import Alignment, align
 from ..geometry.resizing import Enlargement, enlargement
 from ..restorers.protocol import Restorer
+from ..runtime.cancellation import CancelCheck
+from ..runtime.renaming import renamed_field
 from ..upscaling.enlarged import Enlarged
-from .face_job import FaceWork
 from .options import RestorationOptions
-from .placement import align_faces
-from .report import OUTSIDE_MASK, FaceReport, Report
+from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
+
+_LEAST_SIDE = 8.0
+"""Side in pixels of the least part of a picture that is restored: a face of four pixels."""
+
+_GREATEST_SIDE = 16.0
+"""Side of the greatest one, in sides of the picture."""
 
 
+@renamed_field("limit", "paste_mask")
 @dataclass(frozen=True, eq=False)
-class PictureTask:
+class ImageInput:
     """A picture whose faces are to be restored."""
 
     pixels: NDArray[Any]
@@ -40,22 +48,26 @@ class PictureTask:
     of any of the three types. The report names what enlarged it if it is the result of
     `Upscaler.upscale` or `resample`."""
 
-    limit: NDArray[np.float32] | None = None
+    paste_mask: NDArray[np.float32] | None = None
     """(H, W) of the background's size, 0..1: nothing is pasted where it is 0."""
+
+
+ImageLoader = Callable[[CancelCheck], ImageInput]
+"""Loads a picture when it is its turn; asks often whether to stop, if that takes long."""
 
 
 @dataclass(frozen=True, eq=False)
 class RestorationContext:
-    """With what, and how, pictures are restored."""
+    """Everything that stays the same for all pictures of a run."""
 
     restorer: Restorer
     detector: Detector | None
     options: RestorationOptions
     detection: DetectionOptions | None
-    parser: FaceParser | None
+    face_parser: FaceParser | None
     keep_crops: bool
     time_limit: float | None = None
-    """Seconds for a picture."""
+    """Seconds for each picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +78,7 @@ class PlannedFace:
     alignment: Alignment
     """Where its crop lies in the picture."""
 
-    place: Alignment
+    background_alignment: Alignment
     """Where its crop lies in the background."""
 
     restorer: Restorer
@@ -76,87 +88,132 @@ class PlannedFace:
 class Plan:
     """What is to be done with a picture."""
 
+    image: ImageInput
     found: FoundFaces
     chosen: list[PlannedFace]
-    left_out: dict[int, FaceReport]
-    """By the face's number."""
+    skipped: dict[int, FaceReport]
+    """Reports of the faces that are not restored, by the face's number."""
 
-    work: FaceWork
+    background: NDArray[Any]
+    """What the faces are pasted into, (H, W, 3)."""
+
     upscaler: str | None
-    told: tuple[str, ...]
-    """What is to be told of the background."""
+    """What enlarged the background; None if nothing did."""
+
+    background_notes: tuple[str, ...]
+    """Notes about the background, for the report."""
 
 
-def plan_picture(task: PictureTask, found: FoundFaces, context: RestorationContext) -> Plan:
-    """Decides about every face and prepares what they will be pasted into.
+def find_faces(
+    pixels: NDArray[Any],
+    faces: FoundFaces | Iterable[Face] | None,
+    detector: Detector | None,
+    detection: DetectionOptions | None,
+    cancelled: CancelCheck | None,
+    notes: list[str],
+) -> FoundFaces:
+    """The faces that were given; those that the detector finds if none were.
 
     Args:
-        task: the picture, which is usable.
-        found: the faces of the picture.
-        means: with what it is restored.
+        pixels: RGB (H, W, 3).
+        faces: the faces given; None to search for them.
+        detector: what to search with.
+        detection: which faces count.
+        cancelled: asked often; true stops the search.
+        notes: gets deviations from the request, in words.
 
     Raises:
-        ImageError: the background is unusable.
+        OptionError: there are neither faces nor a detector.
+        Cancelled: `cancelled` returned true.
+    """
+    if faces is not None:
+        return faces if isinstance(faces, FoundFaces) else FoundFaces(tuple(faces))
+    if detector is None:
+        raise OptionError("finding faces needs a detector; give one, or the faces themselves")
+    return search_faces(detector, pixels, detection, cancelled, notes)
+
+
+def plan_picture(image: ImageInput, found: FoundFaces, context: RestorationContext) -> Plan:
+    """Decides about every face, and into what they will be pasted.
+
+    Args:
+        image: the picture, which is usable.
+        found: the faces of the picture.
+        context: with what it is restored.
+
+    Raises:
         OptionError: arguments do not fit together.
         CheckpointError: a model that a face needs cannot be loaded.
     """
-    restorer, options, pixels = context.restorer, context.options, task.pixels
-    aligned, left_out = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
-    base, upscaler, told = _around(pixels, task.background)
-    factor = enlargement(pixels.shape[:2], base.shape[:2])
+    restorer, options, shape = context.restorer, context.options, image.pixels.shape[:2]
+    aligned, skipped = align_faces(found.faces, shape, restorer.size, options)
+    background, upscaler, notes = _background_of(image)
+    factor = enlargement(shape, background.shape[:2])
     chosen: list[PlannedFace] = []
     for face, alignment in aligned:
-        if _is_beside(task.limit, alignment.for_resized(factor), options.feather):
-            left_out[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
+        if _is_outside(image.paste_mask, alignment.for_resized(factor), options.feather):
+            skipped[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
         else:
             chosen.append(_planned(face, alignment, factor, restorer))
-    places = [each.place for each in chosen]
-    canvas = Canvas(
-        base, places, options.strength, options.feather, task.limit, options.feather_shape
-    )
-    work = FaceWork(pixels, base, options, context.parser, canvas)
-    return Plan(found, chosen, left_out, work, upscaler, told)
+    return Plan(image, found, chosen, skipped, background, upscaler, notes)
 
 
-def report_on(
-    plan: Plan,
-    context: RestorationContext,
-    restored: dict[int, FaceReport],
-    searched_by: str | None,
-    milliseconds: dict[str, float],
-) -> Report:
-    """What was done to a picture.
+def align_faces(
+    faces: Sequence[Face], shape: Sequence[int], size: int, options: RestorationOptions
+) -> tuple[list[tuple[Face, Alignment]], dict[int, FaceReport]]:
+    """Aligns the faces that the options choose.
 
     Args:
-        plan: of the picture.
-        means: with what it was restored.
-        restored: by the face's number.
-        searched_by: the detector that ran.
-        milliseconds: by stage.
+        faces: faces of the picture, each with a number of its own.
+        shape: height and width of the picture.
+        size: side of the crops.
+        options: which faces, and how they sit in the crop.
+
+    Returns:
+        The faces to restore with their alignments, and a report, by the face's number, for each
+        face that is left out.
+
+    Raises:
+        OptionError: two faces have the same number, or the choice is not understood.
     """
-    height, width = plan.work.pixels.shape[:2]
-    used = [each.restorer for each in plan.chosen]
-    noted = (context.restorer, *used, plan.work)
-    told_by_all = (note for each in noted for note in each.notes)
-    reports = plan.left_out | restored
-    return Report(
-        width=width,
-        height=height,
-        **_models_in_words(used or [context.restorer]),
-        detector=searched_by,
-        template=context.options.template,
-        strength=context.options.strength,
-        faces=tuple(reports[face.index] for face in plan.found.faces),
-        left_out=plan.found.left_out,
-        upscaler=plan.upscaler,
-        notes=tuple(dict.fromkeys((*plan.told, *told_by_all))),
-        milliseconds=milliseconds,
-    )
+    if len({face.index for face in faces}) != len(faces):
+        raise OptionError("the faces need numbers of their own; give them by number_faces")
+    chosen = {face.index for face in select_faces(faces, options.faces)}
+    aligned: list[tuple[Face, Alignment]] = []
+    skipped: dict[int, FaceReport] = {}
+    for face in faces:
+        if face.index not in chosen:
+            skipped[face.index] = FaceReport(face, skipped=NOT_SELECTED)
+            continue
+        try:
+            aligned.append((face, _placed(align(face, size, options.template), shape)))
+        except DetectionError as error:
+            skipped[face.index] = FaceReport(face, skipped=str(error))
+    return aligned, skipped
 
 
-def _is_beside(limit: NDArray[np.float32] | None, place: Alignment, feather: float) -> bool:
-    """Whether nothing of a face may be pasted; of a limit that fits no picture, others tell."""
-    return limit is not None and limit.ndim == 2 and not shows(place, feather, limit)
+def _placed(alignment: Alignment, shape: Sequence[int]) -> Alignment:
+    """The alignment itself, if its crop shows something of the picture that can be a face.
+
+    Raises:
+        DetectionError: it does not.
+    """
+    height, width = shape
+    side = alignment.size / alignment.scale
+    if covered_region(alignment, height, width).empty:
+        raise DetectionError("the face lies outside the picture")
+    if side < _LEAST_SIDE:
+        raise DetectionError(f"a crop of {side:.1f} pixels of the picture is too small for a face")
+    if side > _GREATEST_SIDE * max(height, width):
+        raise DetectionError(
+            "the landmarks lie so far apart that the picture is a part of the face"
+        )
+    return alignment
+
+
+def _is_outside(mask: NDArray[np.float32] | None, alignment: Alignment, feather: float) -> bool:
+    """Whether nothing of a face may be pasted; a mask of the wrong shape is refused elsewhere."""
+    return mask is not None and mask.ndim == 2 and not shows(alignment, feather, mask)
 
 
 def _planned(
@@ -169,20 +226,11 @@ def _planned(
     return PlannedFace(face, alignment, alignment.for_resized(factor), own)
 
 
-def _around(
-    pixels: NDArray[Any], background: NDArray[Any] | Enlarged | None
+def _background_of(
+    image: ImageInput,
 ) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
-    """What faces are pasted into, what enlarged it, and what is to be told of that."""
+    """What faces are pasted into, what enlarged it, and the notes about that."""
+    background = image.background
     if isinstance(background, Enlarged):
         return background.pixels, background.by, background.notes
-    return (pixels if background is None else background), None, ()
-
-
-def _models_in_words(used: Sequence[Restorer]) -> dict[str, Any]:
-    """The part of a report that is about models."""
-    return {
-        "model": ", ".join(dict.fromkeys(each.name for each in used)),
-        "model_size": max(each.size for each in used),
-        "device": ", ".join(dict.fromkeys(each.place for each in used)),
-        "precision": ", ".join(dict.fromkeys(each.precision for each in used)),
-    }
+    return (image.pixels if background is None else background), None, ()

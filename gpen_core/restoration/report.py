@@ -49,11 +49,13 @@ class FaceReport:
         }
 
 
-@dataclass(frozen=True)
-class Report:
-    """What was done to one picture."""
+@dataclass(frozen=True, kw_only=True)
+class ModelReport:
+    """What the report of every task says: the size, the model and the faces."""
 
     width: int
+    """Width in pixels: of the picture that was given to restore, of the result of other tasks."""
+
     height: int
     model: str
     """The name of the model, or of all that were used."""
@@ -65,28 +67,58 @@ class Report:
     """What computed: a device of torch, or an execution provider of onnxruntime."""
 
     precision: str
-    detector: str | None
-    """The detector that ran; None if the faces were given."""
-
-    template: str
-    strength: float
     faces: tuple[FaceReport, ...] = ()
-    upscaler: str | None = None
-    """What enlarged the picture around the faces; None if nothing did."""
+    """The faces that were looked at; none where the whole picture was."""
 
     left_out: tuple[LeftOut, ...] = ()
     """Faces that were found and are not among `faces`."""
 
     notes: tuple[str, ...] = ()
-    """What went otherwise than asked, such as steps taken when memory ran out."""
-
-    milliseconds: dict[str, float] = field(default_factory=dict[str, float])
-    """Time by stage: detect, restore, paste."""
+    """Deviations from the request, such as out-of-memory fallbacks, and what is not known."""
 
     @property
     def restored(self) -> int:
         """How many faces were restored."""
         return sum(1 for face in self.faces if face.skipped is None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "model": self.model,
+            "model_size": self.model_size,
+            "device": self.device,
+            "precision": self.precision,
+            **self._settings(),
+            "faces": [face.to_dict() for face in self.faces],
+            "left_out": [asdict(left) for left in self.left_out],
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def _settings(self) -> dict[str, Any]:
+        """What else was set, as plain JSON values."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(ModelReport):
+    """What was done to one picture."""
+
+    detector: str | None
+    """The detector that ran; None if the faces were given."""
+
+    template: str
+    strength: float
+    upscaler: str | None = None
+    """What enlarged the picture around the faces; None if nothing did."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict[str, float])
+    """Time by stage: detect, restore, paste."""
 
     def summary(self) -> str:
         """One sentence for people."""
@@ -102,27 +134,20 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
+        milliseconds = {stage: round(value, 1) for stage, value in self.milliseconds.items()}
         return {
             "summary": self.summary(),
-            "width": self.width,
-            "height": self.height,
-            "model": self.model,
-            "model_size": self.model_size,
-            "device": self.device,
-            "precision": self.precision,
+            **super().to_dict(),
+            "milliseconds": milliseconds,
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        return {
             "detector": self.detector,
             "template": self.template,
             "strength": self.strength,
             "upscaler": self.upscaler,
-            "faces": [face.to_dict() for face in self.faces],
-            "left_out": [asdict(left) for left in self.left_out],
-            "notes": list(self.notes),
-            "milliseconds": {stage: round(value, 1) for stage, value in self.milliseconds.items()},
         }
-
-    def to_json(self) -> str:
-        """The report as JSON text."""
-        return json.dumps(self.to_dict(), indent=2)
 
 
 def _skipped(faces: Iterable[FaceReport]) -> tuple[LeftOut, ...]:

@@ -8,14 +8,16 @@ same roles take turns.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Generator, Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
 from ..compositing.masks import MASKS
 from ..detection.detector import Detector
 from ..detection.options import DetectionOptions
-from ..errors import OptionError
+from ..errors import Cancelled, OptionError, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
@@ -24,11 +26,13 @@ from ..runtime.devices import benefits_from_threads, with_device_index
 from ..runtime.progress import OnProgress, Progress, from_position, ignore_progress
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
-from ..runtime.timing import TimeLimit
-from .job import MakeTask, PictureWork, WorkItem, restore_together
+from ..runtime.timing import TimeLimit, since
+from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
-from .plan import PictureTask, RestorationContext
+from .plan import ImageInput, ImageLoader, RestorationContext
 from .results import Outcome
+
+_log = logging.getLogger("gpen")
 
 _Queue = StageQueue[WorkItem, Progress, Outcome]
 
@@ -36,10 +40,11 @@ _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
 
 
+@renamed_keyword("tasks", "images")
 @renamed_keyword("parser", "face_parser")
 @renamed_keyword("progress", "on_progress", from_position)
 def restore_pictures(
-    tasks: Iterable[PictureTask | MakeTask],
+    images: Iterable[ImageInput | ImageLoader],
     restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
@@ -55,13 +60,13 @@ def restore_pictures(
 
     Only a few faces and pictures are in memory at once, however many there are: who is slow to take
     outcomes holds everything back. Close the generator to stop early, or let it be collected; that
-    waits for the task that is just being made.
+    waits for the picture that is just being loaded.
 
     Args:
-        tasks: the pictures. In place of a task something may stand that makes it when it is its
-            turn; where threads are used, it is called and `tasks` is gone through in one of them.
+        images: the pictures. In place of an input there may be a function that loads it when it is
+            its turn; where threads are used, one of them calls it and goes through `images`.
         restorer: the loaded model; an adaptive one takes another for each face.
-        detector: finds the faces; not needed if every task has them.
+        detector: finds the faces; not needed if every input has them.
         options: how faces are cut out and put back.
         detection: which faces count.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
@@ -71,12 +76,12 @@ def restore_pictures(
             with the position and the progress; that still works until 0.3.)
         cancelled: asked often, in the caller's thread; true stops the work.
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
-        time_limit: seconds for each picture, from when its task is made; it fails with
+        time_limit: seconds for each picture, from when it is loaded; it fails with
             TimeLimitError at the next step after that. None for no limit.
 
     Returns:
-        A generator of the outcomes, in the order of the tasks. A picture that fails does not stop
-        the others. It raises Cancelled if `cancelled` returned true, and whatever `tasks`,
+        A generator of the outcomes, in the order of the images. A picture that fails does not stop
+        the others. It raises Cancelled if `cancelled` returned true, and whatever `images`,
         `on_progress` or `cancelled` raise.
 
     Raises:
@@ -87,7 +92,7 @@ def restore_pictures(
         raise OptionError(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )
-    TimeLimit(time_limit)  # refuses what is none
+    TimeLimit(time_limit)  # raises if it is invalid
     context = RestorationContext(
         restorer, detector, options, detection, face_parser, keep_crops, time_limit
     )
@@ -95,33 +100,33 @@ def restore_pictures(
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
     run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
-    return callbacks.generate(run(iter(tasks), context, notify, token))
+    return callbacks.generate(run(iter(images), context, notify, token))
 
 
 def _works(
-    tasks: Iterator[PictureTask | MakeTask], context: RestorationContext, on_progress: OnProgress
+    images: Iterator[ImageInput | ImageLoader], context: RestorationContext, on_progress: OnProgress
 ) -> Iterator[PictureWork]:
-    for position, task in enumerate(tasks):
-        yield PictureWork(position, task, context, on_progress)
+    for position, source in enumerate(images):
+        yield PictureWork(position, source, context, on_progress)
 
 
 def _in_turn(
-    tasks: Iterator[PictureTask | MakeTask],
+    images: Iterator[ImageInput | ImageLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in _works(tasks, context, on_progress):
+    for work in _works(images, context, on_progress):
         for item in work.prepare(token):
             token.raise_if_cancelled()
-            restore_together([item], token)
+            _restore_together([item], token)
             if (outcome := work.paste(item)) is not None:
                 yield outcome
 
 
 def _in_threads(
-    tasks: Iterator[PictureTask | MakeTask],
+    images: Iterator[ImageInput | ImageLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
@@ -132,7 +137,7 @@ def _in_threads(
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(_works(tasks, context, queue.emit), queue)
+            _prepare_all(_works(images, context, queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):
@@ -187,7 +192,7 @@ def _restore_all(
         elif restored and queue.forward(restored):
             restored = []
         elif not restored and (batch := queue.take_batch(_fits)):
-            restore_together(batch, token)
+            _restore_together(batch, token)
             restored = batch
         else:
             queue.wait(bool(restored), _POLL_SECONDS)
@@ -199,3 +204,69 @@ def _fits(batch: list[WorkItem], item: WorkItem) -> bool:
     if item.face is None or not faces:
         return True
     return item.face.restorer is faces[0].restorer and len(faces) < faces[0].restorer.batch_size
+
+
+def _restore_together(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    """Runs the network on the faces of some items, which all have the same restorer.
+
+    If that fails each is restored by itself, so that only the picture at fault fails.
+
+    Raises:
+        Cancelled: the caller wants to stop.
+    """
+    waiting = [item for item in items if item.face is not None and item.work.failure is None]
+
+    def stop() -> bool:
+        return cancelled() or any(item.work.time_limit.over() for item in waiting)
+
+    reason = None
+    try:
+        _run_network(waiting, stop)
+    except Cancelled:
+        if not any(_is_late(item.work) for item in waiting):
+            raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, its picture alone fails
+        if len(waiting) == 1:
+            waiting[0].work.fail(error)
+            return
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        return
+    # Outside the except block: the exception holds on to the tensors of its frames.
+    if reason is None:
+        _restore_together(waiting, cancelled)  # those whose time is not up
+    else:
+        _restore_one_by_one(waiting, cancelled, reason)
+
+
+def _restore_one_by_one(items: Sequence[WorkItem], cancelled: CancelCheck, reason: str) -> None:
+    for item in items:
+        _restore_together([item], cancelled)
+    if all(item.work.failure is None for item in items):
+        count = len(items)
+        _log.warning("%d faces were restored one by one, as together it failed (%s)", count, reason)
+
+
+def _is_late(work: PictureWork) -> bool:
+    """Whether the time for a picture is up, with which it fails then."""
+    try:
+        work.time_limit.check()
+    except TimeLimitError as error:
+        work.fail(error)
+        return True
+    return False
+
+
+def _run_network(items: Sequence[WorkItem], cancelled: CancelCheck) -> None:
+    faces = [item.face for item in items if item.face is not None]
+    if not faces:
+        return
+    began = time.perf_counter()
+    with without_gradients():
+        restored = faces[0].restorer.restore_many([face.crop for face in faces], cancelled)
+        synchronize_stream(faces[0].crop.device)
+    share = since(began) / len(faces)
+    for item, face, result in zip(items, faces, restored, strict=True):
+        face.restored = result
+        face.milliseconds += share
+        item.work.clock.add("restore", share)

@@ -21,8 +21,8 @@ def load_restorer(
 ) -> Restorer:
     """Reads a GPEN model from a .pth, .pt, .safetensors or .onnx file of any name.
 
-    What the file is, its content tells. ONNX files are run by onnxruntime, the others by torch,
-    which is faster, needs far less memory and can be cancelled at once.
+    The content of the file decides, not its name. ONNX files are run by onnxruntime, the others by
+    torch, which is faster, needs far less memory and can be cancelled at once.
 
     Args:
         path: of the file.

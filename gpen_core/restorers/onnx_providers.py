@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +56,13 @@ _AS_THE_FILE = {"precision": "ACCURACY"}
 OPENVINO_ON_CPU: Provider = (NAMES["openvino"], {"device_type": "CPU", **_AS_THE_FILE})
 """What OpenVINO does without a graphics card of Intel."""
 
+# y = x for one number; onnxruntime loads a provider with any graph.
+_SMALLEST = (
+    b'\x08\x07\x12\x00:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08'
+    b"\x01\x12\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00"
+    b"\x10\r"
+)
+
 
 def choose_providers(device: str | torch.device, available: Iterable[str]) -> list[Provider]:
     """The providers to try, best first, the CPU last; OpenVINO by its name is there twice.
@@ -74,7 +82,7 @@ def choose_providers(device: str | torch.device, available: Iterable[str]) -> li
             f"the installed onnxruntime has no {NAMES[kind]}; it has: {others}. "
             "Use --device auto, or install the onnxruntime that belongs to your card"
         )
-    wanted = wanted_kinds(kind)
+    wanted = _wanted_kinds(kind)
     chosen = [(NAMES[k], _options(k, index)) for k in wanted if NAMES[k] in present]
     if kind == "openvino":
         # Not OpenVINO's own choice, AUTO: that leaves the whole network to onnxruntime's CPU
@@ -83,7 +91,7 @@ def choose_providers(device: str | torch.device, available: Iterable[str]) -> li
     return [*chosen, (CPU, {})]
 
 
-def wanted_kinds(kind: str) -> Sequence[str]:
+def _wanted_kinds(kind: str) -> Sequence[str]:
     """The keys of `NAMES` that suit a kind of device, best first; none for the CPU."""
     if kind == "auto":
         return _AUTOMATIC
@@ -138,7 +146,7 @@ def explain_cpu(
         One sentence; None if the CPU is what was to be expected.
     """
     kind, _ = _kind_and_index(device)
-    wanted = wanted_kinds(choose_device("auto").type if kind == "auto" else kind)
+    wanted = _wanted_kinds(choose_device("auto").type if kind == "auto" else kind)
     if wanted and wanted[0] == "cuda" and torch.version.hip:
         wanted = wanted[1:]  # torch calls AMD's cards so as well
     if not wanted:
@@ -182,3 +190,58 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def open_session(
+    runtime: Any,  # noqa: ANN401 - onnxruntime has no types
+    model: Path | bytes,
+    providers: Sequence[Provider],
+) -> tuple[Any, list[Provider]]:
+    """Opens a model.
+
+    Args:
+        runtime: the module onnxruntime.
+        model: its path, or what the file would hold.
+        providers: best first; one may stand there several times with different options, of which
+            onnxruntime itself would ignore all but the first.
+
+    Returns:
+        The session, and the providers without those that were tried in vain.
+
+    Raises:
+        Exception: onnxruntime cannot load the model; its errors have no base of their own.
+    """
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4  # errors are reported in our own words
+    # Not by the name's ending, or an .ort file would be read in a format that nobody checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.enable_cpu_mem_arena = False  # a quarter less memory, and none is kept
+    source = model if isinstance(model, bytes) else str(model)
+    left = list(providers)
+    while True:
+        once = dict(reversed(left))  # the first of each name
+        order = list(dict.fromkeys(name for name, _ in left))
+        session = runtime.InferenceSession(
+            source, options, providers=[(name, once[name]) for name in order]
+        )
+        first = left[0][0]
+        if session.get_providers()[0] == first or first not in [name for name, _ in left[1:]]:
+            return session, left
+        del left[0]
+
+
+def provider_that_starts(
+    runtime: Any,  # noqa: ANN401 - onnxruntime has no types
+    providers: Sequence[Provider],
+) -> str:
+    """The name of the first provider that can be loaded; one that is built in may still not start.
+
+    Args:
+        runtime: the module onnxruntime.
+        providers: best first, the CPU last.
+
+    Raises:
+        Exception: onnxruntime does not work at all; its errors have no base of their own.
+    """
+    session, _ = open_session(runtime, _SMALLEST, providers)
+    return session.get_providers()[0]

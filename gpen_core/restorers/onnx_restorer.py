@@ -22,7 +22,7 @@ from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from ..runtime.optional_packages import require
 from ..runtime.out_of_memory import is_out_of_memory
-from .crops import check_crop
+from ..runtime.renaming import renamed_attribute
 from .onnx_providers import (
     CPU,
     NAMES,
@@ -31,8 +31,9 @@ from .onnx_providers import (
     choose_providers,
     explain_cpu,
     installed_packages,
+    open_session,
 )
-from .onnx_session import open_session
+from .protocol import check_crop
 
 _log = logging.getLogger("gpen")
 
@@ -95,7 +96,7 @@ class OnnxRestorer:
         providers = choose_providers(device, available)
         restorer = cls(path, model, providers, _card(device))
         restorer._start()
-        if restorer.place == CPU:
+        if restorer.backend == CPU:
             restorer._note(explain_cpu(device, available, installed_packages()))
         elif restorer._providers[0] == OPENVINO_ON_CPU:
             restorer._note("OpenVINO found no graphics card of Intel and computes on the processor")
@@ -113,10 +114,10 @@ class OnnxRestorer:
     @property
     def device(self) -> torch.device:
         """Where the model runs, as far as torch knows that device."""
-        return torch.device("cpu") if self.place == CPU else self._card
+        return torch.device("cpu") if self.backend == CPU else self._card
 
     @property
-    def place(self) -> str:
+    def backend(self) -> str:
         """The execution provider that really runs."""
         session = self._session
         if session is None:
@@ -124,6 +125,8 @@ class OnnxRestorer:
                 session = self._open()
         # Without the lock, or a thread that cuts out the next face would wait for this one.
         return session.get_providers()[0]
+
+    place = renamed_attribute("place", "backend")
 
     @property
     def precision(self) -> str:
@@ -160,7 +163,7 @@ class OnnxRestorer:
             )
         if not bool(torch.isfinite(result).all()):
             raise GpenError(
-                f"{self.name}: the result was not finite ({self.precision} on {self.place}); "
+                f"{self.name}: the result was not finite ({self.precision} on {self.backend}); "
                 "use the model in float32, or its .pth file"
             )
         return ((result[0] + 1) / 2).clamp_(0, 1).to(crop.device)
@@ -190,7 +193,7 @@ class OnnxRestorer:
                 # onnxruntime's own errors have no base but Exception.
                 if len(self._providers) == 1 or not is_out_of_memory(error):
                     raise GpenError(f"{self.name}: onnxruntime failed ({_short(error)})") from error
-                failed = self.place
+                failed = self.backend
             self._session = None
             self._providers = self._providers[-1:]
             self._note(f"memory ran out ({failed}); going on with {CPU}")
@@ -260,7 +263,7 @@ def memory_of(path: Path, size: int) -> int:
 
 
 def _card(device: str | torch.device) -> torch.device:
-    """The device for torch's part of the work beside a model on `device`."""
+    """The device for torch's part of the work while a model runs on `device`."""
     if isinstance(device, torch.device):
         return device
     kind = device.partition(":")[0]

@@ -1,4 +1,4 @@
-"""The loaded model as everything else sees it, whatever runs it."""
+"""The loaded model as everything else sees it, and what is common to all that run one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..errors import OptionError
 from ..runtime.cancellation import CancelCheck
 
 
@@ -18,7 +19,7 @@ class Restorer(Protocol):
     """What reports and messages call it: the file's name."""
 
     notes: list[str]
-    """What goes otherwise than asked, such as steps taken when memory ran out; logged as well."""
+    """Deviations from the request, such as out-of-memory fallbacks; logged as well."""
 
     @property
     def size(self) -> int:
@@ -31,8 +32,8 @@ class Restorer(Protocol):
         ...
 
     @property
-    def place(self) -> str:
-        """What really computes, in the words of the program that does: "cuda:0"."""
+    def backend(self) -> str:
+        """What really computes, by the name that its library uses, such as "cuda:0"."""
         ...
 
     @property
@@ -59,7 +60,7 @@ class Restorer(Protocol):
 
         Args:
             crop: RGB (3, size, size), floating, 0..1.
-            cancelled: asked again and again while the network runs; true stops it.
+            cancelled: asked often while the network runs; true stops it.
 
         Returns:
             RGB (3, size, size), float32, 0..1, on the crop's device.
@@ -96,9 +97,38 @@ class Restorer(Protocol):
         ...
 
     def release_caches(self) -> None:
-        """Gives back what only makes further runs faster; the weights stay."""
+        """Releases what only makes further runs faster; the weights stay loaded."""
         ...
 
     def unload(self) -> None:
         """Frees the weights; the next call loads them again."""
         ...
+
+
+def check_crop(crop: Tensor, size: int, model: str) -> None:
+    """Refuses what is not RGB (3, size, size).
+
+    Raises:
+        OptionError: names the model and both shapes.
+    """
+    if tuple(crop.shape) != (3, size, size):
+        raise OptionError(
+            f"{model} restores crops of {size}×{size} pixels in RGB, "
+            f"not of shape {tuple(crop.shape)}"
+        )
+
+
+def as_images(crops: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Crops of one shape in 0..1 as (faces, 3, size, size), channels-last, -1..1.
+
+    In the network's own type: float32 values would be held in addition to their copy until the end.
+    """
+    images = torch.empty(
+        (len(crops), *crops[0].shape),
+        dtype=torch.float32,
+        device=device,
+        memory_format=torch.channels_last,
+    )
+    for image, crop in zip(images, crops, strict=True):
+        image.copy_(crop)
+    return images.mul_(2).sub_(1).to(dtype)

@@ -26,8 +26,9 @@ from ..runtime.devices import (
     without_autocast,
 )
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
-from .crops import as_images, check_crop
+from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
+from .protocol import as_images, check_crop
 
 _log = logging.getLogger("gpen")
 
@@ -35,9 +36,9 @@ _log = logging.getLogger("gpen")
 class TorchRestorer:
     """A loaded GPEN model that torch runs.
 
-    When memory runs out, or what makes it fast does not work here, it goes on by itself in ways
-    that need less (see `ways`). Each step is logged and kept in `notes`, and holds for the pictures
-    that follow.
+    When memory runs out, or what makes it fast does not work here, it falls back to a mode that
+    needs less (see `execution`). Each step is logged and kept in `notes`, and holds for the
+    pictures that follow.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class TorchRestorer:
             build: makes the network, on the CPU, with feature maps of a type.
             device: where to run.
             dtype: type of the feature maps.
-            acceleration: see `ways`.
+            acceleration: see `execution.fallback_modes`.
         """
         self.config = config
         self.name = name
@@ -86,12 +87,12 @@ class TorchRestorer:
         """
         path = Path(path)
         check_acceleration(acceleration)
-        place = choose_device(device)
-        dtype = dtype_for(precision, place)
-        fault = fault_on(place, dtype)
+        target = choose_device(device)
+        dtype = dtype_for(precision, target)
+        fault = fault_on(target, dtype)
         if fault is not None:
-            fault = f"{place} {fault}; the CPU is used"
-            place, dtype = torch.device("cpu"), torch.float32
+            fault = f"{target} {fault}; the CPU is used"
+            target, dtype = torch.device("cpu"), torch.float32
         with torch.inference_mode(False):
             state = read_state_dict(path)
             config = read_config(state, path.name)
@@ -103,7 +104,7 @@ class TorchRestorer:
                 raise CheckpointError(f"{path} has changed since it was loaded; load it again")
             return GpenNetwork(state, config, wanted)
 
-        restorer = cls(config, path.name, build, place, dtype, acceleration)
+        restorer = cls(config, path.name, build, target, dtype, acceleration)
         restorer._network = network
         if fault is not None:
             restorer._note(fault)
@@ -125,9 +126,11 @@ class TorchRestorer:
         return self._way.device
 
     @property
-    def place(self) -> str:
+    def backend(self) -> str:
         """The device by name."""
         return str(self._way.device)
+
+    place = renamed_attribute("place", "backend")
 
     @property
     def precision(self) -> str:
@@ -150,7 +153,7 @@ class TorchRestorer:
         return self._network
 
     def working_memory(self) -> int:
-        """Bytes that a run takes at its peak, with the crops around it, beside the weights."""
+        """Bytes that a run takes at its peak, with the crops around it but without the weights."""
         return self._way.memory(self.config)
 
     def for_face_size(self, side: float) -> TorchRestorer:
@@ -163,20 +166,7 @@ class TorchRestorer:
         return weights + self.working_memory()
 
     def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
-        """Restores one aligned face.
-
-        Args:
-            crop: RGB (3, size, size), floating, 0..1.
-            cancelled: asked again and again while the network runs; true stops it.
-
-        Returns:
-            RGB (3, size, size), float32, 0..1, on the crop's device; channels-last in memory.
-
-        Raises:
-            OptionError: the crop has another shape.
-            Cancelled: `cancelled` returned true.
-            GpenError: memory ran out in every way, or the result is not finite.
-        """
+        """See `Restorer.restore`; the result is channels-last in memory."""
         return self.restore_many([crop], cancelled)[0]
 
     def restore_many(
@@ -232,11 +222,11 @@ class TorchRestorer:
         if self._way.acceleration == "none" or isinstance(error, GpenError):
             return None
         # What follows the first paragraph is advice for developers of torch.
-        told = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
-        return f"{self._way.acceleration} does not work here: {type(error).__name__}: {told}"
+        summary = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
+        return f"{self._way.acceleration} does not work here: {type(error).__name__}: {summary}"
 
     def release_caches(self) -> None:
-        """Gives back the memory of CUDA graphs, which hosts take for free; the weights stay."""
+        """Releases cached CUDA graphs, whose memory hosts take for free; weights stay loaded."""
         with self._lock:
             if self._network is not None and self._network.graphs.release():
                 release_memory(self._way.device)

@@ -19,8 +19,9 @@ from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.timing import since
+from .letterbox import crop_to_image, letterbox_alignment
 from .report import TaskResult, result_of
-from .square import back_in_picture, fit_square
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -54,18 +55,17 @@ def colorize_picture(
     """
     check_picture(pixels)
     began = time.perf_counter()
-    alignment = fit_square(pixels.shape[:2], restorer.size)
+    alignment = letterbox_alignment(pixels.shape[:2], restorer.size)
     crop = extract_crop(pixels, alignment, restorer.device)
     weights = torch.from_numpy(_LUMA).to(crop.device)
     grey = torch.tensordot(weights, crop, dims=1).clamp_(0, 1)
     coloured = restorer.restore(grey.expand(3, -1, -1).contiguous(), cancelled)
     result = np.empty_like(pixels)
-    for place, colour in back_in_picture(coloured, alignment, pixels.shape[:2]):
-        merged = with_luma(colour, to_float(pixels[place]) @ _LUMA)
+    for slices, colour in crop_to_image(coloured, alignment, pixels.shape[:2]):
+        merged = with_luma(colour, to_float(pixels[slices]) @ _LUMA)
         kept = merged if pixels.dtype == np.float32 else to_dtype(merged, pixels.dtype)
-        result[place] = kept
-    passed = (time.perf_counter() - began) * 1000
-    return result_of("colorization", result, restorer, passed)
+        result[slices] = kept
+    return result_of("colorization", result, restorer, since(began))
 
 
 def with_luma(colour: Values, luma: Values) -> Values:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,33 +17,36 @@ from torch import Tensor
 
 from ..compositing.canvas import Canvas
 from ..compositing.masks import shows
-from ..detection.detector import Detector, FoundFaces, search_faces
+from ..detection.detector import Detector, FoundFaces
 from ..detection.options import DetectionOptions
-from ..errors import ImageError, OptionError
+from ..errors import ImageError
 from ..faces.face import Face
 from ..faces.left_out import besides
+from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
-from ..images.checks import check_picture
+from ..images.checks import check_picture, check_square
 from ..images.picture import to_dtype, to_float
 from ..restoration.face_job import cut_out
 from ..restoration.options import RestorationOptions
-from ..restoration.placement import align_faces
+from ..restoration.plan import align_faces, find_faces
 from ..restoration.report import NOT_UNDER_MASK, NOTHING_TAKEN, FaceReport
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.out_of_memory import with_cpu_fallback
-from ..runtime.progress import OnProgress, Progress, from_counts
+from ..runtime.progress import OnProgress, Progress, from_counts, ignore_progress
 from ..runtime.renaming import renamed_keyword
-from .hole import DEFAULT_FEATHER, hole_of, inner_weight, painted
+from ..runtime.timing import since
+from .inpaint_mask import DEFAULT_FEATHER, Mask, feathered_mask, mask_out, read_mask
+from .letterbox import crop_to_image, letterbox_alignment
 from .report import TaskResult, result_of
-from .square import back_in_picture, fit_square
 
 
+@renamed_keyword("feather", "feather_pixels")
 def inpaint_aligned(
     pixels: NDArray[Any],
     mask: NDArray[Any],
     restorer: Restorer,
-    feather: int = DEFAULT_FEATHER,
+    feather_pixels: int = DEFAULT_FEATHER,
     cancelled: CancelCheck | None = None,
 ) -> TaskResult:
     """Fills masked parts of a picture that is an aligned face already.
@@ -51,7 +55,7 @@ def inpaint_aligned(
         pixels: RGB (S, S, 3), square; uint8, uint16, or float32 in 0..1. Not changed.
         mask: (S, S), boolean or 0..1: filled where it is 0.5 or more.
         restorer: the loaded inpainting model.
-        feather: width in pixels of the soft edge, which lies within the mask.
+        feather_pixels: width of the mask's soft edge, which lies within the mask.
         cancelled: asked often; true stops the work.
 
     Returns:
@@ -64,28 +68,24 @@ def inpaint_aligned(
         GpenError: the network failed.
     """
     check_picture(pixels)
-    height, width = pixels.shape[:2]
-    if height != width:
-        raise OptionError(
-            f"an aligned face must be square, but the picture is {width}×{height}; "
-            "fill it without saying that it is aligned"
-        )
-    hole = hole_of(mask, pixels)
-    weight = inner_weight(hole, feather)
-    began = time.perf_counter()
-    alignment = fit_square((height, width), restorer.size)
-    crop = extract_crop(painted(pixels, hole), alignment, restorer.device)
+    check_square(pixels, "an aligned face", "fill it without saying that it is aligned")
+    masked = read_mask(mask, pixels)
+    weight = feathered_mask(masked, feather_pixels)
+    began, shape = time.perf_counter(), pixels.shape[:2]
+    alignment = letterbox_alignment(shape, restorer.size)
+    crop = extract_crop(mask_out(pixels, masked), alignment, restorer.device)
     filled = restorer.restore(crop, cancelled)
     result = pixels.copy()
-    for place, colour in back_in_picture(filled, alignment, (height, width)):
-        share = weight[place][..., np.newaxis]
-        before = to_float(pixels[place])
+    for slices, colour in crop_to_image(filled, alignment, shape):
+        share = weight[slices][..., np.newaxis]
+        before = to_float(pixels[slices])
         mixed = before + (colour - before) * share
         kept = mixed if pixels.dtype == np.float32 else to_dtype(mixed, pixels.dtype)
-        np.copyto(result[place], kept, where=share > 0)
-    return result_of("inpainting", result, restorer, (time.perf_counter() - began) * 1000)
+        np.copyto(result[slices], kept, where=share > 0)
+    return result_of("inpainting", result, restorer, since(began))
 
 
+@renamed_keyword("feather", "feather_pixels")
 @renamed_keyword("progress", "on_progress", from_counts)
 def inpaint_picture(
     pixels: NDArray[Any],
@@ -96,7 +96,7 @@ def inpaint_picture(
     detection: DetectionOptions | None = None,
     *,
     faces: Sequence[Face] | None = None,
-    feather: int = DEFAULT_FEATHER,
+    feather_pixels: int = DEFAULT_FEATHER,
     on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
 ) -> TaskResult:
@@ -107,11 +107,12 @@ def inpaint_picture(
         mask: (H, W), boolean or 0..1: filled where it is 0.5 or more.
         restorer: the loaded inpainting model.
         detector: finds the faces; not needed if they are given.
-        options: which faces, how they sit in the crop, and how much is taken; its `mask` and
-            `colour` do not count here.
+        options: which faces, how they sit in the crop, how much is taken, and the soft edge of the
+            crop, as a part of its side; its `mask` and `colour` do not count here.
         detection: which faces are found.
         faces: faces of this picture found elsewhere, in place of detection.
-        feather: width in pixels of the soft edge, which lies within the mask.
+        feather_pixels: width of the mask's soft edge, which lies within the mask; in pixels of the
+            picture, unlike `options.feather`.
         on_progress: called before each face.
         cancelled: asked often; true stops the work.
 
@@ -125,60 +126,97 @@ def inpaint_picture(
         GpenError: the network failed.
     """
     check_picture(pixels)
-    options = options or RestorationOptions()
-    hole = hole_of(mask, pixels)
-    weight = inner_weight(hole, feather)
+    masked = read_mask(mask, pixels)
+    weight = feathered_mask(masked, feather_pixels)
     began, notes = time.perf_counter(), list[str]()
-    if faces is None:
-        if detector is None:
-            raise OptionError("inpaint_picture needs a detector, or the faces themselves")
-        found = search_faces(detector, pixels, detection, cancelled, notes)
-    else:
-        found = FoundFaces(tuple(faces))
-    aligned, reports = align_faces(found.faces, pixels.shape[:2], restorer.size, options)
-    chosen = [entry for entry in aligned if shows(entry[1], options.feather, hole)]
-    for face, _ in aligned:
-        reports.setdefault(face.index, FaceReport(face, skipped=NOT_UNDER_MASK))
-    if not chosen:
-        seen = f"faces in the picture: {len(found.faces)}{besides(found.left_out)}"
-        raise ImageError(
-            f"no face lies under the mask ({seen}); mask a part of a face, or say that the picture "
-            "is an aligned face if it is one"
+    found = find_faces(pixels, faces, detector, detection, cancelled, notes)
+    work = _Inpainting(pixels, masked, weight, restorer, options or RestorationOptions(), notes)
+    work.choose(found)
+    work.fill(on_progress or ignore_progress, cancelled)
+    return work.result(found, since(began))
+
+
+@dataclass(eq=False)
+class _Inpainting:
+    """The faces of one picture on their way through the network."""
+
+    pixels: NDArray[Any]
+    masked: Mask
+    weight: NDArray[np.float32]
+    """(H, W), 0..1: how much of the filling each pixel takes."""
+
+    restorer: Restorer
+    options: RestorationOptions
+    notes: list[str]
+    chosen: list[tuple[Face, Alignment]] = field(default_factory=list[tuple[Face, Alignment]])
+    reports: dict[int, FaceReport] = field(default_factory=dict[int, FaceReport])
+    """Reports of faces by their numbers."""
+
+    canvas: Canvas = field(init=False)
+    """What the faces chosen are pasted into."""
+
+    def choose(self, found: FoundFaces) -> None:
+        """Chooses the faces of which something is masked.
+
+        Raises:
+            ImageError: there is none.
+        """
+        size, options = self.restorer.size, self.options
+        aligned, self.reports = align_faces(found.faces, self.pixels.shape[:2], size, options)
+        for face, alignment in aligned:
+            if shows(alignment, options.feather, self.masked):
+                self.chosen.append((face, alignment))
+            else:
+                self.reports[face.index] = FaceReport(face, skipped=NOT_UNDER_MASK)
+        if not self.chosen:
+            seen = f"faces in the picture: {len(found.faces)}{besides(found.left_out)}"
+            raise ImageError(
+                f"no face lies under the mask ({seen}); mask a part of a face, or say that the "
+                "picture is an aligned face if it is one"
+            )
+        self.canvas = Canvas(
+            self.pixels,
+            [alignment for _, alignment in self.chosen],
+            options.strength,
+            options.feather,
+            self.weight,
+            options.feather_shape,
         )
-    places = [alignment for _, alignment in chosen]
-    canvas = Canvas(
-        pixels, places, options.strength, options.feather, weight, options.feather_shape
-    )
-    source = painted(pixels, hole)
-    for index, (face, alignment) in enumerate(chosen):
-        if on_progress is not None:
-            on_progress(Progress("filling faces", index, len(chosen)))
-        started = time.perf_counter()
-        crop = cut_out(source, alignment, restorer.device, notes)
-        _paste(canvas, index, restorer.restore(crop, cancelled), notes)
-        spent = (time.perf_counter() - started) * 1000
-        taken = None if options.strength > 0 else NOTHING_TAKEN
-        reports[face.index] = FaceReport(face, alignment.scale, spent, skipped=taken)
-    return result_of(
-        "inpainting",
-        canvas.pixels,
-        restorer,
-        (time.perf_counter() - began) * 1000,
-        [reports[face.index] for face in found.faces],
-        (*(_left(hole, canvas.mask) if options.strength > 0 else ()), *notes),
-        found.left_out,
-    )
 
+    def fill(self, on_progress: OnProgress, cancelled: CancelCheck | None) -> None:
+        """Fills the masked parts of the faces chosen, one after the other."""
+        source = mask_out(self.pixels, self.masked)
+        skipped = None if self.options.strength > 0 else NOTHING_TAKEN
+        for index, (face, alignment) in enumerate(self.chosen):
+            on_progress(Progress("filling faces", index, len(self.chosen)))
+            began = time.perf_counter()
+            crop = cut_out(source, alignment, self.restorer.device, self.notes)
+            self._paste(index, self.restorer.restore(crop, cancelled))
+            spent = since(began)
+            self.reports[face.index] = FaceReport(face, alignment.scale, spent, skipped=skipped)
 
-def _paste(canvas: Canvas, index: int, restored: Tensor, notes: list[str]) -> None:
-    def paste(place: torch.device) -> None:
-        canvas.paste(index, restored.to(place))
+    def result(self, found: FoundFaces, milliseconds: float) -> TaskResult:
+        """The filled picture with its report."""
+        return result_of(
+            "inpainting",
+            self.canvas.pixels,
+            self.restorer,
+            milliseconds,
+            [self.reports[face.index] for face in found.faces],
+            (*self._unfilled(), *self.notes),
+            found.left_out,
+        )
 
-    with_cpu_fallback("pasting a face", paste, restored.device, notes)
+    def _paste(self, index: int, restored: Tensor) -> None:
+        def paste(device: torch.device) -> None:
+            self.canvas.paste(index, restored.to(device))
 
+        with_cpu_fallback("pasting a face", paste, restored.device, self.notes)
 
-def _left(hole: NDArray[np.bool_], filled: NDArray[np.float32]) -> tuple[str, ...]:
-    left = int((hole & (filled == 0)).sum())
-    if not left:
-        return ()
-    return (f"{left} of {int(hole.sum())} masked pixels lie beside the faces and stay as they are",)
+    def _unfilled(self) -> tuple[str, ...]:
+        """A note about masked pixels that no face covers."""
+        left = int((self.masked & (self.canvas.mask == 0)).sum())
+        if not left or self.options.strength == 0:
+            return ()
+        total = int(self.masked.sum())
+        return (f"{left} of {total} masked pixels lie beside the faces and stay as they are",)

@@ -1,6 +1,6 @@
 """Loading a model for a task, unless it is known to be for another.
 
-The network is the same for every task: the tensors of a file do not tell what it was trained for.
+The network is the same for every task: the tensors of a file do not show what it was trained for.
 """
 
 from __future__ import annotations

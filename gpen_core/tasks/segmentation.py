@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..images.checks import check_picture
+from ..images.checks import check_picture, check_square
 from ..images.picture import to_dtype, to_float
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.timing import since
 from .report import TaskResult, result_of
 
-_MOST_COLOURS = 256
+_MAX_COLOURS = 256
 """A map has some twenty; a photo of a thousand pixels has more than this."""
 
 
@@ -46,29 +47,23 @@ def synthesize_face(
     check_picture(segmentation, "the segmentation map")
     _check_map(segmentation)
     began = time.perf_counter()
-    places = nearest_places(segmentation.shape[0], restorer.size)
-    resized = to_float(segmentation[places][:, places])
+    nearest = _nearest_pixels(segmentation.shape[0], restorer.size)
+    resized = to_float(segmentation[nearest][:, nearest])
     shown = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)
     # The restorer turns 0..1 into -1..1 and back again; this model wants its values as they are.
     made = restorer.restore((shown.to(restorer.device) + 1) / 2, cancelled) * 2 - 1
     face = made.clamp_(0, 1).permute(1, 2, 0).cpu().contiguous().numpy()
     result = face if segmentation.dtype == np.float32 else to_dtype(face, segmentation.dtype)
-    passed = (time.perf_counter() - began) * 1000
-    return result_of("segmentation", result, restorer, passed, notes=_doubts(segmentation))
+    return result_of("segmentation", result, restorer, since(began), notes=_doubts(segmentation))
 
 
-def nearest_places(side: int, size: int) -> NDArray[np.intp]:
+def _nearest_pixels(side: int, size: int) -> NDArray[np.intp]:
     """For each of `size` pixels the nearest of `side` pixels of the same picture."""
     return np.floor((np.arange(size) + 0.5) * (side / size)).astype(np.intp)
 
 
 def _check_map(segmentation: NDArray[Any]) -> None:
-    height, width = segmentation.shape[:2]
-    if height != width:
-        raise OptionError(
-            f"a segmentation map must be square, but this one is {width}×{height}; cut it or "
-            "fill it up with black"
-        )
+    check_square(segmentation, "a segmentation map", "crop it or fill it up with black")
     if (segmentation == segmentation[..., :1]).all():
         raise OptionError(
             "the segmentation map holds no colour; give each part of the face its colour of "
@@ -78,7 +73,7 @@ def _check_map(segmentation: NDArray[Any]) -> None:
 
 def _doubts(segmentation: NDArray[Any]) -> tuple[str, ...]:
     colours = np.unique(segmentation.reshape(-1, 3), axis=0).shape[0]
-    if colours <= _MOST_COLOURS:
+    if colours <= _MAX_COLOURS:
         return ()
     return (
         f"the segmentation map has {colours} colours, but a map has about twenty; "

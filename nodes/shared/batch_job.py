@@ -17,7 +17,7 @@ from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
 from ...gpen_core.restoration.options import RestorationOptions
-from ...gpen_core.restoration.plan import PictureTask
+from ...gpen_core.restoration.plan import ImageInput
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
@@ -132,11 +132,11 @@ def _task(
     faces: Faces | None,
     index: int,
     _cancelled: CancelCheck,
-) -> PictureTask:
+) -> ImageInput:
     """One picture of the batches."""
     base = frame_of(background, index)
     limit = mask_for(mask, index, *base.shape[:2])
     refuse_infinite(base)
     frame = within_range(frame_of(images, index))
     found = None if faces is None else faces.found(index)
-    return PictureTask(frame, found, base, limit)
+    return ImageInput(frame, found, base, limit)

@@ -141,7 +141,8 @@ class TestInpaint:
         mask[10:20, 10:20] = 255
         write_picture("mask.png", Picture(mask))
         call = ("inpaint", "face.png", "--mask", "mask.png", "-o", "out.png", "--aligned")
-        assert run(*call, "--feather", "0")[0] == 0
+        assert run(*call, "--feather-pixels", "0")[0] == 0
+        assert run(*call, "--overwrite", "--feather", "0")[0] == 0, "its name of before"
         result, hole = pixels("out.png"), mask[..., 0] > 0
         assert np.array_equal(result[~hole], photo(80, 80)[~hole])
         assert result[12:18, 12:18].min() == 255

@@ -91,7 +91,7 @@ def test_a_device_that_computes_wrongly_is_found_out(tmp_path, monkeypatch, untr
     loaded = TorchRestorer.load(save(tmp_path / "face.pth", monkeypatch), "mps", "bf16")
     (note,) = loaded.notes
     assert note == f"cpu computes wrong results with torch {torch.__version__}; the CPU is used"
-    assert (loaded.place, loaded.precision) == ("cpu", "float32")
+    assert (loaded.backend, loaded.precision) == ("cpu", "float32")
     crop = torch.rand(3, 64, 64)
     assert (loaded.restore(crop) - crop).abs().max() < 1e-6
 
@@ -105,7 +105,7 @@ def test_a_device_that_lacks_an_operation_is_not_used(tmp_path, monkeypatch, unt
         loaded = TorchRestorer.load(save(tmp_path / "face.pth", monkeypatch), "mps")
     (note,) = loaded.notes
     assert "does not run the network (aten::conv_transpose2d is not implemented)" in note
-    assert loaded.place == "cpu"
+    assert loaded.backend == "cpu"
 
 
 def test_devices_that_are_relied_upon_are_not_tried(monkeypatch):

@@ -20,7 +20,7 @@ from gpen_core.network.synthetic_weights import detail_state, passthrough_state
 from gpen_core.restoration import face_job
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_aligned, restore_picture
-from gpen_core.restoration.plan import PictureTask
+from gpen_core.restoration.plan import ImageInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory, timing
@@ -183,7 +183,7 @@ def test_strength_blends(photo, face):
 def test_a_limit_keeps_pixels(photo, face):
     limit = np.ones(photo.shape[:2], np.float32)
     limit[:, :224] = 0
-    result = restore_picture(photo, restorer(detail_state), faces=[face], limit=limit)
+    result = restore_picture(photo, restorer(detail_state), faces=[face], paste_mask=limit)
     assert np.array_equal(result.pixels[:, :224], photo[:, :224])
     assert not np.array_equal(result.pixels[:, 224:], photo[:, 224:])
 
@@ -255,7 +255,7 @@ def test_who_cancels_is_not_told_of_a_time_limit(photo, passthrough, clock):
 
 
 def test_a_time_limit_is_of_each_picture_and_stops_no_other(photo, face, passthrough, clock):
-    tasks = [PictureTask(photo), PictureTask(photo, [face]), PictureTask(photo)]
+    tasks = [ImageInput(photo), ImageInput(photo, [face]), ImageInput(photo)]
     outcomes = list(restore_pictures(tasks, passthrough, _SlowDetector(), time_limit=50))
     assert [type(outcome.failure) for outcome in outcomes] == [
         TimeLimitError,
@@ -394,7 +394,7 @@ def test_a_background_of_another_type_is_refused_before_any_work(photo, passthro
 @pytest.mark.parametrize("limit", [np.full((512, 512), np.nan), np.full((512, 512), 255.0)])
 def test_a_mask_with_other_values_is_refused(photo, face, passthrough, limit):
     with pytest.raises(OptionError, match="mask"):
-        restore_picture(photo, passthrough, faces=[face], limit=limit.astype(np.float32))
+        restore_picture(photo, passthrough, faces=[face], paste_mask=limit.astype(np.float32))
 
 
 @pytest.mark.parametrize("picture", [[[1, 2, 3]], None, "photo.png"])
@@ -452,14 +452,14 @@ class TestFacesThatStayAsTheyAre:
     def test_an_empty_limit_is_an_error_that_says_so(self, photo, face, passthrough):
         limit = np.zeros(photo.shape[:2], np.float32)
         with pytest.raises(OptionError, match=r"the mask is empty.*where faces may be restored"):
-            restore_picture(photo, passthrough, faces=[face], limit=limit)
+            restore_picture(photo, passthrough, faces=[face], paste_mask=limit)
 
     def test_a_limit_beside_a_face_leaves_it_and_the_network_alone(self, photo, face, passthrough):
         limit = np.zeros(photo.shape[:2], np.float32)
         limit[0, 0] = 1
         steps = []
         result = restore_picture(
-            photo, passthrough, faces=[face], limit=limit, on_progress=steps.append
+            photo, passthrough, faces=[face], paste_mask=limit, on_progress=steps.append
         )
         assert result.report.summary() == "restored 0 of 1 face (1 outside the mask)"
         assert result.crops == ()

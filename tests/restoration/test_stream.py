@@ -20,10 +20,11 @@ from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.synthetic_weights import detail_state
 from gpen_core.restoration import face_job as face_work
 from gpen_core.restoration import job as picture_work
+from gpen_core.restoration import plan as plan_of_picture
 from gpen_core.restoration import stream
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
-from gpen_core.restoration.plan import PictureTask
+from gpen_core.restoration.plan import ImageInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory
@@ -36,7 +37,7 @@ POINTS = ((18.0, 20.0), (34.0, 20.0), (26.0, 29.0), (19.0, 38.0), (33.0, 38.0))
 class Fake:
     """A network that inverts crops, notes who calls it, and does what a test wants first."""
 
-    name, size, place, precision = "fake.pth", SIZE, "cpu", "float32"
+    name, size, backend, precision = "fake.pth", SIZE, "cpu", "float32"
     device = torch.device("cpu")
 
     def __init__(self, batch_size=1, before=lambda crops: None):
@@ -92,7 +93,7 @@ def pictures(*counts):
 
 
 def tasks(*counts):
-    return [PictureTask(pixels) for pixels in pictures(*counts)]
+    return [ImageInput(pixels) for pixels in pictures(*counts)]
 
 
 @pytest.fixture(params=["in turn", "in threads"])
@@ -185,15 +186,21 @@ class TestResults:
         small, large = picture(1, 3, 52), picture(3, 4, 90)
         various = [
             *tasks(2, 0, 1),
-            PictureTask(small.astype(np.uint16) * 257, faces=[face()]),
-            PictureTask((large / 255).astype(np.float32), faces=number_faces([face(), face(50)])),
-            PictureTask(large, background=large.repeat(2, 0).repeat(2, 1)),
-            PictureTask(small, limit=np.linspace(0, 1, 170, dtype=np.float32)[None].repeat(52, 0)),
+            ImageInput(small.astype(np.uint16) * 257, faces=[face()]),
+            ImageInput((large / 255).astype(np.float32), faces=number_faces([face(), face(50)])),
+            ImageInput(large, background=large.repeat(2, 0).repeat(2, 1)),
+            ImageInput(
+                small, paste_mask=np.linspace(0, 1, 170, dtype=np.float32)[None].repeat(52, 0)
+            ),
         ]
         expected = [
             restore_picture(
                 *(each.pixels, restorer, Finder(), options),
-                **{"faces": each.faces, "background": each.background, "limit": each.limit},
+                **{
+                    "faces": each.faces,
+                    "background": each.background,
+                    "paste_mask": each.paste_mask,
+                },
             )
             for each in various
         ]
@@ -335,7 +342,7 @@ class TestTogether:
             if any(crop.mean() > 0.7 for crop in crops):
                 raise GpenError("the result was not finite")
 
-        given = [*tasks(1, 1), PictureTask(bad), *tasks(2)]
+        given = [*tasks(1, 1), ImageInput(bad), *tasks(2)]
         expected = [*list(restore_pictures(given, Fake(), Finder()))]
         outcomes = list(restore_pictures(given, Fake(4, refuse), Finder()))
         assert [outcome.failure is None for outcome in outcomes] == [True, True, False, True]
@@ -372,19 +379,22 @@ def make_badly(_cancelled):
 
 PLACES = {
     # What is replaced, and when it fails; for all others the picture's green is even.
-    "detect": (picture_work, "search_faces", lambda _, pixels, *rest: even_green(pixels)),
+    "detect": (plan_of_picture, "search_faces", lambda _, pixels, *rest: even_green(pixels)),
     "plan": (picture_work, "plan_picture", lambda task, *rest: even_green(task.pixels)),
     "cut": (face_work, "extract_crop", lambda pixels, *rest: even_green(pixels)),
     "second cut": (
         *(face_work, "extract_crop"),
         lambda pixels, place, *rest: even_green(pixels) and place.crop_to_image[0, 2] > 15,
     ),
-    "paste": (face_work.FaceWork, "paste", lambda work, *rest: even_green(work.pixels)),
+    "paste": (face_work.FaceWork, "paste", lambda work, *rest: even_green(work._pixels)),
     "second paste": (
         *(face_work.FaceWork, "paste"),
-        lambda work, index, *rest: even_green(work.pixels) and index == 1,
+        lambda work, index, *rest: even_green(work._pixels) and index == 1,
     ),
-    "report": (picture_work, "report_on", lambda plan, *rest: even_green(plan.work.pixels)),
+    "report": (
+        *(picture_work.PictureWork, "_report"),
+        lambda _, plan, *rest: even_green(plan.image.pixels),
+    ),
 }
 
 
@@ -421,10 +431,10 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("task", "error"),
         [
-            (PictureTask(np.zeros((5, 5), np.uint8)), ImageError),
-            (PictureTask(picture(1), limit=np.ones((3, 3), np.float32)), OptionError),
-            (PictureTask(picture(1), background=np.zeros((5, 9, 3), np.float64)), OptionError),
-            (PictureTask(picture(1), faces=[face(), face()]), OptionError),
+            (ImageInput(np.zeros((5, 5), np.uint8)), ImageError),
+            (ImageInput(picture(1), paste_mask=np.ones((3, 3), np.float32)), OptionError),
+            (ImageInput(picture(1), background=np.zeros((5, 9, 3), np.float64)), OptionError),
+            (ImageInput(picture(1), faces=[face(), face()]), OptionError),
         ],
     )
     def test_unusable_pictures_fail_alone(self, mode, task, error):
@@ -432,7 +442,7 @@ class TestFailures:
         assert [type(o.failure) for o in outcomes] == [type(None), error, type(None)]
 
     def test_without_a_detector_only_tasks_with_faces_succeed(self, mode):
-        given = [PictureTask(picture(1), faces=[face()]), PictureTask(picture(1))]
+        given = [ImageInput(picture(1), faces=[face()]), ImageInput(picture(1))]
         one, other = restore_pictures(given, Fake())
         assert one.result().report.detector is None
         with pytest.raises(OptionError, match="needs a detector"):
@@ -664,7 +674,7 @@ class TestMemory:
             refs[:] = [ref for ref in refs if ref() is not None]
             return len(refs)
 
-        cut, planned = face_work.FaceWork.cut, picture_work.plan_picture
+        cut, made = face_work.FaceWork.cut, picture_work.Canvas
 
         def cutting(self, *args):
             crop = cut(self, *args)
@@ -672,15 +682,15 @@ class TestMemory:
             most[0] = max(most[0], living(crops))
             return crop
 
-        def planning(*args):
-            plan = planned(*args)
-            results.append(weakref.ref(plan.work.canvas))
+        def making(*args):
+            canvas = made(*args)
+            results.append(weakref.ref(canvas))
             most[1] = max(most[1], living(results))
-            return plan
+            return canvas
 
         monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
-        monkeypatch.setattr(picture_work, "plan_picture", planning)
-        given = (PictureTask(picture(count)) for count in counts)
+        monkeypatch.setattr(picture_work, "Canvas", making)
+        given = (ImageInput(picture(count)) for count in counts)
         for outcome in restore_pictures(given, Fake(batch_size), Finder(), keep_crops=False):
             outcome.result()
             if outcome.position < 10:
@@ -743,7 +753,7 @@ class TestStreams:
             original(self, event)
 
         monkeypatch.setattr(stream, "role_stream", streams)
-        for module in (stream, face_work, picture_work):
+        for module in (stream, face_work):
             monkeypatch.setattr(module, "synchronize_stream", lambda device: tell("waits"))
         monkeypatch.setattr(StageQueue, "put", put)
         monkeypatch.setattr(StageQueue, "forward", forward)

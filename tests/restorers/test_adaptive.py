@@ -15,9 +15,7 @@ from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.published import PUBLISHED
 from gpen_core.network.synthetic_weights import passthrough_state
-from gpen_core.restorers.adaptive import AdaptiveRestorer, Candidate
-from gpen_core.restorers.installed import choose_models
-from gpen_core.restorers.load import load_restorer
+from gpen_core.restorers.adaptive import AdaptiveRestorer, Candidate, choose_models, load_restorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
 CPU = torch.device("cpu")

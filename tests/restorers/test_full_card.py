@@ -162,7 +162,7 @@ def test_faces_are_parsed_on_the_cpu(monkeypatch, photo):
     options = RestorationOptions(mask="parse")
     on_card = FaceParser(Halves(), CARD)
     monkeypatch.setattr(torch.Tensor, "to", keep_here(torch.Tensor.to))
-    work = FaceWork(photo, photo, options, on_card, canvas=None)
+    work = FaceWork(photo, None, photo, options, on_card)
     mask = work._parsed(0, restored)
     assert torch.equal(mask, FaceParser(Halves(), CPU).mask(restored))
     assert mask[32, 60] > 0.99
@@ -179,7 +179,7 @@ def keep_here(to):
 
 def test_only_the_parse_mask_is_parsed(photo):
     parser = FaceParser(Halves(), CPU)
-    work = FaceWork(photo, photo, RestorationOptions(), parser, canvas=None)
+    work = FaceWork(photo, None, photo, RestorationOptions(), parser)
     assert work._parsed(0, torch.rand(3, 64, 64)) is None
     assert face_parsing._SIDE == 512
 

@@ -36,9 +36,14 @@ from gpen_core.images.writing import write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.restorers import onnx_restorer
-from gpen_core.restorers.onnx_providers import CPU, NAMES, choose_providers, explain_cpu
+from gpen_core.restorers.onnx_providers import (
+    CPU,
+    NAMES,
+    choose_providers,
+    explain_cpu,
+    provider_that_starts,
+)
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
-from gpen_core.restorers.onnx_threads import provider_that_starts
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
@@ -208,7 +213,7 @@ class TestWhenMemoryRunsOut:
         assert "memory ran out" in note
         assert CPU in note
         assert note in caplog.text
-        assert loaded.place == CPU
+        assert loaded.backend == CPU
 
     def test_on_the_cpu_it_is_an_error(self, models):
         loaded = load_restorer(models / "passthrough.onnx", "cpu")
@@ -294,7 +299,7 @@ class TestProviders:
         assert said[starts] in "".join(loaded.notes)
         assert bool(loaded.notes) == (starts != "GPU")
         loaded.unload()
-        assert loaded.place == (NAMES["openvino"] if starts else CPU)
+        assert loaded.backend == (NAMES["openvino"] if starts else CPU)
         assert len(runtime.tried) == len(tried) + 1  # what did not start is not tried again
 
     @pytest.mark.parametrize("device", ["gpu", "cuda:x", ""])

@@ -15,8 +15,8 @@ from gpen_core.geometry.templates import template
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
 from gpen_core.tasks.colorize import colorize_picture, with_luma
-from gpen_core.tasks.hole import inner_weight
 from gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
+from gpen_core.tasks.inpaint_mask import feathered_mask
 from gpen_core.tasks.segmentation import synthesize_face
 
 TINY = GpenConfig(64, 1, 0.125)
@@ -39,7 +39,7 @@ def same(load):
 class Fake:
     """A restorer that remembers what it was shown and returns what it is told to."""
 
-    name, size, place, precision = "fake.pth", 64, "cpu", "float32"
+    name, size, backend, precision = "fake.pth", 64, "cpu", "float32"
     device = torch.device("cpu")
 
     def __init__(self, answer=lambda crop: crop):
@@ -196,26 +196,26 @@ class TestInpaintAligned:
     def test_what_the_network_makes_fills_the_hole(self):
         """A network that returns what it sees leaves the hole white, and nothing else."""
         picture, mask = photo(64, 64), box(64, 64, 5, 6, 20, 30)
-        result = inpaint_aligned(picture, mask, Fake(), feather=0).pixels
+        result = inpaint_aligned(picture, mask, Fake(), feather_pixels=0).pixels
         assert (result[mask] == 255).all()
         assert np.array_equal(result[~mask], picture[~mask])
 
     def test_the_passthrough_network_does_the_same(self, same):
         picture, mask = photo(64, 64, np.uint16), box(64, 64, 5, 6, 20, 30)
-        result = inpaint_aligned(picture, mask, same, feather=0).pixels
+        result = inpaint_aligned(picture, mask, same, feather_pixels=0).pixels
         assert result[mask].min() >= 65534
         assert np.array_equal(result[~mask], picture[~mask])
 
     def test_the_soft_edge_lies_within_the_mask(self):
         picture, mask = np.zeros((64, 64, 3), np.float32), box(64, 64, 10, 10, 30, 30)
-        result = inpaint_aligned(picture, mask, Fake(), feather=3).pixels[..., 0]
+        result = inpaint_aligned(picture, mask, Fake(), feather_pixels=3).pixels[..., 0]
         assert result[20, 8:16] == pytest.approx([0, 0, 0.25, 0.5, 0.75, 1, 1, 1])
         assert not result[~mask].any()
 
     def test_soft_masks_count_from_half_on(self):
         picture = np.zeros((64, 64, 3), np.uint8)
         mask = np.linspace(0, 1, 64, dtype=np.float32)[None].repeat(64, axis=0)
-        result = inpaint_aligned(picture, mask, Fake(), feather=0).pixels
+        result = inpaint_aligned(picture, mask, Fake(), feather_pixels=0).pixels
         assert (result[:, :32] == 0).all()
         assert (result[:, 32:] == 255).all()
 
@@ -242,13 +242,20 @@ class TestInpaintAligned:
         with pytest.raises(OptionError, match=r"must be square, but the picture is 80×64"):
             inpaint_aligned(photo(64, 80), box(64, 80, 0, 0, 9, 9), Fake())
 
+    def test_the_feather_may_still_be_named_without_its_unit(self, same):
+        picture, mask = photo(64, 64), box(64, 64, 10, 30, 20, 40)
+        expected = inpaint_aligned(picture, mask, same, feather_pixels=5).pixels
+        with pytest.warns(DeprecationWarning, match="feather= of inpaint_aligned is now feather_p"):
+            result = inpaint_aligned(picture, mask, same, feather=5).pixels
+        assert np.array_equal(result, expected)
+
     @pytest.mark.parametrize("feather", [-1, 257])
     def test_the_feather_has_limits(self, feather):
         with pytest.raises(OptionError, match="between 0 and 256"):
             inpaint_aligned(photo(64, 64), box(64, 64, 0, 0, 9, 9), Fake(), feather)
 
     def test_the_border_of_the_picture_is_no_edge(self):
-        weight = inner_weight(box(20, 20, 0, 0, 20, 10), 3)
+        weight = feathered_mask(box(20, 20, 0, 0, 20, 10), 3)
         assert weight[0, 0] == weight[19, 0] == weight[10, 5] == 1
         assert weight[0, 9] == 0.25
 
@@ -273,7 +280,9 @@ class TestInpaintPicture:
     def test_the_hole_is_white_in_the_crop(self):
         model, picture = Fake(), np.zeros((200, 300, 3), np.uint8)
         mask = box(200, 300, 60, 80, 80, 100)
-        result = inpaint_picture(picture, mask, model, faces=[face_at(50, 30, 64)], feather=0)
+        result = inpaint_picture(
+            picture, mask, model, faces=[face_at(50, 30, 64)], feather_pixels=0
+        )
         assert (model.seen[0][:, 33:47, 33:47] == 1).all()
         assert model.seen[0][:, :27].max() < 1e-6
         assert (result.pixels[mask] == 255).all()
@@ -384,7 +393,7 @@ class TestSynthesize:
         assert side % 4 or np.array_equal(result, segmentation(64))
 
     def test_what_is_no_map_is_refused_or_noted(self, same):
-        with pytest.raises(OptionError, match="must be square, but this one is 80×64"):
+        with pytest.raises(OptionError, match="must be square, but the picture is 80×64"):
             synthesize_face(photo(64, 80), same)
         with pytest.raises(OptionError, match="holds no colour"):
             synthesize_face(np.full((64, 64, 3), 3, np.uint8), same)

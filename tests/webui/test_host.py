@@ -153,7 +153,7 @@ class TestMemory:
             "gpen_core.restoration.stream.benefits_from_threads", lambda device: True
         )
         told = []
-        result = restore(tell=lambda _: told.append(threading.current_thread()))
+        result = restore(on_progress=lambda _: told.append(threading.current_thread()))
         assert np.array_equal(result.pixels, expected)
         assert callers == set(told) == {threading.current_thread()}
 

@@ -15,8 +15,13 @@ from ...detection.registry import load_detector
 from ...errors import GpenError, escaped_line
 from ...model_files.folders import ModelFolders, Role, model_folders
 from ...restorers.load import load_restorer
-from ...restorers.onnx_providers import CPU, choose_providers, explain_cpu, installed_packages
-from ...restorers.onnx_threads import provider_that_starts
+from ...restorers.onnx_providers import (
+    CPU,
+    choose_providers,
+    explain_cpu,
+    installed_packages,
+    provider_that_starts,
+)
 from ...runtime.devices import card_memory, choose_device, uses_tf32
 from ...runtime.optional_packages import is_installed, require
 from ..arguments import add_device

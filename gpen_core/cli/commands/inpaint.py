@@ -20,8 +20,8 @@ from ...images.writing import check_writable
 from ...restoration.options import RestorationOptions
 from ...restorers.protocol import Restorer
 from ...runtime.progress import OnProgress, Progress
-from ...tasks.hole import DEFAULT_FEATHER
 from ...tasks.inpaint import inpaint_aligned, inpaint_picture
+from ...tasks.inpaint_mask import DEFAULT_FEATHER
 from ...tasks.report import TaskResult
 from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
 from ..batch import process_all
@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("inpainting")
     add_faces(group)
     group.add_argument(
-        "--feather",
+        "--feather-pixels",
+        "--feather",  # its name until 0.2; of other commands a part of the crop's side
         type=int,
         default=DEFAULT_FEATHER,
         metavar="PIXELS",
@@ -86,7 +87,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.aligned:
         folders = model.folders.searched("detection")
         detector = load_detector(detection.detector, folders, restorer.device)
-    painter = _Inpainter(mask, restorer, detector, options, detection.options(), arguments.feather)
+    painter = _Inpainter(
+        mask, restorer, detector, options, detection.options(), arguments.feather_pixels
+    )
 
     def work(target: Target, show: OnProgress) -> str:
         picture = read_picture(target.source)
@@ -127,12 +130,12 @@ class _Inpainter:
 
     options: RestorationOptions
     detection: DetectionOptions
-    feather: int
+    feather_pixels: int
 
     def fill(self, pixels: NDArray[Any], show: OnProgress) -> TaskResult:
         """Fills it, and shows how far it is."""
         if self.detector is None:
-            return inpaint_aligned(pixels, self.mask, self.restorer, self.feather)
+            return inpaint_aligned(pixels, self.mask, self.restorer, self.feather_pixels)
         return inpaint_picture(
             pixels,
             self.mask,
@@ -140,7 +143,7 @@ class _Inpainter:
             self.detector,
             self.options,
             self.detection,
-            feather=self.feather,
+            feather_pixels=self.feather_pixels,
             on_progress=show,
         )
 

@@ -18,10 +18,9 @@ from ...errors import OptionError
 from ...images.picture import Picture, to_dtype
 from ...images.reading import read_picture
 from ...images.writing import FORMATS, check_writable, write_picture
-from ...restoration.job import MakeTask
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
-from ...restoration.plan import PictureTask
+from ...restoration.plan import ImageInput, ImageLoader
 from ...restoration.report import Report
 from ...restoration.results import Outcome
 from ...restoration.stream import restore_pictures
@@ -191,7 +190,7 @@ class _Photos:
     def _restored(self, targets: Sequence[Target], shows: Sequence[OnProgress]) -> Generator[Job]:
         photos: dict[int, _Photo] = {}
 
-        def tasks() -> Iterator[MakeTask]:
+        def tasks() -> Iterator[ImageLoader]:
             for position, (target, show) in enumerate(zip(targets, shows, strict=True)):
                 photos[position] = _Photo(target, show, self._given, self._upscale)
                 yield photos[position].read
@@ -225,7 +224,7 @@ class _Photo:
         self._upscale = upscale
         self._crops: list[NDArray[Any]] = []
 
-    def read(self, cancelled: CancelCheck) -> PictureTask:
+    def read(self, cancelled: CancelCheck) -> ImageInput:
         """Reads the picture, and enlarges it if asked to."""
         self._show(Progress("reading"))
         self._picture = read_picture(self._target.source)
@@ -234,7 +233,7 @@ class _Photo:
         background = self._upscale and self._upscale(pixels, self._show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
-        return PictureTask(pixels, background=background)
+        return ImageInput(pixels, background=background)
 
     def watch(self, progress: Progress) -> None:
         """Shows the progress, and keeps the crops if they are to be written."""

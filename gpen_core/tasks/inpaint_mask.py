@@ -17,11 +17,11 @@ DEFAULT_FEATHER = 2
 
 MOST_FEATHER = 256
 
-Hole = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
-def hole_of(mask: NDArray[Any], pixels: NDArray[Any]) -> Hole:
-    """Which pixels a mask wants filled.
+def read_mask(mask: NDArray[Any], pixels: NDArray[Any]) -> Mask:
+    """The pixels to fill, as booleans (H, W).
 
     Args:
         mask: (H, W), boolean or floating 0..1: filled where it is 0.5 or more.
@@ -36,44 +36,44 @@ def hole_of(mask: NDArray[Any], pixels: NDArray[Any]) -> Hole:
             f"the mask must be (H, W) of booleans or of 0..1, not {mask.shape} of {mask.dtype}"
         )
     check_mask(mask, pixels.shape)
-    hole = np.asarray(mask >= 0.5)
-    require_marked([hole], HOLE_PURPOSE)
-    if hole.all():
+    masked = np.asarray(mask >= 0.5)
+    require_marked([masked], HOLE_PURPOSE)
+    if masked.all():
         raise OptionError(
             "the mask covers the whole picture; make black in it what is to stay as it is"
         )
-    return hole
+    return masked
 
 
-def painted(pixels: NDArray[Any], hole: Hole) -> NDArray[Any]:
-    """A copy of a picture (H, W, 3) with the hole white, as the network knows it from training."""
+def mask_out(pixels: NDArray[Any], masked: Mask) -> NDArray[Any]:
+    """A copy of a picture (H, W, 3), white where it is masked, as in the network's training."""
     white = 1 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
     copy = pixels.copy()
-    copy[hole] = white
+    copy[masked] = white
     return copy
 
 
-def inner_weight(hole: Hole, feather: int) -> NDArray[np.float32]:
-    """How much of the filling each pixel takes: 0 outside the hole, rising within it to 1.
+def feathered_mask(masked: Mask, feather_pixels: int) -> NDArray[np.float32]:
+    """How much of the filling each pixel takes: 0 outside the mask, rising within it to 1.
 
     Args:
-        hole: (H, W).
-        feather: pixels from the hole's edge to where the weight is 1; the picture's border is no
+        masked: (H, W).
+        feather_pixels: from the mask's edge to where the weight is 1; the picture's border is no
             edge.
 
     Returns:
-        (H, W), float32, 0..1; 0 exactly where the hole is not.
+        (H, W), float32, 0..1; 0 exactly where nothing is masked.
 
     Raises:
         OptionError: the feather is out of range.
     """
-    if not 0 <= feather <= MOST_FEATHER:
+    if not 0 <= feather_pixels <= MOST_FEATHER:
         raise OptionError(
-            f"the feather is {feather} pixels, but must lie between 0 and {MOST_FEATHER}"
+            f"the feather is {feather_pixels} pixels, but must lie between 0 and {MOST_FEATHER}"
         )
-    outside = torch.from_numpy(~hole).to(torch.float32)[None, None]
+    outside = torch.from_numpy(~masked).to(torch.float32)[None, None]
     weight = 1 - outside
-    for _ in range(feather):
+    for _ in range(feather_pixels):
         outside = F.max_pool2d(outside, 3, stride=1, padding=1)
         weight += 1 - outside
-    return (weight[0, 0] / (feather + 1)).numpy()
+    return (weight[0, 0] / (feather_pixels + 1)).numpy()

@@ -16,7 +16,7 @@ from ..runtime.devices import warp_device
 _TILE = 1024
 
 
-def fit_square(shape: Sequence[int], size: int) -> Alignment:
+def letterbox_alignment(shape: Sequence[int], size: int) -> Alignment:
     """The alignment that puts a picture into the middle of a square, its longer side filling it.
 
     Cut out with it, what lies beyond the picture is its outermost pixels continued.
@@ -32,7 +32,7 @@ def fit_square(shape: Sequence[int], size: int) -> Alignment:
     return Alignment(np.array([[scale, 0, x], [0, scale, y]]), size)
 
 
-def back_in_picture(
+def crop_to_image(
     crop: Tensor, alignment: Alignment, shape: Sequence[int]
 ) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32]]]:
     """A crop in the picture's pixels, tile by tile, so that memory does not grow with the picture.
