@@ -7,7 +7,7 @@ from typing import Any
 
 from .cases import PARTS, STAGES, Case, NetworkCase, PasteCase, PipelineCase
 from .records import Record, Row
-from .stats import FIGURES, Change, Difference, Spread, figures, ratios
+from .stats import FIGURES, Change, Difference, Stats, figures, ratios
 from .table import Table
 
 NOT_MEASURED = "not measured"
@@ -69,19 +69,19 @@ def describe(case: Case) -> str:
             return f"paste {case.width}×{case.height}, faces {case.faces}, crops of {case.size}"
 
 
-def seconds(value: Spread | None) -> str:
+def seconds(value: Stats | None) -> str:
     """A time, short ones in milliseconds."""
     if value is None:
         return NOT_MEASURED
     return f"{value.median:.2f} s" if value.median >= 1 else f"{value.median * 1000:.1f} ms"
 
 
-def mebibytes(value: Spread | None) -> str:
+def mebibytes(value: Stats | None) -> str:
     """An amount of memory."""
     return NOT_MEASURED if value is None else f"{value.median:.0f} MiB"
 
 
-def factor(value: Spread | None) -> str:
+def factor(value: Stats | None) -> str:
     """A ratio with its spread over the rounds."""
     if value is None:
         return NOT_MEASURED
@@ -166,7 +166,7 @@ def _of(row: Row, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
     return getattr(row.case, name)
 
 
-def _cell(row: Row, name: str, show: Callable[[Spread | None], str]) -> str:
+def _cell(row: Row, name: str, show: Callable[[Stats | None], str]) -> str:
     return "failed" if row.failure else show(figures(row, name))
 
 
