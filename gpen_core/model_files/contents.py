@@ -1,4 +1,4 @@
-"""What a model file holds, told by its tensors or its graph and never by its name."""
+"""The content of a model file, by its tensors or its graph and never by its name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where model files are looked for, and which files there serve which role.
 
 A folder of models may hold its files directly or in the sub-folders that hosts and other
-programs use. File names only decide what is listed; what a file really is, its content tells.
+programs use. File names only decide what is listed; what a file really is, its content shows.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ModelFolders:
         """The listed model file of that name; never one outside the folders of the role.
 
         Raises:
-            CheckpointError: no such file is listed; the message tells which are and where it
+            CheckpointError: no such file is listed; the message says which are and where it
                 was looked for them.
         """
         found = self.find(role)
@@ -185,7 +185,7 @@ def _facexlib_folder() -> list[Path]:
 
 
 def serves(name: str, role: Role) -> bool:
-    """Whether a file of that name may belong to a role; only its content tells for certain."""
+    """Whether a file of that name may belong to a role; only its content is certain."""
     name = name.lower()
     if role == "restoration":
         return not name.startswith(_AUXILIARY)

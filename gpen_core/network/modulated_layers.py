@@ -15,7 +15,7 @@ from .layers import GAIN, LEAK, Constants, State, blur_kernel, precisely
 from .rescaling import Fp16Scales
 
 _EPSILON = 1e-8
-# Before torch 2.3 nothing tells; compiling fails there, and the restorer goes on without.
+# Before torch 2.3 that is unknown; compiling fails there, and the restorer goes on without.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
 MAX_BATCHED_RESOLUTION = 64

@@ -163,7 +163,7 @@ def _prepare_all(works: Iterator[PictureWork], between: StageQueue[WorkItem, Eve
     for work in works:
         for made in work.prepare(between.stopped):
             if isinstance(made, Progress):
-                between.tell((work.position, made))
+                between.emit((work.position, made))
                 continue
             if made.face is not None:
                 room = made.face.restorer.batch_size
@@ -176,7 +176,7 @@ def _paste_all(between: StageQueue[WorkItem, Event]) -> None:
             piece = batch.pop(0)
             for news in piece.work.paste(piece):
                 position = piece.work.position
-                between.tell(news if isinstance(news, Outcome) else (position, news))
+                between.emit(news if isinstance(news, Outcome) else (position, news))
 
 
 def _restore_all(
@@ -188,7 +188,7 @@ def _restore_all(
     restored: list[WorkItem] = []
     while not between.is_done():
         token.raise_if_cancelled()
-        news = between.news()
+        news = between.poll_event()
         if isinstance(news, Outcome):
             yield news
         elif news is not None:

@@ -1,8 +1,8 @@
 """Handing work from thread to thread: bounded, in order, and never waiting for one that has gone.
 
 Three roles pass pieces of work on. A first thread makes them, the caller works on several together,
-and a last thread finishes them. Both threads have news for the caller. The caller alone never waits
-for room, but for whatever it can do next.
+and a last thread finishes them. Both threads send events to the caller. The caller alone never
+waits for room, but for whatever it can do next.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class StageQueue(Generic[Item, Event]):
         self._worked_on: list[Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
-        self._news: deque[Event] = deque()
+        self._events: deque[Event] = deque()
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -40,10 +40,10 @@ class StageQueue(Generic[Item, Event]):
         """Whether a thread should end."""
         return self._stopped
 
-    def tell(self, news: Event) -> None:
-        """News for the caller; never waits, as a thread has few of them for each piece."""
+    def emit(self, event: Event) -> None:
+        """Queues an event for the caller; never waits, as a thread has few for each piece."""
         with self._changed:
-            self._news.append(news)
+            self._events.append(event)
             self._changed.notify_all()
 
     # Of the first thread.
@@ -102,7 +102,7 @@ class StageQueue(Generic[Item, Event]):
         """
 
         def something() -> bool:
-            if self._news or self._finished_all:
+            if self._events or self._finished_all:
                 return True
             if holding:
                 return self._worked_on is None
@@ -111,34 +111,34 @@ class StageQueue(Generic[Item, Event]):
         with self._changed:
             self._changed.wait_for(something, seconds)
 
-    def news(self) -> Event | None:
-        """The oldest news that the caller does not know."""
+    def poll_event(self) -> Event | None:
+        """The oldest event that the caller has not seen; None if there is none."""
         with self._changed:
-            return self._news.popleft() if self._news else None
+            return self._events.popleft() if self._events else None
 
     def is_done(self) -> bool:
-        """Whether all is finished and told.
+        """Whether all is finished and no event is left.
 
         Raises:
             BaseException: what a thread has failed with.
         """
         with self._changed:
-            if self._news or not self._finished_all:
+            if self._events or not self._finished_all:
                 return False
             if self._failure is not None:
                 raise self._failure
             return True
 
     def take_batch(self, fits: Callable[[list[Item], Item], bool]) -> list[Item]:
-        """Takes the pieces that are there and can be worked on together; none while there are news.
+        """Takes the pieces that are there and can be worked on together; none while events wait.
 
         Args:
             fits: whether a piece may join those before it.
         """
         batch: list[Item] = []
         with self._changed:
-            # News of a piece come before it, and are to be known before it is worked on.
-            while not self._news and self._made and (not batch or fits(batch, self._made[0])):
+            # Events of a piece come before it, and are handled before it is worked on.
+            while not self._events and self._made and (not batch or fits(batch, self._made[0])):
                 batch.append(self._made.popleft())
             if not batch and not self._made and self._made_all:
                 self._worked_on_all = True

@@ -124,7 +124,7 @@ def patient(threaded, monkeypatch):
     def take_batch(self, fits, original=StageQueue.take_batch):
         with self._changed:
             ready = self._changed.wait_for(
-                lambda: self._news or self._made_all or (room and len(self._made) >= room[0]),
+                lambda: self._events or self._made_all or (room and len(self._made) >= room[0]),
                 timeout=30,
             )
         assert ready
@@ -712,7 +712,7 @@ class TestStreams:
             tell("hands on")
             return original(self, batch)
 
-        def news(self, news, original=StageQueue.tell):
+        def emit(self, news, original=StageQueue.emit):
             if not isinstance(news, Outcome) and news[1].crop is not None:
                 tell("hands on")
             original(self, news)
@@ -722,7 +722,7 @@ class TestStreams:
             monkeypatch.setattr(module, "synchronize_stream", lambda device: tell("waits"))
         monkeypatch.setattr(StageQueue, "put", put)
         monkeypatch.setattr(StageQueue, "forward", forward)
-        monkeypatch.setattr(StageQueue, "tell", news)
+        monkeypatch.setattr(StageQueue, "emit", emit)
         return told
 
     def test_what_is_handed_on_is_complete(self, events):

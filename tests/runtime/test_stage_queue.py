@@ -37,7 +37,7 @@ def finish(between):
     """The caller's part when there is nothing to do: all that is told, until the end."""
     told, held = [], []
     while not between.is_done():
-        news = between.news()
+        news = between.poll_event()
         if news is not None:
             told.append(news)
         elif held and between.forward(held):
@@ -57,7 +57,7 @@ def test_pieces_pass_in_order(between, start):
     def end():
         while (batch := between.get_batch()) is not None:
             for number in batch:
-                between.tell(number)
+                between.emit(number)
 
     start(between.run_producer, make)
     start(between.run_consumer, end)
@@ -93,10 +93,10 @@ def test_only_what_fits_is_taken_together(between):
 
 
 def test_news_come_before_the_pieces_that_follow_them(between):
-    between.tell("of the piece")
+    between.emit("of the piece")
     between.put("the piece", 1)
     assert between.take_batch(any_fit) == []
-    assert between.news() == "of the piece"
+    assert between.poll_event() == "of the piece"
     assert between.take_batch(any_fit) == ["the piece"]
 
 
@@ -130,13 +130,13 @@ def test_what_the_first_thread_raises_comes_after_its_pieces(between, start, err
 
     def end():
         while (batch := between.get_batch()) is not None:
-            between.tell(batch)
+            between.emit(batch)
 
     start(between.run_producer, make)
     start(between.run_consumer, end)
     seen = []
-    original = between.news
-    between.news = lambda: seen.append(original()) or seen[-1]
+    original = between.poll_event
+    between.poll_event = lambda: seen.append(original()) or seen[-1]
     with pytest.raises(type(error)):
         finish(between)
     assert [1] in seen
