@@ -12,25 +12,25 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
-Event = TypeVar("Event")
+_Item = TypeVar("_Item")
+_Event = TypeVar("_Event")
 
 
 class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
     """The caller has no use any more for what a thread does."""
 
 
-class StageQueue(Generic[Item, Event]):
+class StageQueue(Generic[_Item, _Event]):
     """What lies between the three roles."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._made: deque[Item] = deque()
+        self._made: deque[_Item] = deque()
         self._made_all = False
-        self._worked_on: list[Item] | None = None
+        self._worked_on: list[_Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
-        self._events: deque[Event] = deque()
+        self._events: deque[_Event] = deque()
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -40,7 +40,7 @@ class StageQueue(Generic[Item, Event]):
         """Whether a thread should end."""
         return self._stopped
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: _Event) -> None:
         """Queues an event for the caller; never waits, as a thread has few for each piece."""
         with self._changed:
             self._events.append(event)
@@ -57,7 +57,7 @@ class StageQueue(Generic[Item, Event]):
                 self._made_all = True
                 self._changed.notify_all()
 
-    def put(self, piece: Item, room: int) -> None:
+    def put(self, piece: _Item, room: int) -> None:
         """Hands a piece to the caller, once fewer than `room` wait.
 
         Raises:
@@ -81,7 +81,7 @@ class StageQueue(Generic[Item, Event]):
                 self._finished_all = True
                 self._changed.notify_all()
 
-    def get_batch(self) -> list[Item] | None:
+    def get_batch(self) -> list[_Item] | None:
         """Waits for pieces that the caller has worked on; None if no more come."""
         with self._changed:
             self._changed.wait_for(
@@ -111,7 +111,7 @@ class StageQueue(Generic[Item, Event]):
         with self._changed:
             self._changed.wait_for(something, seconds)
 
-    def poll_event(self) -> Event | None:
+    def poll_event(self) -> _Event | None:
         """The oldest event that the caller has not seen; None if there is none."""
         with self._changed:
             return self._events.popleft() if self._events else None
@@ -129,13 +129,13 @@ class StageQueue(Generic[Item, Event]):
                 raise self._failure
             return True
 
-    def take_batch(self, fits: Callable[[list[Item], Item], bool]) -> list[Item]:
+    def take_batch(self, fits: Callable[[list[_Item], _Item], bool]) -> list[_Item]:
         """Takes the pieces that are there and can be worked on together; none while events wait.
 
         Args:
             fits: whether a piece may join those before it.
         """
-        batch: list[Item] = []
+        batch: list[_Item] = []
         with self._changed:
             # Events of a piece come before it, and are handled before it is worked on.
             while not self._events and self._made and (not batch or fits(batch, self._made[0])):
@@ -145,7 +145,7 @@ class StageQueue(Generic[Item, Event]):
             self._changed.notify_all()
         return batch
 
-    def forward(self, batch: list[Item]) -> bool:
+    def forward(self, batch: list[_Item]) -> bool:
         """Hands pieces to the last thread; false if there is no room yet."""
         with self._changed:
             if self._worked_on is not None:
