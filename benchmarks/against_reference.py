@@ -18,7 +18,7 @@ from pathlib import Path
 from foreign_networks import onnxruntime_method, reference_method
 
 from gpen_core.bench.cases import Method
-from gpen_core.bench.suite import contests, sizes_of
+from gpen_core.bench.suite import comparisons, sizes_of
 from gpen_core.cli.arguments import parsed
 from gpen_core.cli.commands.bench import BenchArguments, add_measuring, measure
 from gpen_core.cli.console import Console
@@ -50,11 +50,11 @@ def foreign_methods(arguments: argparse.Namespace, console: Console) -> list[Met
     checkout = Path(arguments.reference)
     methods = [reference_method(checkout)] if "reference" in arguments.methods else []
     # The session's input and output are in the processor's memory.
-    wanted = parsed(BenchArguments, arguments).wanted()
-    on_cpu = wanted.device.type == "cpu"
+    request = parsed(BenchArguments, arguments).request()
+    on_cpu = request.device.type == "cpu"
     if on_cpu and "onnxruntime" in arguments.methods and "network" in arguments.only:
         console.print("onnxruntime: exporting the reference where that is not done yet")
-        methods.append(onnxruntime_method(checkout, sizes_of(wanted)))
+        methods.append(onnxruntime_method(checkout, sizes_of(request)))
     return methods
 
 
@@ -68,9 +68,9 @@ def main() -> int:
         try:
             methods = foreign_methods(arguments, console)
             chosen = parsed(BenchArguments, arguments)
-            wanted = chosen.wanted()
+            request = chosen.request()
             names = [method.name for method in methods]
-            return measure(wanted, contests(wanted, methods, names), chosen, console)
+            return measure(request, comparisons(request, methods, names), chosen, console)
         except GpenError as error:
             console.error(f"{parser.prog}: {error}")
             return 1

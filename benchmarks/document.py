@@ -17,7 +17,7 @@ import torch
 from gpen_core.bench.cases import NetworkCase, PipelineCase
 from gpen_core.bench.records import Record, Row, read_record
 from gpen_core.bench.stats import figures
-from gpen_core.bench.suite import COMPILED, GRAPH, STRIPS, WHOLE, Wanted, contests
+from gpen_core.bench.suite import COMPILED, GRAPH, STRIPS, WHOLE, BenchRequest, comparisons
 from gpen_core.bench.summary import busy, mebibytes, seconds, tables
 from gpen_core.bench.table import Table, markdown
 from gpen_core.errors import BenchmarkError, GpenError
@@ -82,12 +82,12 @@ def _section(table: Table) -> str:
 def _open_rows(rows: Sequence[Row]) -> list[Row]:
     """Rows without figures for what should be measured and is not."""
     known = {(row.case, row.method) for row in rows}
-    wanted = contests(Wanted(torch.device("cpu"), ("pipeline", "paste"), (_SHOWN,)))
+    request = comparisons(BenchRequest(torch.device("cpu"), ("pipeline", "paste"), (_SHOWN,)))
     pictures = [
-        Row(contest.case, method.name, (), ())
-        for contest in wanted
-        for method in contest.methods
-        if (contest.case, method.name) not in known
+        Row(comparison.case, method.name, (), ())
+        for comparison in request
+        for method in comparison.methods
+        if (comparison.case, method.name) not in known
     ]
     if any(getattr(row.case, "device", "").startswith("cuda") for row in rows):
         return pictures

@@ -15,8 +15,8 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.layers import DownBlock
-from gpen_core.network.modulated_layers import MAX_BATCHED_RESOLUTION, Scaling, StyledConv
+from gpen_core.network.layers import MAX_BATCHED_RESOLUTION, DownBlock
+from gpen_core.network.modulated_layers import Scaling, StyledConv
 from gpen_core.network.synthetic_weights import random_state
 
 Form = Callable[[], Tensor]

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from gpen_core.bench.cases import CONFIGURATIONS
-from gpen_core.bench.stats import Spread, spread
+from gpen_core.bench.stats import Stats, stats_of
 from gpen_core.checkpoints.reading import read_state_dict
 from gpen_core.conversion.convert import convert_model
 from gpen_core.network.synthetic_weights import random_state
@@ -89,8 +89,8 @@ def table(runs: Runs) -> str:
     return "\n".join(lines)
 
 
-def _spread(values: list[float]) -> Spread:
-    found = spread(values)
+def _spread(values: list[float]) -> Stats:
+    found = stats_of(values)
     assert found is not None
     return found
 

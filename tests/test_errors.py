@@ -150,7 +150,7 @@ def test_answers_of_servers_are_short_and_harmless(tmp_path, path, monkeypatch):
         url = f"http://127.0.0.1:{server.server_port}{path}"
         plan = plan_fetch(load_catalogue(), "GPEN-BFR-512.pth", tmp_path, url)
         with pytest.raises(DownloadError, match="could not be downloaded") as caught:
-            fetch(plan, patience=RetryPolicy(timeout=20, attempts=2, sleep=lambda _: None))
+            fetch(plan, policy=RetryPolicy(timeout=20, attempts=2, sleep=lambda _: None))
     finally:
         server.shutdown()
         server.server_close()

@@ -88,7 +88,7 @@ CASES: dict[str, type[Case]] = {kind.part: kind for kind in (NetworkCase, Pipeli
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """A case, and the methods that take turns on it."""
 
     case: Case

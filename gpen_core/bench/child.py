@@ -30,7 +30,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         case = CASES[request["part"]](**request["case"])
         return {"figures": dict(_MEASURES[request["part"]](case, build))}
     except (GpenError, ImportError, MemoryError, RuntimeError) as error:
-        # Of foreign networks and of torch, which tells by RuntimeError that memory ran out.
+        # Of foreign networks and of torch, which raises RuntimeError when memory runs out.
         return {"error": str(error) or type(error).__name__}
 
 

@@ -14,7 +14,7 @@ from .. import __version__
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine and the software on it. Nothing tells whose it is."""
+    """The machine and the software on it. Nothing says whose it is."""
 
     processor: str
     cores: int

@@ -59,7 +59,7 @@ class PeakMemory:
     """The peak of memory from now on, in MiB; None where it cannot be measured.
 
     On CUDA what torch's allocator has given out; on the CPU what the process occupies, which only
-    Linux tells in this way.
+    Linux reports in this way.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BenchmarkError
-from .cases import AllocatorName, Case, Contest, Method, NetworkCase, Run
+from .cases import AllocatorName, Case, Comparison, Method, NetworkCase, Run
 from .records import Row
 
 _MALLOC = "MALLOC_"
@@ -35,7 +35,7 @@ _KEPT = {
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
-Tell = Callable[[str, float], None]
+Report = Callable[[str, float], None]
 """Called before each run with what comes, and how much of everything is done, 0 to 1."""
 
 
@@ -44,40 +44,44 @@ def allocators() -> tuple[AllocatorName, ...]:
     return ("default", "kept") if platform.libc_ver()[0] == "glibc" else ("default",)
 
 
-def run_contests(contests: Sequence[Contest], rounds: int, tell: Tell) -> tuple[Row, ...]:
+def run_comparisons(
+    comparisons: Sequence[Comparison], rounds: int, report: Report
+) -> tuple[Row, ...]:
     """Measures everything, `rounds` times.
 
     A method that fails is not tried again; its row says why.
     """
-    total = sum(len(contest.methods) for contest in contests) * rounds
+    total = sum(len(comparison.methods) for comparison in comparisons) * rounds
     rows: list[Row] = []
     done = 0
 
-    def tell_next(text: str) -> None:
+    def report_next(text: str) -> None:
         nonlocal done
-        tell(text, done / total)
+        report(text, done / total)
         done += 1
 
-    for contest in contests:
-        rows.extend(_run_contest(contest, rounds, tell_next))
+    for comparison in comparisons:
+        rows.extend(_run_comparison(comparison, rounds, report_next))
     return tuple(rows)
 
 
-def _run_contest(contest: Contest, rounds: int, tell_next: Callable[[str], None]) -> list[Row]:
-    runs: dict[str, list[Run]] = {method.name: [] for method in contest.methods}
+def _run_comparison(
+    comparison: Comparison, rounds: int, report_next: Callable[[str], None]
+) -> list[Row]:
+    runs: dict[str, list[Run]] = {method.name: [] for method in comparison.methods}
     failures: dict[str, str] = {}
     for number in range(rounds):
-        for method in contest.methods:
-            tell_next(f"{contest.case.part} {method.name}, round {number + 1} of {rounds}")
+        for method in comparison.methods:
+            report_next(f"{comparison.case.part} {method.name}, round {number + 1} of {rounds}")
             if method.name in failures:
                 continue
             try:
-                runs[method.name].append(run_fresh(contest.case, method))
+                runs[method.name].append(run_fresh(comparison.case, method))
             except BenchmarkError as error:
                 failures[method.name] = str(error)
                 runs[method.name].clear()
     return [
-        Row(contest.case, name, contest.baselines, tuple(figures), failures.get(name))
+        Row(comparison.case, name, comparison.baselines, tuple(figures), failures.get(name))
         for name, figures in runs.items()
     ]
 

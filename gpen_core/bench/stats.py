@@ -17,7 +17,7 @@ FIGURES = {"seconds": "time", "memory_mib": "memory"}
 
 
 @dataclass(frozen=True)
-class Spread:
+class Stats:
     """What several rounds gave."""
 
     median: float
@@ -26,20 +26,20 @@ class Spread:
     rounds: int
 
 
-def spread(values: Sequence[float]) -> Spread | None:
+def stats_of(values: Sequence[float]) -> Stats | None:
     """The spread of some values; None if there are none."""
     if not values:
         return None
-    return Spread(statistics.median(values), min(values), max(values), len(values))
+    return Stats(statistics.median(values), min(values), max(values), len(values))
 
 
-def figures(row: Row, name: str) -> Spread | None:
+def figures(row: Row, name: str) -> Stats | None:
     """A figure over the rounds of a row; None if it was not measured in all of them."""
     values = [run.get(name) for run in row.runs]
-    return spread([v for v in values if v is not None]) if None not in values else None
+    return stats_of([v for v in values if v is not None]) if None not in values else None
 
 
-def ratios(baseline: Row, row: Row, name: str) -> Spread | None:
+def ratios(baseline: Row, row: Row, name: str) -> Stats | None:
     """How many times as large a figure is in the baseline as in a row, round by round.
 
     The two of one round were measured one after the other, so that the machine's other load falls
@@ -49,7 +49,7 @@ def ratios(baseline: Row, row: Row, name: str) -> Spread | None:
         return None
     pairs = [(b.get(name), r.get(name)) for b, r in zip(baseline.runs, row.runs, strict=True)]
     known = [(b, r) for b, r in pairs if b is not None and r is not None and r > 0]
-    return spread([b / r for b, r in known]) if len(known) == len(pairs) else None
+    return stats_of([b / r for b, r in known]) if len(known) == len(pairs) else None
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Change:
     figure: str
     """A key of `FIGURES`."""
 
-    old: Spread
-    new: Spread
+    old: Stats
+    new: Stats
 
     @property
     def ratio(self) -> float:

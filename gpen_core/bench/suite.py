@@ -9,7 +9,7 @@ import torch
 
 from ..network.published import SIZES
 from ..runtime.devices import Precision, has_graphs
-from .cases import PARTS, Contest, Method, NetworkCase, Part, PasteCase, PipelineCase
+from .cases import PARTS, Comparison, Method, NetworkCase, Part, PasteCase, PipelineCase
 from .processes import allocators
 
 _PACKAGE = __package__ or ""
@@ -27,7 +27,7 @@ _BATCH = 4
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BenchRequest:
     """What a user asks for."""
 
     device: torch.device
@@ -42,9 +42,9 @@ class Wanted:
     """Small pictures and networks: to see that everything runs."""
 
 
-def contests(
-    wanted: Wanted, foreign: Sequence[Method] = (), baselines: Sequence[str] = (WHOLE.name,)
-) -> tuple[Contest, ...]:
+def comparisons(
+    request: BenchRequest, foreign: Sequence[Method] = (), baselines: Sequence[str] = (WHOLE.name,)
+) -> tuple[Comparison, ...]:
     """The cases that answer what is wanted, each with its methods.
 
     Args:
@@ -52,44 +52,44 @@ def contests(
         foreign: other networks, which run in float32 beside the package's own.
         baselines: methods of the network that the others are measured against.
     """
-    sizes = sizes_of(wanted)
-    precisions = wanted.precisions or _sensible_precisions(wanted.device)
-    made: list[Contest] = []
-    if "network" in wanted.parts:
-        made += _network(wanted, sizes, precisions, tuple(foreign), tuple(baselines))
-    if "pipeline" in wanted.parts:
-        made += _pipeline(wanted, max(sizes), precisions[0])
-    if "paste" in wanted.parts:
-        width, height, faces = (1200, 800, 4) if wanted.quick else (6000, 4000, 30)
+    sizes = sizes_of(request)
+    precisions = request.precisions or _sensible_precisions(request.device)
+    made: list[Comparison] = []
+    if "network" in request.parts:
+        made += _network(request, sizes, precisions, tuple(foreign), tuple(baselines))
+    if "pipeline" in request.parts:
+        made += _pipeline(request, max(sizes), precisions[0])
+    if "paste" in request.parts:
+        width, height, faces = (1200, 800, 4) if request.quick else (6000, 4000, 30)
         case = PasteCase(width, height, faces, max(sizes))
-        made.append(Contest(case, (_FRAMES, _REGIONS), (_FRAMES.name,)))
+        made.append(Comparison(case, (_FRAMES, _REGIONS), (_FRAMES.name,)))
     return tuple(made)
 
 
-def sizes_of(wanted: Wanted) -> tuple[int, ...]:
+def sizes_of(request: BenchRequest) -> tuple[int, ...]:
     """Sizes of the networks that are measured."""
-    return wanted.sizes or (_QUICK_SIZES if wanted.quick else SIZES)
+    return request.sizes or (_QUICK_SIZES if request.quick else SIZES)
 
 
 def _network(
-    wanted: Wanted,
+    request: BenchRequest,
     sizes: tuple[int, ...],
     precisions: tuple[Precision, ...],
     foreign: tuple[Method, ...],
     baselines: tuple[str, ...],
-) -> list[Contest]:
+) -> list[Comparison]:
     # On other devices memory comes from torch's own allocator.
-    on_cpu = wanted.device.type == "cpu"
+    on_cpu = request.device.type == "cpu"
     settings = allocators() if on_cpu else ("default",)
-    made: list[Contest] = []
+    made: list[Comparison] = []
     for size in sizes:
         for precision in precisions:
             others = foreign if precision == "fp32" else ()
             for setting in settings:
-                case = NetworkCase(size, str(wanted.device), precision, setting)
-                made.append(Contest(case, (*others, *_own(wanted.device)), baselines))
-            together = NetworkCase(size, str(wanted.device), precision, batch=_BATCH)
-            made.append(Contest(together, _own(wanted.device), (WHOLE.name,)))
+                case = NetworkCase(size, str(request.device), precision, setting)
+                made.append(Comparison(case, (*others, *_own(request.device)), baselines))
+            together = NetworkCase(size, str(request.device), precision, batch=_BATCH)
+            made.append(Comparison(together, _own(request.device), (WHOLE.name,)))
     return made
 
 
@@ -99,20 +99,20 @@ def _own(device: torch.device) -> tuple[Method, ...]:
     return (WHOLE, STRIPS, *captured)
 
 
-def _pipeline(wanted: Wanted, size: int, precision: Precision) -> list[Contest]:
-    device = str(wanted.device)
+def _pipeline(request: BenchRequest, size: int, precision: Precision) -> list[Comparison]:
+    device = str(request.device)
     cases = [
         PipelineCase(640, 480, 2, size, 1, device, precision),
         PipelineCase(640, 480, 1, size, 3, device, precision),
     ]
-    if not wanted.quick:
+    if not request.quick:
         cases = [
             PipelineCase(1920, 1080, 1, size, 1, device, precision),
             PipelineCase(1920, 1080, 5, size, 1, device, precision),
             PipelineCase(6000, 4000, 30, size, 1, device, precision),
             PipelineCase(1920, 1080, 1, size, 8, device, precision),
         ]
-    return [Contest(case, (_PICTURES,)) for case in cases]
+    return [Comparison(case, (_PICTURES,)) for case in cases]
 
 
 def _sensible_precisions(device: torch.device) -> tuple[Precision, ...]:

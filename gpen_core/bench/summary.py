@@ -7,10 +7,10 @@ from typing import Any
 
 from .cases import PARTS, STAGES, Case, NetworkCase, PasteCase, PipelineCase
 from .records import Record, Row
-from .stats import FIGURES, Change, Difference, Spread, figures, ratios
+from .stats import FIGURES, Change, Difference, Stats, figures, ratios
 from .table import Table
 
-NOT_MEASURED = "not measured"
+_NOT_MEASURED = "not measured"
 
 _SAME_MEAN = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 1e-1}
 """By how much the means of outputs of about 1 may differ between methods that do the same."""
@@ -69,22 +69,22 @@ def describe(case: Case) -> str:
             return f"paste {case.width}×{case.height}, faces {case.faces}, crops of {case.size}"
 
 
-def seconds(value: Spread | None) -> str:
+def seconds(value: Stats | None) -> str:
     """A time, short ones in milliseconds."""
     if value is None:
-        return NOT_MEASURED
+        return _NOT_MEASURED
     return f"{value.median:.2f} s" if value.median >= 1 else f"{value.median * 1000:.1f} ms"
 
 
-def mebibytes(value: Spread | None) -> str:
+def mebibytes(value: Stats | None) -> str:
     """An amount of memory."""
-    return NOT_MEASURED if value is None else f"{value.median:.0f} MiB"
+    return _NOT_MEASURED if value is None else f"{value.median:.0f} MiB"
 
 
-def factor(value: Spread | None) -> str:
+def factor(value: Stats | None) -> str:
     """A ratio with its spread over the rounds."""
     if value is None:
-        return NOT_MEASURED
+        return _NOT_MEASURED
     if value.rounds == 1:
         return f"{_ratio(value.median)}x"
     return f"{_ratio(value.median)}x ({_ratio(value.low)}–{_ratio(value.high)})"
@@ -166,7 +166,7 @@ def _of(row: Row, name: str) -> Any:  # noqa: ANN401 - whatever the field holds
     return getattr(row.case, name)
 
 
-def _cell(row: Row, name: str, show: Callable[[Spread | None], str]) -> str:
+def _cell(row: Row, name: str, show: Callable[[Stats | None], str]) -> str:
     return "failed" if row.failure else show(figures(row, name))
 
 
@@ -178,13 +178,13 @@ def _around(row: Row) -> str:
     """The time of everything but the network, in parts of the network's."""
     whole, network = figures(row, "seconds"), figures(row, "restore_seconds")
     if whole is None or network is None or network.median <= 0:
-        return NOT_MEASURED
+        return _NOT_MEASURED
     return f"{(whole.median - network.median) / network.median:.1%}"
 
 
 def _rate(row: Row) -> str:
     whole = figures(row, "seconds")
-    return NOT_MEASURED if whole is None else f"{1 / whole.median:.2f}"
+    return _NOT_MEASURED if whole is None else f"{1 / whole.median:.2f}"
 
 
 def _against(rows: Sequence[Row]) -> list[Column]:

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes; its name is never trusted."""
+"""The kind of a file by its first bytes; its name is never trusted."""
 
 import tarfile
 from collections.abc import Callable

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Network(str, Enum):
-    """A kind of network, or several that cannot be told apart; its text is what people call it."""
+    """A kind of network, or several that look alike; its text is what people call it."""
 
     GPEN = "GPEN"
     DISCRIMINATOR = "the discriminator of GPEN or StyleGAN2, needed only for training"
@@ -32,7 +32,7 @@ class Network(str, Enum):
         return self.value
 
     def may_be(self, other: Network) -> bool:
-        """Whether one file can be both, as far as each of the two is told apart from others."""
+        """Whether one file can be both, as far as the two can be distinguished from others."""
         return bool(_open(self) & _open(other))
 
 

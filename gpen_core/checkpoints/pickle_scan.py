@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from .pickle_values import Name, Storage, called, is_natural, known, stored
+from .pickle_values import Name, Storage, evaluate_call, is_natural, resolve_global, resolve_storage
 from .refusal import UNTRUSTED_HINT, Refusal, damaged
 
 MAX_PICKLE_BYTES = 1 << 20
@@ -123,7 +123,7 @@ class _Machine:
         elif instruction in ("BINGET", "LONG_BINGET"):
             self._push(self._memo[cast(int, argument)])
         elif instruction == "GLOBAL":
-            self._push(known(cast(str, argument)))
+            self._push(resolve_global(cast(str, argument)))
         elif instruction == "PROTO":
             self._protocol = cast(int, argument)
         elif instruction in self._plain:
@@ -185,10 +185,10 @@ class _Machine:
         module, name = self._pop_many(2)
         if not (isinstance(module, str) and isinstance(name, str)):
             raise TypeError("a name is not text")
-        self._push(known(f"{module} {name}"))
+        self._push(resolve_global(f"{module} {name}"))
 
     def _persistent(self) -> None:
-        storage = stored(self._pop())
+        storage = resolve_storage(self._pop())
         if self._storages.setdefault(storage.key, storage) != storage:
             raise ValueError("one storage is described twice, differently")
         self._push(storage)
@@ -197,7 +197,7 @@ class _Machine:
         function, arguments = self._pop_many(2)
         if not (isinstance(function, Name) and isinstance(arguments, tuple)):
             raise TypeError("a call of something that is no function")
-        self._push(called(function.text, cast("tuple[object, ...]", arguments)))
+        self._push(evaluate_call(function.text, cast("tuple[object, ...]", arguments)))
 
     def _build(self) -> None:
         target, state = self._pop_many(2)
@@ -211,7 +211,8 @@ class _Machine:
 
 def _unneeded(instruction: str, argument: object) -> Refusal:
     if instruction == "INST":
-        known(cast(str, argument))  # the name, if it is a bad one, tells more than the instruction
+        # A bad name says more than the instruction.
+        resolve_global(cast(str, argument))
     return Refusal(
         f"uses the pickle instruction {instruction}, which weights do not need. {UNTRUSTED_HINT}"
     )

@@ -59,7 +59,7 @@ class TensorView:
     storage: Storage
 
 
-def known(name: str) -> Name:
+def resolve_global(name: str) -> Name:
     """`name` ("module name") as a value, when it is one that weights need.
 
     Raises:
@@ -78,7 +78,7 @@ def known(name: str) -> Name:
     )
 
 
-def stored(identity: object) -> Storage:
+def resolve_storage(identity: object) -> Storage:
     """The storage that a persistent id describes.
 
     Raises:
@@ -95,7 +95,7 @@ def stored(identity: object) -> Storage:
     return Storage(key, _STORAGE_ITEM_BYTES[kind.text], count)
 
 
-def called(function: str, arguments: tuple[object, ...]) -> object:
+def evaluate_call(function: str, arguments: tuple[object, ...]) -> object:
     """What the known `function` would make of `arguments`.
 
     Raises:

@@ -57,7 +57,7 @@ def read_state_dict(path: Path | str, keep: bool = False) -> dict[str, torch.Ten
 
 
 def read_weights(path: Path | str, keep: bool = False) -> Weights:
-    """`read_state_dict`, which also tells what else is in the file.
+    """`read_state_dict`, with what else is in the file.
 
     Raises:
         CheckpointError: as for `read_state_dict`.

@@ -54,7 +54,7 @@ def read_safetensors(
 def read_metadata(path: Path) -> dict[str, str]:
     """The texts that a file keeps beside its tensors.
 
-    Empty if there are none, or if the table makes no sense: reading the tensors tells of that.
+    Empty if there are none, or if the table makes no sense: reading the tensors reports that.
 
     Raises:
         OSError: the file cannot be read.

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from .pickle_scan import MAX_PICKLE_BYTES, check_protocol, scan_pickle
 from .refusal import REDOWNLOAD_HINT, Refusal, damaged, incomplete
 
-MAX_RECORDS = 10_000
+_MAX_RECORDS = 10_000
 _MAX_DIRECTORY_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _SATURATED = (0xFFFF, 0xFFFFFFFF)  # "see the 64 bit record"
@@ -88,7 +88,7 @@ def _directory(handle: BinaryIO, size: int) -> _Directory:
     entries, length, start = found
     if start + length != end:
         raise damaged("its table of contents is not where it should be")
-    if entries > MAX_RECORDS or length > _MAX_DIRECTORY_BYTES:
+    if entries > _MAX_RECORDS or length > _MAX_DIRECTORY_BYTES:
         raise Refusal("holds far more records than any GPEN model has.")
     return _Directory(entries, start, length)
 

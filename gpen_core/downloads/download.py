@@ -15,7 +15,7 @@ from ..checkpoints.refusal import Refusal, megabytes, reason_of
 from ..errors import DownloadError, escaped
 from .http import BadContentError, RangeMismatchError, SourceError, TransientError, open_address
 from .partial_file import Origin, PartialFile
-from .retry import DownloadMonitor, RetryPolicy, duration, pause
+from .retry import DownloadMonitor, RetryPolicy, duration, wait_before_retry
 
 _log = logging.getLogger("gpen")
 
@@ -23,7 +23,7 @@ _CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExpectedFile:
     """What is known about the bytes beforehand."""
 
     bytes: int | None
@@ -32,7 +32,11 @@ class Wanted:
 
 
 def download(
-    address: str, part: PartialFile, wanted: Wanted, patience: RetryPolicy, watch: DownloadMonitor
+    address: str,
+    part: PartialFile,
+    expected: ExpectedFile,
+    policy: RetryPolicy,
+    watch: DownloadMonitor,
 ) -> None:
     """Downloads an address, going on with what an earlier run left.
 
@@ -42,34 +46,34 @@ def download(
         Cancelled: `watch` asked to stop; what came is kept.
     """
     furthest, failures = 0, 0
-    while (trouble := _try(address, part, wanted, patience.timeout, watch)) is not None:
+    while (error := _try(address, part, expected, policy.timeout, watch)) is not None:
         # Counted from the furthest byte, or a server that always breaks off at the same place and
         # cannot resume would be asked for ever.
         failures = 1 if part.size() > furthest else failures + 1
         furthest = max(furthest, part.size())
-        if failures >= patience.attempts:
-            raise SourceError(f"{trouble}, after {failures} attempts") from trouble
-        if trouble.wait > patience.longest:
+        if failures >= policy.attempts:
+            raise SourceError(f"{error}, after {failures} attempts") from error
+        if error.wait > policy.longest:
             raise SourceError(
-                f"{trouble} and asks to wait for {duration(trouble.wait)}; run the same command "
-                "again after that"
-            ) from trouble
-        if trouble.wait:
-            _log.warning("%s %s: waiting for %s", address, trouble, duration(trouble.wait))
-        pause(max(trouble.wait, patience.pause * 2 ** (failures - 1)), patience, watch)
+                f"{error} and asks to wait for {duration(error.wait)}; try again after that"
+            ) from error
+        if error.wait:
+            _log.warning("%s %s: waiting for %s", address, error, duration(error.wait))
+        seconds = max(error.wait, policy.first_wait * 2 ** (failures - 1))
+        wait_before_retry(seconds, policy, watch)
 
 
 def _try(
-    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: DownloadMonitor
+    address: str, part: PartialFile, expected: ExpectedFile, timeout: float, watch: DownloadMonitor
 ) -> TransientError | None:
-    """One attempt; returns the trouble if another one may go better."""
+    """One attempt; returns the error if another attempt may succeed."""
     try:
-        _attempt(address, part, wanted, timeout, watch)
-    except RangeMismatchError as trouble:
+        _attempt(address, part, expected, timeout, watch)
+    except RangeMismatchError as error:
         part.discard()
-        return trouble
-    except TransientError as trouble:
-        return trouble
+        return error
+    except TransientError as error:
+        return error
     except BadContentError:
         part.discard()
         raise
@@ -77,11 +81,11 @@ def _try(
 
 
 def _attempt(
-    address: str, part: PartialFile, wanted: Wanted, timeout: float, watch: DownloadMonitor
+    address: str, part: PartialFile, expected: ExpectedFile, timeout: float, watch: DownloadMonitor
 ) -> None:
-    origin = _continued(address, part, wanted)
+    origin = _continued(address, part, expected)
     start = part.size() if origin else 0
-    if origin and start == (wanted.bytes or origin.total):
+    if origin and start == (expected.bytes or origin.total):
         return
     headers = _range(start, origin) if origin else {}
     with open_address(address, headers, timeout) as response:
@@ -89,20 +93,21 @@ def _attempt(
             raise SourceError("sends the file compressed, which was not asked for")
         resumed = _continues(response, start, origin)
         start = start if resumed else 0
-        total = _total(response, start, wanted)
+        total = _total(response, start, expected)
         _check_space(part, (total or 0) - start)
         if not resumed:
             part.begin(Origin(address, _version(response), total))
         _receive(response, part, total, timeout, watch)
 
 
-def _continued(address: str, part: PartialFile, wanted: Wanted) -> Origin | None:
+def _continued(address: str, part: PartialFile, expected: ExpectedFile) -> Origin | None:
     """The origin of the part, if a download from the address can go on with it."""
     size, origin = part.size(), part.origin()
     if not size or origin is None or origin.address != address:
         return None
-    certain = origin.version is not None or wanted.hashed
-    return origin if certain and size <= (wanted.bytes or origin.total or MAX_FILE_BYTES) else None
+    certain = origin.version is not None or expected.hashed
+    longest = expected.bytes or origin.total or MAX_FILE_BYTES
+    return origin if certain and size <= longest else None
 
 
 def _range(start: int, origin: Origin) -> dict[str, str]:
@@ -123,7 +128,7 @@ def _continues(response: http.client.HTTPResponse, start: int, origin: Origin | 
     """Whether the response goes on where the part ends; else it is the whole file.
 
     Raises:
-        StaleError: it is neither.
+        RangeMismatchError: it is neither.
     """
     if response.status == HTTPStatus.OK:
         return False
@@ -136,18 +141,18 @@ def _continues(response: http.client.HTTPResponse, start: int, origin: Origin | 
     return True
 
 
-def _total(response: http.client.HTTPResponse, start: int, wanted: Wanted) -> int | None:
-    """The length of the whole file; None if nobody tells.
+def _total(response: http.client.HTTPResponse, start: int, expected: ExpectedFile) -> int | None:
+    """The length of the whole file; None if it is unknown.
 
     Raises:
         SourceError: it is not the length it should be, or larger than any model.
     """
-    total = wanted.bytes
+    total = expected.bytes
     if response.length is not None:
         total = start + min(response.length, sys.maxsize)
-        if wanted.bytes is not None and total != wanted.bytes:
+        if expected.bytes is not None and total != expected.bytes:
             raise SourceError(
-                f"offers {total:,} bytes, but the file has {wanted.bytes:,}: it is another file"
+                f"offers {total:,} bytes, but the file has {expected.bytes:,}: it is another file"
             )
     if total is not None and total > MAX_FILE_BYTES:
         raise SourceError(f"offers {megabytes(total)}, more than any model has")
@@ -157,7 +162,7 @@ def _total(response: http.client.HTTPResponse, start: int, wanted: Wanted) -> in
 def _check_space(part: PartialFile, needed: int) -> None:
     try:
         free = shutil.disk_usage(part.path.parent).free
-    except OSError:  # some network drives do not tell
+    except OSError:  # some network drives do not say
         return
     if needed > free:
         raise DownloadError(
@@ -176,7 +181,7 @@ def _receive(
     done = part.size()
     with part.append_to() as file:
         checked = done >= HEAD_BYTES
-        watch.tell(done, total)
+        watch.report(done, total)
         while chunk := _next_chunk(response, timeout):
             done += len(chunk)
             if done > (MAX_FILE_BYTES if total is None else total):
@@ -187,7 +192,7 @@ def _receive(
             if not checked and done >= HEAD_BYTES:
                 _check_head(part, total or done)
                 checked = True
-            watch.tell(done, total)
+            watch.report(done, total)
     if total is not None and done < total:
         raise TransientError(f"breaks off after {done:,} of {total:,} bytes")
     if not checked:

@@ -17,7 +17,7 @@ from ..model_files.hashing import sha256_of
 from ..model_files.verify import Verification, verify_file
 from ..runtime.atomic_files import write_text
 from ..runtime.callbacks import Callbacks
-from .download import Wanted, download
+from .download import ExpectedFile, download
 from .http import BadContentError, SourceError, check_address
 from .lock import exclusive_lock
 from .partial_file import PartialFile, exists_already
@@ -73,7 +73,7 @@ def plan_fetch(
         mirror: address of a folder with the files, tried before the addresses in the catalogue.
 
     Raises:
-        OptionError: the name is not known, or an address is none.
+        OptionError: the name is not known, or an address is invalid.
         DownloadError: no address is known; the message says how to get the file by hand.
     """
     known = catalogue.pick(name)
@@ -101,7 +101,7 @@ def existing(
 def fetch(
     plan: Plan,
     overwrite: bool = False,
-    patience: RetryPolicy | None = None,
+    policy: RetryPolicy | None = None,
     readers: Mapping[FileKind, Reader] = READERS,
     watch: DownloadMonitor | None = None,
 ) -> Path:
@@ -112,9 +112,9 @@ def fetch(
     Args:
         plan: from `plan_fetch`. Its folder is made if it is not there.
         overwrite: replace a file of that name.
-        patience: how long to wait for servers.
+        policy: how long to wait for servers.
         readers: who examines which kind of file.
-        watch: told of the progress; can stop it, then what came is kept for the next run.
+        watch: receives the progress and may stop the download; what came is kept for the next run.
 
     Returns:
         The finished file.
@@ -130,29 +130,29 @@ def fetch(
     with exclusive_lock(plan.part.lock, f"download of {plan.known.file.file}"):
         _check_free(plan, overwrite)
         return callbacks.run(
-            lambda: _fetch(plan, overwrite, patience or RetryPolicy(), readers, guarded)
+            lambda: _fetch(plan, overwrite, policy or RetryPolicy(), readers, guarded)
         )
 
 
 def _fetch(
     plan: Plan,
     overwrite: bool,
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     readers: Mapping[FileKind, Reader],
     watch: DownloadMonitor,
 ) -> Path:
     """Tries one address after the other."""
-    troubles: list[str] = []
+    errors: list[str] = []
     for address in plan.addresses:
         try:
-            _from_address(plan, address, patience, readers, watch)
+            _from_address(plan, address, policy, readers, watch)
         except SourceError as error:
-            troubles.append(f"{address} {error}")
+            errors.append(f"{address} {error}")
             continue
         plan.part.move_to(plan.target, overwrite)
         _write_terms(plan, address)
         return plan.target
-    said = (f"  {trouble}" for trouble in troubles)
+    said = (f"  {error}" for error in errors)
     raise DownloadError(f"{plan.known.file.file} could not be downloaded.", *said, plan.by_hand)
 
 
@@ -175,7 +175,7 @@ def _make(folder: Path) -> None:
 def _from_address(
     plan: Plan,
     address: str,
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     readers: Mapping[FileKind, Reader],
     watch: DownloadMonitor,
 ) -> None:
@@ -185,17 +185,17 @@ def _from_address(
         SourceError: the address does not give it.
     """
     file, part = plan.known.file, plan.part
-    wanted = Wanted(file.bytes, file.sha256 is not None)
+    expected = ExpectedFile(file.bytes, file.sha256 is not None)
     resumed = part.size() > 0
     try:
-        download(address, part, wanted, patience, watch)
+        download(address, part, expected, policy, watch)
         _check(plan, readers)
     except BadContentError:
         if not resumed:
             raise
         # The old bytes may be to blame: once more, from the first byte.
         part.discard()
-        download(address, part, wanted, patience, watch)
+        download(address, part, expected, policy, watch)
         _check(plan, readers)
 
 
@@ -203,7 +203,7 @@ def _check(plan: Plan, readers: Mapping[FileKind, Reader]) -> None:
     """Makes sure that the part is the file.
 
     Raises:
-        ContentError: it is not; it was removed.
+        BadContentError: it is not; it was removed.
     """
     problem = _problem(plan, readers)
     if problem is not None:

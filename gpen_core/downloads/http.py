@@ -163,14 +163,14 @@ def _refused(error: urllib.error.HTTPError) -> SourceError:
 
 
 def _asked_to_wait(headers: Message) -> float:
-    """The seconds of a Retry-After, which tells them or a time of day; 0 if there is none."""
+    """The seconds of a Retry-After, which gives them or a time of day; 0 if there is none."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _ENDLESS)
     then = _time(text)
     if then is None:
         return 0.0
-    # By the server's own clock if it tells it: ours may be wrong.
+    # By the server's own clock if it gives it: ours may be wrong.
     now = _time(headers.get("Date", "")) or datetime.now(timezone.utc)
     return max(0.0, (then - now).total_seconds())
 

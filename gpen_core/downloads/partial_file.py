@@ -26,7 +26,7 @@ class Origin:
     """The server's mark of that version of the file, if it gives one."""
 
     total: int | None
-    """Length of the whole file, if the server told it."""
+    """Length of the whole file, if the server gave it."""
 
 
 @dataclass(frozen=True)

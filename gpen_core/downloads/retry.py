@@ -1,4 +1,4 @@
-"""How long a download waits for its server, and who can end that."""
+"""How a download retries and waits, and who can cancel that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..model_files.hashing import Advance
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 
 _LOOK_EVERY = 0.2
-"""Seconds of a pause between two looks at whether it was cancelled."""
+"""Seconds between two checks for cancellation while waiting."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class RetryPolicy:
     attempts: int = 5
     """How often to try without getting further."""
 
-    pause: float = 1.0
-    """Seconds before the second attempt; each later pause is twice as long."""
+    first_wait: float = 1.0
+    """Seconds before the second attempt; each later wait is twice as long."""
 
     sleep: Callable[[float], None] = time.sleep
 
@@ -35,14 +35,14 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class DownloadMonitor:
-    """Who is told of the progress and can stop it."""
+    """Callbacks that receive the progress of a download and may cancel it."""
 
     advance: Advance | None = None
-    """Told how many bytes are there, and how many there will be (0: unknown)."""
+    """Receives how many bytes are there, and how many there will be (0: unknown)."""
 
     cancelled: CancelCheck | None = None
 
-    def tell(self, done: int, total: int | None) -> None:
+    def report(self, done: int, total: int | None) -> None:
         """Reports progress.
 
         Raises:
@@ -53,7 +53,7 @@ class DownloadMonitor:
             self.advance(done, total or 0)
 
     def raise_if_cancelled(self) -> None:
-        """Looks whether to go on.
+        """Raises `Cancelled` if the caller wants the download to stop.
 
         Raises:
             Cancelled: the caller wants no more.
@@ -61,18 +61,18 @@ class DownloadMonitor:
         raise_if_cancelled(self.cancelled, "the download was cancelled; what is there is kept")
 
 
-def pause(seconds: float, patience: RetryPolicy, watch: DownloadMonitor) -> None:
+def wait_before_retry(seconds: float, policy: RetryPolicy, watch: DownloadMonitor) -> None:
     """Waits, in short pieces if somebody may cancel meanwhile.
 
     Raises:
         Cancelled: `watch` asked to stop.
     """
     if watch.cancelled is None:
-        patience.sleep(seconds)
+        policy.sleep(seconds)
         return
     while seconds > 0:
         watch.raise_if_cancelled()
-        patience.sleep(min(seconds, _LOOK_EVERY))
+        policy.sleep(min(seconds, _LOOK_EVERY))
         seconds -= _LOOK_EVERY
 
 

@@ -88,14 +88,14 @@ def blur(source: Tensor, sigma: float) -> Tensor:
     taps = _gaussian(sigma)
     opencv = _opencv_for(source)
     if opencv is None:
-        return blur_in_torch(source, taps)
+        return _blur_in_torch(source, taps)
     blurred = opencv.sepFilter2D(
         _channels_last(source), -1, taps, taps, borderType=opencv.BORDER_REPLICATE
     )
     return _channels_first(blurred, source.shape[1], source.shape[2])
 
 
-def blur_in_torch(source: Tensor, taps: NDArray[np.float32]) -> Tensor:
+def _blur_in_torch(source: Tensor, taps: NDArray[np.float32]) -> Tensor:
     """A separable filter with the same symmetrical `taps` both ways, by torch alone."""
     radius = len(taps) // 2
     padded = F.pad(source.unsqueeze(0), (radius, radius, radius, radius), mode="replicate")[0]

@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from ..checkpoints.networks import Network
 from ..errors import OptionError
-from .folders import Role
 
 Task = Literal["restoration", "colorization", "inpainting", "segmentation", "detection", "parsing"]
 FileFormat = Literal["torch", "onnx"]
+Role = Literal["restoration", "detection", "parsing", "upscaling"]
+"""Whose folders a file is looked for in."""
 
 _ROLES: dict[Task, Role] = {"detection": "detection", "parsing": "parsing"}
 

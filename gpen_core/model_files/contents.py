@@ -1,4 +1,4 @@
-"""What a model file holds, told by its tensors or its graph and never by its name."""
+"""The content of a model file, by its tensors or its graph and never by its name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Reader = Callable[[Path], Contents]
 """Examines a file of one kind; raises CheckpointError if it cannot be used."""
 
 
-def read_torch(path: Path) -> Contents:
+def _read_torch(path: Path) -> Contents:
     """Examines a file of weights.
 
     Raises:
@@ -71,7 +71,7 @@ def read_torch(path: Path) -> Contents:
     return Contents("torch", network, detail="; ".join(filter(None, (count, training))))
 
 
-def read_onnx(path: Path) -> Contents:
+def _read_onnx(path: Path) -> Contents:
     """Examines an ONNX file by its graph.
 
     Raises:
@@ -92,11 +92,11 @@ def read_onnx(path: Path) -> Contents:
 
 
 READERS: Mapping[FileKind, Reader] = {
-    FileKind.ZIP: read_torch,
-    FileKind.LEGACY: read_torch,
-    FileKind.SAFETENSORS: read_torch,
-    FileKind.PICKLE: read_torch,
-    FileKind.ONNX: read_onnx,
+    FileKind.ZIP: _read_torch,
+    FileKind.LEGACY: _read_torch,
+    FileKind.SAFETENSORS: _read_torch,
+    FileKind.PICKLE: _read_torch,
+    FileKind.ONNX: _read_onnx,
 }
 """Who examines which kind of file."""
 

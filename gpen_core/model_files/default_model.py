@@ -32,7 +32,7 @@ def best_model(paths: Iterable[Path], task: Task = "restoration") -> Path | None
     """The largest of GPEN's models for a task, by what the files hold; None if there is none.
 
     Other programs keep other models in the same folders, and nothing inside most of GPEN's files
-    tells their task. So a file counts if it holds a GPEN model and neither its content nor its name
+    gives their task. So a file counts if it holds a GPEN model and neither its content nor its name
     speaks of another task; for other tasks than restoration one of the two must speak of it. A file
     that cannot be read counts for what its name says, so that whoever loads it hears what is wrong.
 

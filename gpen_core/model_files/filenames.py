@@ -77,7 +77,7 @@ def mismatches(name: str, contents: Contents, known: Model | None) -> tuple[str,
     Args:
         name: of the file.
         contents: what it holds.
-        known: the model it is by its hash, which also tells what the content alone does not.
+        known: the model it is by its hash, which may say more than the content alone.
     """
     claim = parse_filename(name)
     network = known.network if known else contents.network

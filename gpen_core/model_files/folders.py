@@ -1,7 +1,7 @@
 """Where model files are looked for, and which files there serve which role.
 
 A folder of models may hold its files directly or in the sub-folders that hosts and other
-programs use. File names only decide what is listed; what a file really is, its content tells.
+programs use. File names only decide what is listed; what a file really is, its content shows.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..errors import CheckpointError
 from ..network.published import LARGEST
+from .catalogue import Role
 
-Role = Literal["restoration", "detection", "parsing", "upscaling"]
 PathLike = str | os.PathLike[str]
 
-VARIABLE = "GPEN_MODELS"
+_VARIABLE = "GPEN_MODELS"
 """Environment variable with more folders of models, separated like those of PATH."""
 
 SUFFIXES = (".pth", ".pt", ".safetensors", ".onnx")
@@ -94,7 +93,7 @@ class ModelFolders:
         """The listed model file of that name; never one outside the folders of the role.
 
         Raises:
-            CheckpointError: no such file is listed; the message tells which are and where it
+            CheckpointError: no such file is listed; the message says which are and where it
                 was looked for them.
         """
         found = self.find(role)
@@ -104,7 +103,7 @@ class ModelFolders:
         names = ", ".join(path.name for path in found) or "none"
         raise CheckpointError(
             f"there is no {role} model named {name!r}. Found: {names}. Set the variable "
-            f"{VARIABLE} to the folder it is in, or put it into {self.places(role)}"
+            f"{_VARIABLE} to the folder it is in, or put it into {self.places(role)}"
         )
 
     def places(self, role: Role, into: Path | None = None) -> str:
@@ -143,7 +142,7 @@ def model_folders(
         environment: taken in place of `os.environ`.
     """
     environment = os.environ if environment is None else environment
-    named = [part for part in environment.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    named = [part for part in environment.get(_VARIABLE, "").split(os.pathsep) if part.strip()]
     defaults = [Path("models"), user_folder(environment), *_facexlib_folder()]
     roots = [Path(root).expanduser() for root in (*explicit, *named, *hosts, *defaults)]
     return ModelFolders(tuple(_distinct(roots)))
@@ -185,7 +184,7 @@ def _facexlib_folder() -> list[Path]:
 
 
 def serves(name: str, role: Role) -> bool:
-    """Whether a file of that name may belong to a role; only its content tells for certain."""
+    """Whether a file of that name may belong to a role; only its content is certain."""
     name = name.lower()
     if role == "restoration":
         return not name.startswith(_AUXILIARY)

@@ -26,8 +26,8 @@ def sha256_of(
         Cancelled: `cancelled` returned true.
     """
     callbacks = Callbacks()
-    told, asked = callbacks.guard(advance), callbacks.guard(cancelled)
-    return callbacks.run(lambda: _sha256_of(path, told, asked))
+    reported, asked = callbacks.guard(advance), callbacks.guard(cancelled)
+    return callbacks.run(lambda: _sha256_of(path, reported, asked))
 
 
 def _sha256_of(path: Path, advance: Advance | None, cancelled: CancelCheck | None) -> str:

@@ -1,4 +1,4 @@
-"""Says of every model file in some folders what it is."""
+"""Identifies the model files in folders."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ScannedFile:
 
     @property
     def task(self) -> Task | None:
-        """What a GPEN model was trained for: by its hash, else by its name, as tensors do not tell.
+        """What a GPEN model was trained for: by its hash, else by its name, not by tensors.
 
         None where neither says it, and for other networks.
         """
@@ -125,11 +125,11 @@ def scan(
         paths: the files.
         catalogue: the hashes that are known.
         readers: who examines which kind of file.
-        advance: told the file, how many of its bytes are hashed, and of how many.
+        advance: receives the file, how many of its bytes are hashed, and of how many.
     """
     for path in paths:
-        told = None if advance is None else _for(path, advance)
-        yield examine(path, catalogue, readers, told)
+        report = None if advance is None else _for(path, advance)
+        yield examine(path, catalogue, readers, report)
 
 
 def _for(path: Path, advance: Callable[[Path, int, int], None]) -> Advance:

@@ -1,4 +1,4 @@
-"""What a model file was trained for, as far as something better than its name tells."""
+"""What a model file was trained for, as far as more than its name shows it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FileTask:
     """None if nothing but the name says anything."""
 
     evidence: str = ""
-    """What tells it, in a few words; empty if nothing does."""
+    """Where the task is known from, in a few words; empty if it is unknown."""
 
     claimed: Task | None = None
     """What the name speaks of. Names lie."""
@@ -72,8 +72,8 @@ class FileTask:
             )
         if wanted == "restoration":
             return None
-        told = "only its name tells" if self.claimed else "nothing tells"
-        return f"{what}, as asked; {told} what it was trained for"
+        source = "only its name tells" if self.claimed else "nothing tells"
+        return f"{what}, as asked; {source} what it was trained for"
 
 
 def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:

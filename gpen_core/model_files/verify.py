@@ -62,7 +62,7 @@ def verify_file(
         catalogue: what is known about files.
         expected: the model it should be; by default the one its name claims, if any.
         readers: who examines which kind of file.
-        advance: told how many bytes are hashed, and of how many.
+        advance: receives how many bytes are hashed, and of how many.
     """
     expected = expected or claimed_model(path.name, catalogue)
     scanned = examine(path, catalogue, readers, advance)

@@ -1,4 +1,4 @@
-"""What a GPEN state dict says about itself: size, width and the exact tensors it must hold."""
+"""The configuration of a GPEN state dict: size, width and the exact tensors it must hold."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _config_of(shapes: Mapping[str, Shape], name: str) -> GpenConfig:
         )
     base, top = first[0][1], first[1][0]
     size = 2 ** (levels + 1)
-    # The width at the top level tells the multiplier: channels = 256 * 64 / size * multiplier.
+    # The width at the top level gives the multiplier: channels = 256 * 64 / size * multiplier.
     multiplier = top * size / (256 * 64 * (base / 512)) if size > 32 else 1.0
     return GpenConfig(size, multiplier, base / 512, linear[0], layers)
 

@@ -14,10 +14,9 @@ from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .features import Features
 from .graphs import Graphs
-from .layers import DownBlock, EqualLinear, FromRgb, State
+from .layers import MAX_BATCHED_RESOLUTION, DownBlock, EqualLinear, FromRgb, State
 from .memory import StripPlan, whole_frame
 from .modulated_layers import (
-    MAX_BATCHED_RESOLUTION,
     ModulatedKernel,
     Scaling,
     StyledConv,

@@ -27,6 +27,14 @@ LEAK = 0.2
 GAIN = math.sqrt(2.0)
 
 
+MAX_BATCHED_RESOLUTION = 64
+"""Up to this resolution a style scales activations, which costs less there than scaling the weight.
+
+The weight is then the same for all faces, so that one convolution serves several at once. All other
+layers have one form, which is the cheapest at every level (`benchmarks/layers.py`).
+"""
+
+
 def blur_kernel(channels: int, gain: float, like: Tensor) -> Tensor:
     """The binomial [1, 3, 3, 1] filter in two dimensions, once per channel."""
     tap = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64, device="cpu") / 8

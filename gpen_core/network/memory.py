@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from .config import GpenConfig
-from .modulated_layers import MAX_BATCHED_RESOLUTION
+from .layers import MAX_BATCHED_RESOLUTION
 
 _WHOLE = 4.25
 """Tensors of the size of the largest feature that are alive at once when nothing is in strips."""

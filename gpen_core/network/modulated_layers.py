@@ -11,19 +11,12 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
 from ..runtime.devices import writes_parts
-from .layers import GAIN, LEAK, Constants, State, blur_kernel, precisely
+from .layers import GAIN, LEAK, MAX_BATCHED_RESOLUTION, Constants, State, blur_kernel, precisely
 from .rescaling import Fp16Scales
 
 _EPSILON = 1e-8
-# Before torch 2.3 nothing tells; compiling fails there, and the restorer goes on without.
+# Before torch 2.3 that is unknown; compiling fails there, and the restorer goes on without.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
-
-MAX_BATCHED_RESOLUTION = 64
-"""Up to this resolution a style scales activations, which costs less there than scaling the weight.
-
-The weight is then the same for all faces, so that one convolution serves several at once. All other
-layers have one form, which is the cheapest at every level (`benchmarks/layers.py`).
-"""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Powers of two that keep half precision's feature maps in range, without changing the result.
 
 The network is positively homogeneous: a feature map may be stored divided by a power of two if the
-layers that read it multiply by it. Which power, the weights tell: the root mean square of every map
-is estimated from theirs, for an input of root mean square 1. Trained weights are free to let
+layers that read it multiply by it. The weights decide which power: the root mean square of every
+map is estimated from theirs, for an input of root mean square 1. Trained weights are free to let
 features grow from level to level; float16 ends at 65504.
 """
 

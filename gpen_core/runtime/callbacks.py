@@ -55,7 +55,7 @@ class Callbacks:
             if raised.owner is not self:
                 raise
             error = raised.error
-        # Outside the except block, or the error would be told with what carried it here.
+        # Outside the except block, or the traceback would show what carried it here.
         raise error
 
     def generate(self, work: Generator[_T]) -> Generator[_T]:

@@ -1,4 +1,4 @@
-"""Copies to and from a device, and a CUDA stream of each thread's own."""
+"""Copies to and from a device, and a CUDA stream for each role that threads have there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TORCH_DTYPES = {
 
 @contextmanager
 def role_stream(device: torch.device, role: str) -> Generator[None]:
-    """Puts what a thread asks of a CUDA device into a stream of its role, beside other threads'.
+    """Runs what a thread asks of a CUDA device in the stream of its role, beside other roles'.
 
     What it hands to another thread must be complete: see `synchronize_stream`.
     """

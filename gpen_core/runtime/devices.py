@@ -50,7 +50,7 @@ def _is_there(device: torch.device) -> bool:
         return torch.backends.mps.is_available()
     if device.type == "xpu":
         return hasattr(torch, "xpu") and torch.xpu.is_available()
-    # Hosts bring kinds of their own, such as DirectML's; only the host can tell.
+    # Hosts bring kinds of their own, such as DirectML's; only the host knows them.
     return device.type != "meta"
 
 
@@ -128,7 +128,7 @@ def has_graphs(device: torch.device) -> bool:
 def uses_tf32(device: torch.device) -> bool:
     """Whether convolutions in float32 are computed with 10 bits after the point (TF32).
 
-    NVIDIA cards do from Ampere on, unless torch is told otherwise.
+    NVIDIA cards do from Ampere on, unless torch is set otherwise.
     """
     if device.type != "cuda" or torch.version.hip is not None:
         return False
@@ -165,7 +165,7 @@ def is_on(place: torch.device, device: torch.device) -> bool:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where nothing tells."""
+    """Bytes that are free on a device; None where that is unknown."""
     if device.type == "cuda":
         return card_memory(device)[0]
     if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):

@@ -35,6 +35,6 @@ def require(module: str, purpose: str) -> ModuleType:
         # It may only lack another one: spandrel does not import with a torchvision that is broken.
         lacking = next((name for name in _INSTALL if name in str(error)), package)
         raise MissingPackageError(
-            f"{purpose} needs the package {package}, which does not import here ({error}). "
-            f"To mend it: {_INSTALL.get(lacking, f'pip install {lacking}')}."
+            f"{purpose} needs the package {package}, which cannot be imported ({error}). "
+            f"To fix it: {_INSTALL.get(lacking, f'pip install {lacking}')}."
         ) from error

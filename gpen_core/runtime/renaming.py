@@ -11,13 +11,13 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 _Class = TypeVar("_Class")
 
-REMOVED_IN = "0.3"
+_REMOVED_IN = "0.3"
 
 
 def warn_of_renaming(old: str, new: str) -> None:
     """Warns whoever calls the caller of this function that they use a name of before."""
     warnings.warn(
-        f"{old} is now {new}; the old name will be removed in {REMOVED_IN}",
+        f"{old} is now {new}; the old name will be removed in {_REMOVED_IN}",
         DeprecationWarning,
         stacklevel=3,
     )

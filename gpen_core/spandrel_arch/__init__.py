@@ -67,7 +67,7 @@ def install(*, ignore_duplicates: bool = False) -> list[Any]:
     """Registers GPEN in spandrel's main registry, so that `spandrel.ModelLoader` reads its files.
 
     Call it once, as with `spandrel_extra_arches.install`. A model's crops are aligned faces of its
-    own size, which its `size_requirements` tell as the minimum, and a tag such as "512px".
+    own size, which its `size_requirements` give as the minimum, and a tag such as "512px".
 
     Args:
         ignore_duplicates: do nothing if an architecture of the name GPEN is registered already.
@@ -86,7 +86,7 @@ def install(*, ignore_duplicates: bool = False) -> list[Any]:
 
 def _architecture(spandrel: Any) -> Any:  # noqa: ANN401 - spandrel is there at run time alone
     class GpenArch(spandrel.Architecture):
-        """GPEN's generator; the file tells its size."""
+        """GPEN's generator; the file gives its size."""
 
         def __init__(self) -> None:
             super().__init__(id="GPEN", detect=_is_ours)

@@ -15,7 +15,7 @@ from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
 from ..images.reading import MAX_PIXELS
 
-LARGEST_FACTOR = 16.0
+_MAX_FACTOR = 16.0
 TO_ENLARGE = "a picture to enlarge"
 """What messages call it."""
 
@@ -40,8 +40,8 @@ def check_factor(factor: float) -> None:
     Raises:
         OptionError: it is not 1 to 16.
     """
-    if not 1 <= factor <= LARGEST_FACTOR:
-        raise OptionError(f"the scale is {factor:g}, but must lie between 1 and {LARGEST_FACTOR:g}")
+    if not 1 <= factor <= _MAX_FACTOR:
+        raise OptionError(f"the scale is {factor:g}, but must lie between 1 and {_MAX_FACTOR:g}")
 
 
 def enlarged_size(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ..checkpoints.identify import describe
 from ..checkpoints.networks import Network
@@ -15,7 +18,6 @@ from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen
 from ..runtime.devices import Precision, choose_device, dtype_for
 from ..runtime.optional_packages import require
-from .plain import plain_defaults
 from .upscaler import Upscaler
 
 _PURPOSES = {
@@ -23,6 +25,9 @@ _PURPOSES = {
     "Inpainting": "fills holes",
     "Restoration": "keeps the picture's size",
 }
+
+_FLOATING = frozenset({torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn})
+"""What layers make their weights with; all of it floating unless something else is said."""
 
 
 def load_upscaler(
@@ -67,7 +72,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 def _built(spandrel: Any, path: Path, state: dict[str, Tensor]) -> Any:  # noqa: ANN401 - untyped
     """The network that spandrel makes of the weights."""
     try:
-        with plain_defaults():
+        with _plain_defaults():
             return spandrel.ModelLoader("cpu").load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
         reason = "is no upscaler of a kind that spandrel knows"
@@ -91,3 +96,26 @@ def _check(network: Any, spandrel: Any, path: Path) -> None:  # noqa: ANN401
 
 def _refusal(path: Path, reason: str) -> str:
     return f"{path} {reason}. Use one such as RealESRGAN_x2plus.pth."
+
+
+@contextmanager
+def _plain_defaults() -> Generator[None]:
+    """Tensors that this thread makes within are float32 on the CPU unless asked otherwise."""
+    with torch.device("cpu"), _Float32():
+        yield
+
+
+class _Float32(TorchFunctionMode):
+    """Unlike `torch.set_default_dtype`, for one thread and one block alone."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # noqa: ANN401 - torch's own signature
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        named = dict(kwargs or {})
+        if func in _FLOATING and named.get("dtype") is None:
+            named["dtype"] = torch.float32
+        return func(*args, **named)

@@ -20,7 +20,7 @@ _BODY = 800
 """The same at the size of the source: the maps of a dense block."""
 
 _MODEST = 1 << 30
-"""Bytes that are enough on a CPU, and taken for granted where nothing tells what is free."""
+"""Bytes that are enough on a CPU, and taken for granted where it is unknown what is free."""
 
 
 @dataclass(frozen=True)

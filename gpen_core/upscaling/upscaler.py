@@ -118,9 +118,9 @@ class Upscaler:
         if wanted > self.scale:
             reached = (pixels.shape[0] * self.scale, pixels.shape[1] * self.scale)
         callbacks = Callbacks()
-        told, asked = callbacks.guard(on_progress), callbacks.guard(cancelled)
+        reported, asked = callbacks.guard(on_progress), callbacks.guard(cancelled)
         with self._lock:
-            result = callbacks.run(lambda: self._upscale(pixels, reached, told, asked))
+            result = callbacks.run(lambda: self._upscale(pixels, reached, reported, asked))
             notes = list(self.notes)
         if reached != size:
             result = resized(result, size)

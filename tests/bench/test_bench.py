@@ -18,15 +18,15 @@ import pytest
 import torch
 
 from gpen_core.bench import measure_pipeline, probes, processes, suite
-from gpen_core.bench.cases import Contest, Method, NetworkCase, PasteCase, PipelineCase
+from gpen_core.bench.cases import Comparison, Method, NetworkCase, PasteCase, PipelineCase
 from gpen_core.bench.child import answer
 from gpen_core.bench.machine import Machine, this_machine
 from gpen_core.bench.measure_paste import paste_frames, paste_regions
-from gpen_core.bench.processes import run_contests, run_fresh
+from gpen_core.bench.processes import run_comparisons, run_fresh
 from gpen_core.bench.records import Record, Row, read_record, write_record
 from gpen_core.bench.scenes import scene
-from gpen_core.bench.stats import Spread, compare, figures, ratios, spread
-from gpen_core.bench.suite import Wanted, contests
+from gpen_core.bench.stats import Stats, compare, figures, ratios, stats_of
+from gpen_core.bench.suite import BenchRequest, comparisons
 from gpen_core.bench.summary import difference_table, tables
 from gpen_core.bench.table import Table, markdown, plain
 from gpen_core.cli import main
@@ -101,7 +101,7 @@ class TestRatios:
     def test_are_taken_round_by_round(self):
         # Other load doubled both times of the second round.
         slow, fast = row("whole", (4.0, 8.0, 4.0)), row("strips", (1.0, 2.0, 2.0))
-        assert ratios(slow, fast, "seconds") == Spread(4.0, 2.0, 4.0, 3)
+        assert ratios(slow, fast, "seconds") == Stats(4.0, 2.0, 4.0, 3)
 
     def test_need_both_figures(self):
         assert ratios(row(memory_mib=None), row(), "memory_mib") is None
@@ -109,8 +109,8 @@ class TestRatios:
         assert ratios(row(times=(1, 2)), row(times=(1,)), "seconds") is None
 
     def test_spread_is_median_and_ends(self):
-        assert spread([3.0, 1.0, 10.0]) == Spread(3.0, 1.0, 10.0, 3)
-        assert spread([]) is None
+        assert stats_of([3.0, 1.0, 10.0]) == Stats(3.0, 1.0, 10.0, 3)
+        assert stats_of([]) is None
 
     def test_a_figure_missing_in_one_round_is_not_measured(self):
         runs = ({"memory_mib": 1.0}, {"memory_mib": None})
@@ -286,14 +286,16 @@ class TestProcesses:
         )
         methods = (Method("a", ""), Method("b", ""))
         told = []
-        run_contests([Contest(TINY, methods)], 2, lambda text, part: told.append((text, part)))
+        run_comparisons(
+            [Comparison(TINY, methods)], 2, lambda text, part: told.append((text, part))
+        )
         assert done == ["a", "b", "a", "b"]
         assert [part for _, part in told] == [0, 0.25, 0.5, 0.75]
         assert told[2][0] == "network a, round 2 of 2"
 
     def test_one_failure_does_not_stop_the_others(self, builder):
-        contest = Contest(TINY, (builder("failing"), builder("talkative")))
-        failed, fine = run_contests([contest], 1, lambda _text, _part: None)
+        comparison = Comparison(TINY, (builder("failing"), builder("talkative")))
+        failed, fine = run_comparisons([comparison], 1, lambda _text, _part: None)
         assert failed.failure == "out of memory: no room"
         assert failed.runs == ()
         assert fine.failure is None
@@ -339,7 +341,7 @@ class TestProcesses:
 
     @pytest.mark.parametrize(
         "made",
-        suite.contests(Wanted(CPU, ("pipeline", "paste"), (64,), quick=True)),
+        suite.comparisons(BenchRequest(CPU, ("pipeline", "paste"), (64,), quick=True)),
         ids=lambda c: c.case.part,
     )
     def test_pictures_with_a_tiny_network(self, made):
@@ -457,8 +459,8 @@ class TestSuite:
     def test_the_cpu_has_both_allocators_and_foreign_methods(self, monkeypatch):
         monkeypatch.setattr(suite, "allocators", lambda: ("default", "kept"))
         foreign = Method("reference", "elsewhere:build")
-        chosen = contests(Wanted(CPU, ("network",), (256,)), [foreign], ["reference"])
-        assert [contest.case for contest in chosen] == [
+        chosen = comparisons(BenchRequest(CPU, ("network",), (256,)), [foreign], ["reference"])
+        assert [comparison.case for comparison in chosen] == [
             NetworkCase(256),
             NetworkCase(256, allocator="kept"),
             NetworkCase(256, batch=4),
@@ -468,25 +470,25 @@ class TestSuite:
         assert [m.name for m in chosen[2].methods] == ["whole", "strips"]
 
     def test_cuda_has_every_precision_and_foreign_methods_in_float32(self):
-        wanted = Wanted(torch.device("cuda:1"), ("network",), (2048,))
-        chosen = contests(wanted, [Method("reference", "elsewhere:build")])
+        request = BenchRequest(torch.device("cuda:1"), ("network",), (2048,))
+        chosen = comparisons(request, [Method("reference", "elsewhere:build")])
         assert [(c.case.device, c.case.precision, c.case.batch) for c in chosen] == [
             ("cuda:1", precision, batch)
             for precision in ("fp32", "fp16", "bf16")
             for batch in (1, 4)
         ]
-        first, *others = [[m.name for m in contest.methods] for contest in chosen]
+        first, *others = [[m.name for m in comparison.methods] for comparison in chosen]
         assert first == ["reference", "whole", "strips", "CUDA graph", "compiled, CUDA graph"]
         assert others == [first[1:]] * 5
 
     def test_every_builder_exists(self):
-        chosen = contests(Wanted(torch.device("cuda")))
-        for builder in {method.builder for contest in chosen for method in contest.methods}:
+        chosen = comparisons(BenchRequest(torch.device("cuda")))
+        for builder in {method.builder for comparison in chosen for method in comparison.methods}:
             module, _, function = builder.partition(":")
             assert callable(getattr(importlib.import_module(module), function))
 
     def test_a_24_megapixel_photo_with_30_faces_is_among_the_pictures(self):
-        cases = [contest.case for contest in contests(Wanted(CPU))]
+        cases = [comparison.case for comparison in comparisons(BenchRequest(CPU))]
         assert PipelineCase(6000, 4000, 30, 2048) in cases
         assert PasteCase(6000, 4000, 30, 2048) in cases
         assert any(case.part == "pipeline" and case.frames > 1 for case in cases)

@@ -10,8 +10,8 @@ def test_a_missing_package_is_named_with_the_way_to_install_it():
     with pytest.raises(MissingPackageError) as caught:
         require("no_such_package_at_all", "this test")
     said = str(caught.value)
-    assert said.startswith("this test needs the package no_such_package_at_all, which does not ")
-    assert said.endswith("To mend it: pip install no_such_package_at_all.")
+    assert said.startswith("this test needs the package no_such_package_at_all, which cannot be ")
+    assert said.endswith("To fix it: pip install no_such_package_at_all.")
 
 
 def test_a_package_that_another_one_breaks_names_the_other(tmp_path, monkeypatch):

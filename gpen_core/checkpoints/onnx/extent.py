@@ -1,4 +1,4 @@
-"""How much a graph computes and keeps, told without running it."""
+"""How much a graph computes and keeps, found out without running it."""
 
 from __future__ import annotations
 

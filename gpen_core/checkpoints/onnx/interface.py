@@ -63,7 +63,7 @@ def read_interface(graph: OnnxGraph, name: str) -> Interface:
 
 
 def describe_graph(graph: OnnxGraph) -> Network | None:
-    """The model a graph holds, told by the shapes of its weights, which no exporter changes.
+    """The model a graph holds, recognized by the shapes of its weights, which no exporter changes.
 
     Returns:
         None for one that is not known.

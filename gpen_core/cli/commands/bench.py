@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...bench.cases import CONFIGURATIONS, PARTS, Contest, Part
+from ...bench.cases import CONFIGURATIONS, PARTS, Comparison, Part
 from ...bench.machine import this_machine
-from ...bench.processes import run_contests
+from ...bench.processes import run_comparisons
 from ...bench.records import Record, read_record, write_record
 from ...bench.stats import compare
-from ...bench.suite import Wanted, contests
+from ...bench.suite import BenchRequest, comparisons
 from ...bench.summary import difference_table, tables
 from ...bench.table import plain
 from ...errors import ImageError
@@ -37,9 +37,9 @@ class BenchArguments:
     json: Path | None
     overwrite: bool
 
-    def wanted(self) -> Wanted:
+    def request(self) -> BenchRequest:
         """The request that they stand for."""
-        return Wanted(
+        return BenchRequest(
             choose_device(self.device),
             tuple(self.only),
             tuple(self.sizes),
@@ -115,12 +115,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         _compare(old, new, console)
         return 0
     chosen = parsed(BenchArguments, arguments)
-    wanted = chosen.wanted()
-    return measure(wanted, contests(wanted), chosen, console)
+    request = chosen.request()
+    return measure(request, comparisons(request), chosen, console)
 
 
 def measure(
-    wanted: Wanted, chosen: Sequence[Contest], arguments: BenchArguments, console: Console
+    request: BenchRequest, chosen: Sequence[Comparison], arguments: BenchArguments, console: Console
 ) -> int:
     """Measures, prints the tables and writes the figures; 1 if a method failed.
 
@@ -133,10 +133,10 @@ def measure(
         check_free(path, arguments.overwrite)
         if not path.parent.is_dir():
             raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
-    machine = this_machine(wanted.device)
-    rounds = arguments.rounds or (_QUICK_ROUNDS if wanted.quick else _ROUNDS)
+    machine = this_machine(request.device)
+    rounds = arguments.rounds or (_QUICK_ROUNDS if request.quick else _ROUNDS)
     console.print(f"{machine.describe()}; rounds: {rounds}")
-    record = Record(machine, run_contests(chosen, rounds, console.progress))
+    record = Record(machine, run_comparisons(chosen, rounds, console.progress))
     if path is not None:
         write_record(path, record, arguments.overwrite)
     for table in tables(record):
