@@ -16,7 +16,7 @@ from .. import host
 from ..controls import model_choices, unsaved
 from ..gradio_versions import js
 from ..service import find_model, list_models
-from .log_lines import failure_line, note_line
+from .results import error_lines, note_lines
 from .task_modes import MODES, RESTORE
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
@@ -71,11 +71,11 @@ def press_convert(
 ) -> tuple[Any, Any, str]:
     """Converts a listed model: the lists of models anew, and one line about it."""
     try:
-        line = note_line(_sentence(name or "", *_convert(name, form, precision == "fp16")))
+        line = note_lines(_sentence(name or "", *_convert(name, form, precision == "fp16")))
     except Cancelled:
-        line = note_line("interrupted")
+        line = note_lines("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
-        line = failure_line(error, "converting")
+        line = error_lines(host.report_failure(error, "converting"))
     models = model_choices(MODES[mode].task)
     return gr.update(choices=models), gr.update(choices=_convertible()), line
 

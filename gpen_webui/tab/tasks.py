@@ -19,12 +19,12 @@ from .. import host
 from ..entry_options import detection_options, restoration_options
 from ..saving import save_picture
 from ..service import SERVICE, show_steps
-from .results import Done
+from .results import FinishedPicture
 from .sources import Source
 from .task_modes import COLORIZE, INPAINT, SYNTHESIZE, Mode
 
 
-def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
+def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPicture:
     """Does a task on one picture and saves what comes of it.
 
     Args:
@@ -47,7 +47,7 @@ def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
     facts = {"GPEN model": report.model, "GPEN task": report.task}
     image, path = save_picture(picture.with_pixels(result.pixels), facts, source.stem)
     summary, notes = _summary(mode, report), source.picture.notes
-    return Done(source.name, image, report, summary, path=path, notes=notes)
+    return FinishedPicture(source.name, image, report, summary, path=path, notes=notes)
 
 
 def read_mask(mask: Image.Image | None) -> NDArray[np.float32]:

@@ -24,10 +24,7 @@ from .. import host, outcome, pictures
 from ..entry_options import detection_options, restoration_options
 from ..saving import save_picture
 from ..service import SERVICE, show_as_job
-from .compare import before_after
-from .log_lines import error_line, failure_line, lines, note_line
-from .report_table import report_table
-from .results import Done
+from .results import FinishedPicture, before_after, error_lines, note_lines, report_table
 from .sources import Source, read_sources
 from .task_modes import INPAINT, MODES, RESTORE, Mode
 from .tasks import run_task
@@ -61,20 +58,20 @@ def find(
 ) -> tuple[Any, str, str]:
     """Finds faces: the numbered picture, the faces for the page's clicks, a line about them."""
     if photo is None:
-        return None, "", error_line("drop a photo first")
+        return None, "", error_lines("drop a photo first")
     try:
         picture = pictures.read(photo)
         options = detection_options(confidence, minimum, maximum)
         notes = list(picture.notes)
         found, name = SERVICE.detect(picture.pixels, options, detector, notes=notes)
     except Cancelled:
-        return None, "", note_line("interrupted")
+        return None, "", note_lines("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
-        return None, "", failure_line(error, "looking for faces")
+        return None, "", error_lines(host.report_failure(error, "looking for faces"))
     overlay = draw_faces(np.asarray(picture.shown()), found.faces)
     text = f"{number_of_faces(len(found.faces))} found by the {name} detector"
     text = "; ".join([text + besides(found.left_out), *notes])
-    return Image.fromarray(overlay), _for_clicks(found.faces), note_line(text)
+    return Image.fromarray(overlay), _for_clicks(found.faces), note_lines(text)
 
 
 def _for_clicks(faces: Sequence[Face]) -> str:
@@ -105,7 +102,7 @@ def restore(
     mode = MODES[wishes["task"]]
     if mode is INPAINT:  # a mask is for one picture
         files, folder = [], ""
-    done: list[Done] = []
+    done: list[FinishedPicture] = []
     problems: list[str] = []
     comparison = ""
     try:
@@ -125,15 +122,15 @@ def restore(
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
         problems.append(host.report_failure(error, mode.doing))
     if not done:
-        return "", [], [], "", lines(error_line, problems or ["drop a photo first"])
+        return "", [], [], "", error_lines(*(problems or ["drop a photo first"]))
     crops = [crop for one in done for crop in one.crops]
     table = report_table([(one.name, one.report) for one in done])
-    log = lines(note_line, [line for one in done for line in _lines_about(one)])
-    log += lines(error_line, problems)
+    log = note_lines(*(line for one in done for line in _lines_about(one)))
+    log += error_lines(*problems)
     return comparison, [one.image for one in done], crops, table, log
 
 
-def _lines_about(one: Done) -> list[str]:
+def _lines_about(one: FinishedPicture) -> list[str]:
     """What was done, where it was saved, as far as pages may know, and what was odd."""
     saved = ""
     if one.path is not None:
@@ -141,7 +138,7 @@ def _lines_about(one: Done) -> list[str]:
     return [f"{one.name}: {text}" for text in (one.summary + saved, *one.notes)]
 
 
-def _work_on(source: Source, mode: Mode, wishes: dict[str, Any]) -> Done:
+def _work_on(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPicture:
     return _restore_one(source, wishes) if mode is RESTORE else run_task(source, mode, wishes)
 
 
@@ -150,7 +147,7 @@ def _unusable(mode: Mode) -> tuple[type[Exception], ...]:
     return (ImageError, DetectionError) + (() if mode is RESTORE else (OptionError,))
 
 
-def _restore_one(source: Source, wishes: dict[str, Any]) -> Done:
+def _restore_one(source: Source, wishes: dict[str, Any]) -> FinishedPicture:
     """Restores and saves one picture."""
     pixels = source.picture.pixels
     options = restoration_options(
@@ -179,7 +176,7 @@ def _restore_one(source: Source, wishes: dict[str, Any]) -> Done:
         for crop in result.crops
     ]
     notes = source.picture.notes
-    return Done(source.name, image, report, report.summary(), crops, path, notes)
+    return FinishedPicture(source.name, image, report, report.summary(), crops, path, notes)
 
 
 def _enlarged(picture: Picture, upscaler: str, scale: float) -> Enlarged | None:

@@ -327,7 +327,7 @@ class TestRestore:
 
 
 def test_the_report_is_escaped(webui, work, face):
-    table = webui.part("tab.report_table").report_table
+    table = webui.part("tab.results").report_table
     service = webui.part("service").SERVICE
     options = webui.part("entry_options").restoration_options(faces="7")
     report = service.restore(np.asarray(face), options).report
