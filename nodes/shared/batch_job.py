@@ -23,6 +23,7 @@ from ...gpen_core.runtime.cancellation import CancelCheck
 from . import host
 from .model_tasks import require_task
 from .pictures import (
+    check_images,
     check_mask,
     copy_of,
     empty_masks,
@@ -70,6 +71,8 @@ class Job:
             The pictures and what was pasted, as outputs.
         """
         require_task(self.model, "restoration")
+        check_images(images)
+        check_images(background)
         if faces is not None:
             faces.check_images(images)
         _check_background(background, images)
