@@ -46,7 +46,7 @@ def _comes_from_here(request: Request) -> bool:
         return False
     # A proxy may have put a name of its own into Host.
     here = (request.headers.get(name) for name in ("host", "x-forwarded-host"))
-    own = site is None and _place(origin) in filter(None, here)
+    own = site is None and _place(origin) in [name for name in here if name]
     return own or _is_allowed(origin)
 
 
