@@ -26,6 +26,7 @@ from .shared.crops import CropBatch, image_to_crop, is_placeholder
 from .shared.inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .shared.model_tasks import require_task
 from .shared.pictures import (
+    check_images,
     check_mask,
     copy_of,
     empty_masks,
@@ -124,6 +125,7 @@ class RestoreFaces(io.ComfyNode):
     def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
         """Restores one crop after the other."""
         require_task(model, "restoration")
+        check_images(crops)
         if is_placeholder(crops):
             return io.NodeOutput(crops)
         bar = host.Bar(crops.shape[0])
@@ -183,6 +185,7 @@ class PasteFacesBack(io.ComfyNode):
         """Pastes picture by picture."""
         RestorationOptions(strength, feather=feather, colour=colour_match)  # refuses other values
         faces.check_length(image)
+        check_images(restored)
         if faces.count and restored.shape[0] != faces.count:
             raise OptionError(
                 f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "

@@ -30,6 +30,7 @@ from .shared.inputs import (
 )
 from .shared.pictures import (
     Frame,
+    check_images,
     check_mask,
     copy_of,
     empty_masks,
@@ -127,6 +128,7 @@ def find_faces(
     bboxes: Any = None,
 ) -> Faces:
     """The faces of each picture of a batch, restricted by a mask and boxes if there are any."""
+    check_images(images)
     height, width = images.shape[1:3]
     check_mask(mask, images.shape[0], FACES_PURPOSE, 0.5)
     bar = host.Bar(images.shape[0])

@@ -16,7 +16,7 @@ from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from .shared import host
 from .shared.inputs import CATEGORY, change_from, choice_of_faces, mask
-from .shared.pictures import check_mask, frame_of, mask_for, within_range
+from .shared.pictures import check_images, check_mask, frame_of, mask_for, within_range
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, FacesSocket
 
@@ -137,8 +137,10 @@ def faces_changed_in(
     """The faces of one picture that a swap has changed.
 
     Raises:
-        OptionError: the original batch is shorter than the swapped one (one picture serves all).
+        OptionError: one is no IMAGE, or the original batch is shorter than the swapped one (one
+            picture serves all).
     """
+    check_images(original)
     if original.shape[0] not in (1, swapped.shape[0]):
         raise OptionError(
             f"there are {swapped.shape[0]} swapped but {original.shape[0]} original images; "

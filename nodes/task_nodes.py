@@ -19,7 +19,7 @@ from .shared import host
 from .shared.crops import CropBatch
 from .shared.inputs import CATEGORY, images, known_detector, known_faces, model
 from .shared.model_tasks import require_task
-from .shared.pictures import Frame, copy_of, frame_of, mask_for, put, within_range
+from .shared.pictures import Frame, check_images, copy_of, frame_of, mask_for, put, within_range
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, GpenModel
 
@@ -53,6 +53,7 @@ class ColorizeImage(io.ComfyNode):
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Colours picture by picture."""
         require_task(model, "colorization")
+        check_images(image)
         result, bar = copy_of(image), host.Bar(image.shape[0])
         with host.running(model):
             for index in range(image.shape[0]):
@@ -175,6 +176,7 @@ class FaceFromSegmentation(io.ComfyNode):
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Makes one face after the other."""
         require_task(model, "segmentation")
+        check_images(image)
         made, bar = CropBatch(), host.Bar(image.shape[0])
         with host.running(model):
             for index in range(image.shape[0]):
@@ -189,6 +191,7 @@ class FaceFromSegmentation(io.ComfyNode):
 
 def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
     """The masks of those pictures of a batch in which something is masked."""
+    check_images(image)
     height, width = image.shape[1:3]
     every = {index: mask_for(mask, index, height, width) for index in range(image.shape[0])}
     masks = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import gpen_core
 from gpen_core.runtime.renaming import renamed_keyword
@@ -131,7 +132,7 @@ class TestPublicNames:
         missing = {
             f"{used.__module__}.{used.__name__} ({where})"
             for where, function in public_functions()
-            for hint in typing.get_type_hints(function).values()
+            for hint in typing.get_type_hints(function, localns={"torch": torch}).values()
             for used in types_in(hint)
             if used.__module__.startswith("gpen_core.") and used not in public
         }

@@ -8,11 +8,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, escaped
 from .face import Box, Face
 
-_NUMBERS = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
-_LARGEST = re.compile(r"^\s*largest\s*(?::\s*(\d+)\s*)?$")
+# Python reads no number of thousands of digits, and no picture has so many faces.
+_NUMBER = r"\s*(\d{1,18})\s*"
+_NUMBERS = re.compile(f"^{_NUMBER}(?:-{_NUMBER})?$")
+_LARGEST = re.compile(rf"^\s*largest\s*(?::{_NUMBER})?$")
 
 
 def select_faces(faces: Sequence[Face], choice: str) -> tuple[Face, ...]:
@@ -106,7 +108,8 @@ def _numbers(choice: str) -> list[tuple[int, int]]:
         match = _NUMBERS.match(part)
         if match is None:
             raise OptionError(
-                f"the choice of faces {choice!r} is not understood at {part!r}; "
+                f"the choice of faces {escaped(repr(choice))} is not understood at "
+                f"{escaped(repr(part))}; "
                 "use all, largest, largest:3, or numbers and ranges such as 0,2-4"
             )
         first, last = int(match.group(1)), int(match.group(2) or match.group(1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat
 import struct
 import warnings
 from pathlib import Path
@@ -59,6 +60,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
     """
     path = Path(path)
     try:
+        _check_is_file(path)
         with _PictureFile(path) as file, warnings.catch_warnings():
             # The size is checked here; what else Pillow warns of, it repairs by itself.
             warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -94,6 +96,13 @@ def list_pictures(folder: str | os.PathLike[str], recursive: bool = False) -> li
     if recursive and not folder.is_dir():
         raise ImageError(f"{folder} is not a folder")
     return sorted(p for p in found if _named_like_a_picture(p.relative_to(folder)) and p.is_file())
+
+
+def _check_is_file(path: Path) -> None:
+    """Refuses what has no length and may have no end; opening a pipe would wait for its writer."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ImageError(f"{path} is a pipe or a device, not a file; save the picture as a file")
 
 
 def _named_like_a_picture(path: Path) -> bool:

@@ -46,8 +46,16 @@ def _comes_from_here(request: Request) -> bool:
         return False
     # A proxy may have put a name of its own into Host.
     here = (request.headers.get(name) for name in ("host", "x-forwarded-host"))
-    own = site is None and urlsplit(origin).netloc in filter(None, here)
+    own = site is None and _place(origin) in [name for name in here if name]
     return own or _is_allowed(origin)
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None if it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as a bracket that is not closed
+        return None
 
 
 def _is_allowed(origin: str) -> bool:

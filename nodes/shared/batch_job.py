@@ -24,6 +24,7 @@ from ...gpen_core.runtime.progress import OnProgress, Progress
 from . import host
 from .model_tasks import require_task
 from .pictures import (
+    check_images,
     check_mask,
     copy_of,
     empty_masks,
@@ -71,6 +72,8 @@ class Job:
             The pictures and what was pasted, as outputs.
         """
         require_task(self.model, "restoration")
+        check_images(images)
+        check_images(background)
         if faces is not None:
             faces.check_images(images)
         _check_background(background, images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,9 @@ def _list(value: Any) -> Sequence[Any]:
 
 def _box(entry: Any) -> Box:
     try:
-        x, y = float(entry["x"]), float(entry["y"])
-        return x, y, x + float(entry["width"]), y + float(entry["height"])
-    except (KeyError, TypeError, ValueError) as error:
+        x, y, width, height = (float(entry[name]) for name in ("x", "y", "width", "height"))
+        if not math.isfinite(x + y + width + height):
+            raise ValueError
+        return x, y, x + width, y + height
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise OptionError(f"{entry!r} is no box with x, y, width and height") from error

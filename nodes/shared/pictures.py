@@ -5,6 +5,8 @@ IMAGE is (B, H, W, 3), or 4 with alpha, floating, RGB, 0..1; MASK is (B, H, W) o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,8 +18,31 @@ from ...gpen_core.images.checks import require_marked
 Frame = NDArray[np.float32]
 
 
+def check_images(images: Any) -> None:
+    """Refuses what is no IMAGE, as nodes of other packs give at times.
+
+    Raises:
+        OptionError: it is none, has no colours or pixels, or its values are whole numbers.
+    """
+    what = type(images).__name__
+    if isinstance(images, Tensor):
+        shaped = images.ndim == 4 and images.shape[3] >= 3 and 0 not in images.shape[1:3]
+        if shaped and images.is_floating_point():
+            return
+        what = f"{tuple(images.shape)} of {str(images.dtype).removeprefix('torch.')}"
+    raise OptionError(
+        "an image must be (batch, height, width, 3 or 4 channels) of floating point values 0..1, "
+        f"not {what}; check what made it"
+    )
+
+
 def frame_of(images: Tensor, index: int) -> Frame:
-    """One picture of a batch as RGB (H, W, 3), float32, exactly as it is."""
+    """One picture of a batch as RGB (H, W, 3), float32, exactly as it is.
+
+    Raises:
+        OptionError: it is no IMAGE.
+    """
+    check_images(images)
     return np.ascontiguousarray(images[index, :, :, :3].float().cpu().numpy())
 
 
@@ -36,7 +61,12 @@ def refuse_infinite(frame: Frame) -> None:
 
 
 def copy_of(images: Tensor) -> Tensor:
-    """A float32 copy of a batch, alpha included, for results to be written into with `put`."""
+    """A float32 copy of a batch, alpha included, for results to be written into with `put`.
+
+    Raises:
+        OptionError: it is no IMAGE.
+    """
+    check_images(images)
     return images.to(device="cpu", dtype=torch.float32, copy=True)
 
 
@@ -60,10 +90,11 @@ def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0
         above: what a value must be above to count.
 
     Raises:
-        OptionError: it marks nothing, or is no mask.
+        OptionError: it marks nothing, holds NaN, or is no mask.
     """
     if mask is not None:
         used = _as_batch(mask)[:count]
+        _refuse_nan(used)
         require_marked([(part > above).cpu().numpy() for part in used], purpose)
 
 
@@ -73,18 +104,25 @@ def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame 
     A mask of another size is resized, and of a shorter batch the last mask serves the rest.
 
     Raises:
-        OptionError: it is no mask.
+        OptionError: it holds NaN, or is no mask.
     """
     if mask is None:
         return None
     mask = _as_batch(mask)
     part = mask[min(index, mask.shape[0] - 1)].float().cpu()
+    _refuse_nan(part)
     if tuple(part.shape) != (height, width):
         resized = torch.nn.functional.interpolate(
             part[None, None], (height, width), mode="bilinear", align_corners=False
         )
         part = resized[0, 0]
     return np.ascontiguousarray(part.clamp(0, 1).numpy())
+
+
+def _refuse_nan(mask: Tensor) -> None:
+    """Raises OptionError if a mask holds NaN, which is neither in it nor out of it."""
+    if bool(mask.isnan().any()):
+        raise OptionError("the mask holds values that are not numbers (NaN); check what made it")
 
 
 def _as_batch(mask: Tensor) -> Tensor:

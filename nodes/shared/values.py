@@ -14,6 +14,7 @@ from ...gpen_core.errors import OptionError
 from ...gpen_core.faces.face import Face
 from ...gpen_core.faces.left_out import LeftOut
 from ...gpen_core.geometry.templates import TemplateName
+from .pictures import check_images
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -71,7 +72,8 @@ class Faces:
         return replace(self, pictures=tuple(each.faces for each in found), left_out=left_out)
 
     def check_length(self, images: Tensor) -> None:
-        """Raises OptionError if the faces belong to a batch of another length."""
+        """Raises OptionError if it is no IMAGE or the faces belong to one of another length."""
+        check_images(images)
         if images.shape[0] != len(self.pictures):
             raise OptionError(
                 f"the faces were found in {len(self.pictures)} pictures, but the image batch "

@@ -152,6 +152,16 @@ class TestInpaint:
             "gpen: --aligned looks for no faces; options of detection do not apply\n",
         )
 
+    def test_what_of_a_mask_is_transparent_is_not_filled(self, run, portrait, models):
+        picture, mask = portrait
+        white = np.full((300, 400, 3), 255, np.uint8)
+        write_picture("cut.png", Picture(white, alpha=np.where(mask, 255, 0).astype(np.uint8)))
+        status, _, err = run("inpaint", "face.png", "--mask", "cut.png", "-o", "out.png")
+        assert status == 0, err
+        result = pixels("out.png")
+        assert np.array_equal(result[~mask], picture[~mask])
+        assert (result[mask] != picture[mask]).any()
+
     def test_what_is_masked_beside_the_face_is_told(self, run, portrait):
         mask = np.zeros((300, 400, 3), np.uint8)
         mask[125:150, 0:225] = 255

@@ -152,7 +152,13 @@ def test_its_own_boxes_bring_the_same_faces_back(detect, couple):
     assert detect(couple, bboxes=boxes)[0] == faces
 
 
-@pytest.mark.parametrize("bboxes", [7, "face", [[1, 2, 3, 4]], [{"x": 1}], [None], [[BOX], None]])
+@pytest.mark.parametrize(
+    "bboxes",
+    [
+        *(7, "face", [[1, 2, 3, 4]], [{"x": 1}], [None], [[BOX], None]),
+        *([{**BOX, "x": np.nan}], [{**BOX, "width": np.inf}], [{**BOX, "y": 10**400}]),
+    ],
+)
 def test_what_is_no_box_is_refused(pack, detect, couple, bboxes):
     with pytest.raises(pack.part("gpen_core.errors").OptionError, match="box"):
         detect(torch.cat([couple, couple]), bboxes=bboxes)

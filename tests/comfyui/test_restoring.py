@@ -221,6 +221,68 @@ def test_nan_is_one_clear_error(pack, restore, load_model, photo, detector, plac
     assert model.restorer.notes == [], "the network was not run with it"
 
 
+NO_IMAGES = {
+    "none": lambda _photo: None,
+    "one picture": lambda photo: photo[0],
+    "grey": lambda photo: photo[..., :1],
+    "two channels": lambda photo: photo[..., :2],
+    "bytes": lambda photo: (photo * 255).to(torch.uint8),
+    "no rows": lambda photo: photo[:, :0],
+}
+
+
+@pytest.mark.parametrize("kind", NO_IMAGES)
+def test_what_is_no_image_is_one_clear_error(pack, load_model, photo, detector, kind):
+    bad, mask = NO_IMAGES[kind](photo), torch.ones(1, 256, 256)
+    faces = pack.run("GPENDetectFaces", image=photo, detector=detector)[0]
+    found = {"detector": detector}
+    model = load_model()
+    for node, inputs in [
+        ("GPENRestoreImage", {"image": bad, "model": model, **found}),
+        ("GPENRestoreImage", {"image": bad, "model": model, "faces": faces}),
+        ("GPENRestoreAfterSwap", {"swapped_image": bad, "original_image": photo, **found}),
+        ("GPENRestoreAfterSwap", {"swapped_image": photo, "original_image": bad, **found}),
+        ("GPENDetectFaces", {"image": bad, **found}),
+        ("GPENCropFaces", {"image": bad, "faces": faces}),
+        ("GPENRestoreFaces", {"crops": bad, "model": model}),
+        ("GPENPasteFacesBack", {"image": bad, "faces": faces, "restored": photo}),
+        ("GPENPasteFacesBack", {"image": photo, "faces": faces, "restored": bad}),
+        ("GPENColorize", {"image": bad, "model": model}),
+        ("GPENInpaint", {"image": bad, "model": model, "mask": mask, **found}),
+        ("GPENFaceFromSegmentation", {"image": bad, "model": model}),
+    ]:
+        if node == "GPENRestoreAfterSwap":
+            inputs["model"] = model
+        with pytest.raises(pack.part("gpen_core.errors").OptionError, match="an image must be"):
+            pack.run(node, **inputs)
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs"),
+    [
+        ("GPENRestoreImage", ["image", "model", "detector"]),
+        ("GPENDetectFaces", ["image", "detector"]),
+        ("GPENSelectFaces", ["faces"]),
+        ("GPENPasteFacesBack", ["image", "faces", "restored"]),
+        ("GPENInpaint", ["image", "model", "detector"]),
+    ],
+)
+def test_a_mask_that_is_no_number_somewhere_is_one_clear_error(
+    pack, load_model, photo, detector, node, inputs
+):
+    mask = torch.zeros(1, 256, 256)
+    mask[:, :128], mask[:, 128:] = 1, float("nan")
+    given = {
+        "image": photo,
+        "model": load_model(),
+        "detector": detector,
+        "faces": pack.run("GPENDetectFaces", image=photo, detector=detector)[0],
+        "restored": photo,
+    }
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="NaN"):
+        pack.run(node, mask=mask, **{name: given[name] for name in inputs})
+
+
 @pytest.mark.parametrize("run", ["restore", "steps"])
 def test_half_precision_images_in_and_out(pack, request, load_model, photo, monkeypatch, run):
     monkeypatch.setattr(

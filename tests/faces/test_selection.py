@@ -60,6 +60,13 @@ def test_a_range_that_runs_backwards_is_refused():
         select_faces((), "0,4-2")
 
 
+@pytest.mark.parametrize("form", ["{}", "largest:{}", "0-{}", "1,{}-{}"])
+def test_a_number_of_too_many_digits_is_not_understood_and_shown_in_short(form):
+    with pytest.raises(OptionError, match="is not understood at") as caught:
+        select_faces(FACES, form.format("9" * 5000, "9" * 5000))
+    assert len(str(caught.value)) < 400
+
+
 @given(st.sets(st.integers(0, 9)))
 def test_a_list_of_numbers_chooses_exactly_those(wanted):
     faces = tuple(face(index) for index in range(10))

@@ -397,6 +397,18 @@ class TestLimits:
             with pytest.raises(ImageError, match=message):
                 read_picture(tmp_path / name)
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+    def test_a_pipe_is_refused_and_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.png")
+        # Open for reading and writing, so that opening it again would not wait without end.
+        keep_open = os.open(tmp_path / "pipe.png", os.O_RDWR)
+        try:
+            for path in (tmp_path / "pipe.png", Path(os.devnull)):
+                with pytest.raises(ImageError, match=f"{path.name} is a pipe or a device"):
+                    read_picture(path)
+        finally:
+            os.close(keep_open)
+
     @settings(deadline=None)
     @given(st.binary(min_size=0, max_size=40), st.integers(0, 400))
     def test_damage_anywhere_is_an_image_error_or_a_picture(self, junk, at):

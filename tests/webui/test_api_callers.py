@@ -205,6 +205,8 @@ class TestOtherSites:
         [
             {"origin": "http://evil.example"},
             {"origin": "null"},
+            {"origin": "http://["},
+            {"origin": "http://127.0.0.1]:7860"},
             {"origin": "http://127.0.0.1:3000"},
             {"origin": "http://evil.example", "sec-fetch-site": "cross-site"},
             {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-site"},

@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="a picture of the same size, white where something is to be filled, else black",
+        help="a picture of the same size, white where something is to be filled, else black "
+        "or transparent",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="file name or folder"
@@ -149,8 +150,9 @@ class _Inpainter:
 
 
 def mask_of(picture: Picture) -> NDArray[np.float32]:
-    """A mask from a picture's brightness, (H, W), 0..1."""
-    return to_float(picture.pixels).mean(axis=2).clip(0, 1)
+    """A mask from a picture's brightness, (H, W), 0..1; what is transparent counts as black."""
+    mask = to_float(picture.pixels).mean(axis=2).clip(0, 1)
+    return mask if picture.alpha is None else mask * to_float(picture.alpha)
 
 
 def _one_picture(path: Path) -> Path:
