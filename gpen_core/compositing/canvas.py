@@ -62,7 +62,7 @@ class Canvas:
             ImageError: the background is no such picture.
             OptionError: `limit` is no such mask, or of another size than the background.
         """
-        check_picture(background, "the background", any_range=True)
+        check_picture(background, "the background", any_values=True)
         if limit is not None:
             check_mask(limit, background.shape)
         self.pixels: NDArray[Any] = background.copy()

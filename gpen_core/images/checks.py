@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ def check_picture(
     name: str = "the picture",
     types: Sequence[str] = PIXEL_TYPES,
     *,
-    any_range: bool = False,
+    any_values: bool = False,
 ) -> None:
     """Refuses what is not an RGB picture.
 
@@ -34,8 +33,8 @@ def check_picture(
         pixels: what was given as a picture.
         name: what messages call it, such as "the background".
         types: the dtypes it may have.
-        any_range: whether float32 values may lie outside 0..1, as those of a picture may that is
-            only pasted into.
+        any_values: whether float32 values may be anything, NaN included, as those of a picture may
+            that is only pasted into and else kept as it is.
 
     Raises:
         ImageError: it is no array, is not (H, W, 3), is empty, is of another dtype, or holds
@@ -54,11 +53,9 @@ def check_picture(
         )
     if str(pixels.dtype) not in types:
         raise ImageError(f"{name} must be {' or '.join(types)}, not {pixels.dtype}")
-    if pixels.dtype == np.float32:
+    if pixels.dtype == np.float32 and not any_values:
         low, high = float(pixels.min()), float(pixels.max())  # both NaN if there is one
-        if any_range and not (math.isfinite(low) and math.isfinite(high)):
-            raise ImageError(f"{name} must hold finite values, not {low}..{high}")
-        if not any_range and not (low >= 0.0 and high <= 1.0):
+        if not (low >= 0.0 and high <= 1.0):
             raise ImageError(f"{name} must hold values in 0..1, not {low}..{high}")
 
 

@@ -27,8 +27,7 @@ from gpen_core.images.writing import write_picture
 from gpen_core.model_files.folders import ModelFolders, user_folder
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state
-from gpen_core.restoration import job as picture_work
-from gpen_core.restoration import stream
+from gpen_core.restoration import plan, stream
 
 CONFIG = GpenConfig(64, 1, 0.125)
 
@@ -131,10 +130,8 @@ class TestRestore:
         alpha[0, 0] = 254
         write_picture("clear.png", Picture(photo, alpha))
         worked = []
-        real = picture_work.search_faces
-        monkeypatch.setattr(
-            picture_work, "search_faces", lambda *a, **k: worked.append(0) or real(*a, **k)
-        )
+        real = plan.search_faces
+        monkeypatch.setattr(plan, "search_faces", lambda *a, **k: worked.append(0) or real(*a, **k))
         status, _, err = run("restore", "clear.png", "opaque.png", "-o", "out", "--format", "jpg")
         assert (status, len(worked), files("out")) == (1, 1, ["opaque.jpg"])
         assert "clear.jpg: JPEG has no transparency; write this picture as .png" in err
@@ -169,13 +166,13 @@ class TestRestore:
     def test_a_defect_in_one_picture_does_not_stop_the_others(self, run, monkeypatch):
         for name in ("a.png", "b.png"):
             write_picture(name, Picture(grey()))
-        original = picture_work.search_faces
+        original = plan.search_faces
 
         def defective(*arguments):
-            monkeypatch.setattr(picture_work, "search_faces", original)
+            monkeypatch.setattr(plan, "search_faces", original)
             raise ZeroDivisionError("a defect")
 
-        monkeypatch.setattr(picture_work, "search_faces", defective)
+        monkeypatch.setattr(plan, "search_faces", defective)
         status, _, err = run("restore", "a.png", "b.png", "-o", "out")
         assert (status, files("out")) == (1, ["b.png"])
         assert err.startswith("a.png: unexpected error")
@@ -188,7 +185,7 @@ class TestRestore:
         def exhausted(*arguments):
             raise MemoryError
 
-        monkeypatch.setattr(picture_work, "search_faces", exhausted)
+        monkeypatch.setattr(plan, "search_faces", exhausted)
         assert run("restore", "a.png", "-o", "out")[2].startswith("a.png: memory ran out\n")
 
     def test_an_interrupt_ends_cleanly(self, run, monkeypatch):
@@ -229,8 +226,8 @@ class TestRestore:
             Path("out/photo.json").write_text("mine")
             return original(*arguments)
 
-        original = picture_work.search_faces
-        monkeypatch.setattr(picture_work, "search_faces", late)
+        original = plan.search_faces
+        monkeypatch.setattr(plan, "search_faces", late)
         status, _, err = run("restore", "photo.png", "-o", "out", "--report")
         assert status == 1
         assert "out/photo.json exists already" in err
