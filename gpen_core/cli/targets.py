@@ -87,15 +87,21 @@ def _sources(inputs: Sequence[Path], recursive: bool, output: Path) -> list[tupl
     return list(found.values())
 
 
+def resolved(path: Path) -> Path:
+    """The path without links; `Path.resolve` fails on a link to itself before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Path]]:
     if not path.is_dir():
         if not path.exists():
             raise ImageError(f"{path} does not exist; check the name")
         return [(path, Path(path.name))]
     found = list_pictures(path, recursive)
-    if path.resolve() in output.resolve().parents:
+    results = resolved(output)
+    if resolved(path) in results.parents:
         # Results of an earlier call are not inputs.
-        found = [picture for picture in found if output.resolve() not in picture.resolve().parents]
+        found = [picture for picture in found if results not in resolved(picture).parents]
     if not found:
         deeper = "" if recursive else " (folders within it count with --recursive)"
         raise ImageError(f"{path} holds no picture{deeper}; name a picture or another folder")
@@ -151,7 +157,7 @@ def _key(path: Path) -> str:
 def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:
     """Rejects outputs that would overwrite each other or an input."""
     claimed = Counter(_key(path) for target in targets for path in _files(target, besides))
-    sources = {target.source.resolve() for target in targets}
+    sources = {resolved(target.source) for target in targets}
     for target in targets:
         for path in _files(target, besides):
             pattern = _crop_pattern(path)
@@ -160,7 +166,7 @@ def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:
                     f"several files would be written to {path}; "
                     "restore these inputs separately, each into a folder of its own"
                 )
-            if path.exists() and path.resolve() in sources:
+            if path.exists() and resolved(path) in sources:
                 raise OptionError(f"{path} is an input; choose another output with -o")
 
 

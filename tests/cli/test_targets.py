@@ -201,3 +201,10 @@ def test_planning_writes_nothing():
 def test_files_beside_an_output():
     target = Target(Path("a.jpg"), Path("out/a.b.png"))
     assert target.beside(".json") == Path("out/a.b.json")
+
+
+def test_a_link_to_itself_is_a_path_like_others():
+    """Which is refused when the folder is made; before Python 3.13 resolving it raises."""
+    make("in/a.jpg")
+    Path("loop").symlink_to("loop")
+    assert plan("in", output="loop/x") == {"in/a.jpg": "loop/x/a.png"}

@@ -196,3 +196,13 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"the folder .*cannot be made"):
         make_folder(tmp_path / "file" / "below")
+
+
+def test_a_link_that_leads_nowhere_is_kept_unless_asked(tmp_path):
+    link = tmp_path / "a.json"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileError, match="exists already"):
+        write_text(link, "new", overwrite=False)
+    assert link.is_symlink()
+    write_text(link, "new", overwrite=True)
+    assert link.read_text() == "new"

@@ -28,7 +28,7 @@ from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
-from ..targets import Target, plan_targets
+from ..targets import Target, plan_targets, resolved
 from ..task_runner import NOTICE, add_task_model, own_notes, write_result
 
 
@@ -115,7 +115,7 @@ def _files(
         arguments.overwrite,
         output.besides,
     )
-    if any(target.output.resolve() == arguments.mask.resolve() for target in targets):
+    if any(resolved(target.output) == resolved(arguments.mask) for target in targets):
         raise OptionError(f"{arguments.mask} is the mask; choose another output with -o")
     return targets, mask_of(read_picture(arguments.mask))
 
