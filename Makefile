@@ -35,8 +35,9 @@ compile := $(UV) pip compile --quiet --universal --python-version 3.10 --generat
 
 # The oldest torch that is supported, and that of A1111; and that of Forge.
 OLD_TORCHES = 2.1.2 2.3.1
-OLD_TORCH_TESTS = checkpoints compositing network restoration restorers runtime \
-	cli/test_self_test.py detection/test_mtcnn.py geometry/test_sampling.py images/test_device_pixels.py
+OLD_TORCH_TESTS = checkpoints/test_reading.py checkpoints/test_hostile_files.py cli/test_self_test.py \
+	compositing detection/test_mtcnn.py geometry/test_sampling.py images/test_device_pixels.py \
+	network restoration restorers runtime
 # What torch itself warns of there, whoever uses it.
 OLD_TORCH_WARNINGS = "ignore:TypedStorage is deprecated:UserWarning"
 
