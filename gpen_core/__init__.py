@@ -53,6 +53,8 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .geometry.alignment import Alignment as Alignment
     from .geometry.resizing import Enlargement as Enlargement
     from .images.picture import Picture as Picture
+    from .images.pillow_images import MaskLike as MaskLike
+    from .images.pillow_images import PictureLike as PictureLike
     from .images.reading import list_pictures as list_pictures
     from .images.reading import read_picture as read_picture
     from .images.writing import write_picture as write_picture
@@ -66,6 +68,8 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .model_files.folders import ModelFolders as ModelFolders
     from .model_files.folders import model_folders as model_folders
     from .network.config import GpenConfig as GpenConfig
+    from .restoration.change_detection import changed_faces as changed_faces
+    from .restoration.change_detection import face_changes as face_changes
     from .restoration.options import RestorationOptions as RestorationOptions
     from .restoration.pipeline import restore_aligned as restore_aligned
     from .restoration.pipeline import restore_picture as restore_picture
@@ -97,6 +101,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
 logging.getLogger("gpen").addFilter(EscapingFilter())
 
 _HOMES: Mapping[str, str] = {
+    "AdaptiveRestorer": "restorers.adaptive",
     "Alignment": "geometry.alignment",
     "BenchmarkError": "errors",
     "Cancelled": "errors",
@@ -117,19 +122,20 @@ _HOMES: Mapping[str, str] = {
     "GpenConfig": "network.config",
     "GpenError": "errors",
     "ImageError": "errors",
+    "ImageInput": "restoration.plan",
     "KnownFile": "model_files.catalogue",
     "LeftOut": "faces.left_out",
     "Licence": "model_files.catalogue",
+    "MaskLike": "images.pillow_images",
     "MissingPackageError": "errors",
     "Model": "model_files.catalogue",
-    "AdaptiveRestorer": "restorers.adaptive",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
     "Network": "checkpoints.networks",
     "OptionError": "errors",
     "Outcome": "restoration.results",
     "Picture": "images.picture",
-    "ImageInput": "restoration.plan",
+    "PictureLike": "images.pillow_images",
     "Progress": "runtime.progress",
     "Report": "restoration.report",
     "RestorationOptions": "restoration.options",
@@ -141,11 +147,13 @@ _HOMES: Mapping[str, str] = {
     "TimeLimitError": "errors",
     "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
+    "changed_faces": "restoration.change_detection",
     "choose_models": "restorers.adaptive",
     "colorize_picture": "tasks.colorize",
     "convert_model": "conversion.convert",
     "detect_faces": "detection.detector",
     "draw_faces": "faces.overlay",
+    "face_changes": "restoration.change_detection",
     "inpaint_aligned": "tasks.inpaint",
     "inpaint_picture": "tasks.inpaint",
     "list_pictures": "images.reading",

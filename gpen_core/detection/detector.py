@@ -11,7 +11,8 @@ import torch
 
 from ..faces.face import Face, number_faces
 from ..faces.left_out import LeftOut, left_out_for
-from ..images.checks import Pixels, check_picture
+from ..images.checks import Pixels
+from ..images.pillow_images import PictureLike, as_pixels
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
 from ..runtime.out_of_memory import with_cpu_fallback
@@ -97,7 +98,7 @@ class CardDetector(Detector, Protocol):
 
 def search_faces(
     detector: Detector,
-    pixels: Pixels,
+    pixels: PictureLike,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
@@ -111,7 +112,7 @@ def search_faces(
 
     Args:
         detector: what to search with.
-        pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
         notes: gets what went otherwise than asked, in words.
@@ -121,18 +122,18 @@ def search_faces(
         Cancelled: `cancelled` asked to stop.
     """
     options = options or DetectionOptions()
-    check_picture(pixels)
+    image = as_pixels(pixels)
     callbacks = Callbacks()
     asked = callbacks.guard(cancelled)
     device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
 
     def search(place: torch.device) -> FoundFaces:
         if place != device and isinstance(detector, CardDetector):
-            return _search(detector.on_cpu(), pixels, options, asked)
-        return _search(detector, pixels, options, asked)
+            return _search(detector.on_cpu(), image, options, asked)
+        return _search(detector, image, options, asked)
 
     kept = [] if notes is None else notes
-    kept.extend(search_notes(detector, pixels, options))
+    kept.extend(search_notes(detector, image, options))
     return callbacks.run(lambda: with_cpu_fallback("detecting faces", search, device, kept))
 
 
@@ -167,7 +168,7 @@ def _search(
 
 def detect_faces(
     detector: Detector,
-    pixels: Pixels,
+    pixels: PictureLike,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
