@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.pipeline import restore_aligned as restore_aligned
     from .restoration.pipeline import restore_picture as restore_picture
     from .restoration.plan import ImageInput as ImageInput
+    from .restoration.plan import ImageLoader as ImageLoader
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
@@ -82,8 +83,12 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.stream import restore_pictures as restore_pictures
     from .restorers.adaptive import AdaptiveRestorer as AdaptiveRestorer
     from .restorers.adaptive import choose_models as choose_models
+    from .restorers.execution import Acceleration as Acceleration
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
+    from .runtime.cancellation import CancelCheck as CancelCheck
+    from .runtime.devices import Precision as Precision
+    from .runtime.progress import OnProgress as OnProgress
     from .runtime.progress import Progress as Progress
     from .tasks.colorize import colorize_picture as colorize_picture
     from .tasks.inpaint import inpaint_aligned as inpaint_aligned
@@ -101,9 +106,11 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
 logging.getLogger("gpen").addFilter(EscapingFilter())
 
 _HOMES: Mapping[str, str] = {
+    "Acceleration": "restorers.execution",
     "AdaptiveRestorer": "restorers.adaptive",
     "Alignment": "geometry.alignment",
     "BenchmarkError": "errors",
+    "CancelCheck": "runtime.cancellation",
     "Cancelled": "errors",
     "Catalogue": "model_files.catalogue",
     "CheckpointError": "errors",
@@ -123,6 +130,7 @@ _HOMES: Mapping[str, str] = {
     "GpenError": "errors",
     "ImageError": "errors",
     "ImageInput": "restoration.plan",
+    "ImageLoader": "restoration.plan",
     "KnownFile": "model_files.catalogue",
     "LeftOut": "faces.left_out",
     "Licence": "model_files.catalogue",
@@ -132,10 +140,12 @@ _HOMES: Mapping[str, str] = {
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
     "Network": "checkpoints.networks",
+    "OnProgress": "runtime.progress",
     "OptionError": "errors",
     "Outcome": "restoration.results",
     "Picture": "images.picture",
     "PictureLike": "images.pillow_images",
+    "Precision": "runtime.devices",
     "Progress": "runtime.progress",
     "Report": "restoration.report",
     "RestorationOptions": "restoration.options",

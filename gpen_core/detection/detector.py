@@ -28,7 +28,7 @@ TURNED_MINIMUM_SIZE = MINIMUM_SIZE
 
 @dataclass(frozen=True)
 class FoundFaces:
-    """What came of looking for the faces of a picture."""
+    """The faces that a search found in a picture, and those that it left out."""
 
     faces: tuple[Face, ...]
     """The faces wanted, in the order of the options, numbered from 0."""
@@ -107,15 +107,15 @@ def search_faces(
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a card runs
-    out, the picture is searched on the CPU.
+    searched again turned by 90, 270 and 180 degrees. When the memory of a card runs out, the
+    picture is searched on the CPU.
 
     Args:
         detector: what to search with.
         pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
-        notes: gets what went otherwise than asked, in words.
+        notes: gets deviations from the request, in words.
 
     Raises:
         ImageError: the picture is empty, of another shape or type, or holds unusable values.
@@ -173,7 +173,7 @@ def detect_faces(
     cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
 ) -> tuple[Face, ...]:
-    """The faces alone that `search_faces` finds, which see."""
+    """Finds the faces of a picture; see `search_faces`, which also counts those left out."""
     return search_faces(detector, pixels, options, cancelled, notes).faces
 
 

@@ -31,7 +31,7 @@ class Enlarged:
     """What reports call the upscaler: the file's name, or "Lanczos"."""
 
     notes: tuple[str, ...] = ()
-    """What went otherwise than asked, such as steps taken when memory ran out."""
+    """Deviations from the request, such as steps taken when memory ran out."""
 
 
 def check_factor(factor: float) -> None:
