@@ -8,6 +8,7 @@ import importlib.util
 import json
 import re
 import runpy
+import shutil
 import warnings
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def folder(tmp_path, models, monkeypatch):
     """Where a recipe runs."""
     (tmp_path / "models").mkdir()
     for file in models.iterdir():
-        (tmp_path / "models" / file.name).symlink_to(file)
+        shutil.copy(file, tmp_path / "models")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GPEN_MODELS", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
