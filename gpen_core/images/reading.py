@@ -23,7 +23,7 @@ from ..errors import GpenError, ImageError
 from ..runtime.optional_packages import require
 from .metadata import read_exif, turn_upright
 from .picture import Picture
-from .text_chunks import mend_info, texts_of
+from .text_chunks import mend_info, texts_of, without_large_texts
 from .tiff_reading import open_planes
 from .webp import webp_size
 
@@ -65,7 +65,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
             # The size is checked here; what else Pillow warns of, it repairs by itself.
             warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
-            return _read(file, path, max_pixels)
+            return _read(*without_large_texts(file), path, max_pixels)
     except GpenError:
         raise
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _named_like_a_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden
 
 
-def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
+def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int) -> Picture:
     if size := webp_size(file):
         _limit(size, max_pixels, path)  # opening takes memory for all of it
     planes = open_planes(file, path)
@@ -118,7 +118,7 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = mend_info(image)
+    notes = (*repairs, *mend_info(image))
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
