@@ -49,6 +49,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
 
     Of an animated or multi-page file the first frame is read, with a warning in the log. CMYK
     becomes RGB through its profile if it has one. Other colour profiles are kept, not applied.
+    Of PNG files, texts that unpack to more than a megabyte are left out, with a note.
 
     Args:
         path: the file; what it is, is told by its content, not by its name.

@@ -89,7 +89,7 @@ class AdaptiveRestorer:
 
     @property
     def precision(self) -> str:
-        """Known only of a loaded model."""
+        """Type of the feature maps; empty before the first model is loaded."""
         return next((loaded.precision for loaded in list(self._loaded.values())), "")
 
     def for_face_size(self, side: float) -> Restorer:
