@@ -21,7 +21,7 @@ from .rotated import detect_rotated, reduction
 
 CANCELLED = "the face detection was cancelled"
 
-TURNED_MINIMUM_SIZE = MINIMUM_SIZE
+_TURNED_MINIMUM_SIZE = MINIMUM_SIZE
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
 
 
@@ -82,7 +82,7 @@ class BoundedDetector(Protocol):
 
 
 @runtime_checkable
-class CardDetector(Detector, Protocol):
+class _CardDetector(Detector, Protocol):
     """A detector that may run on a card, and has a way out if that is full."""
 
     @property
@@ -124,10 +124,10 @@ def search_faces(
     check_picture(pixels)
     callbacks = Callbacks()
     asked = callbacks.guard(cancelled)
-    device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
+    device = detector.device if isinstance(detector, _CardDetector) else torch.device("cpu")
 
     def search(place: torch.device) -> FoundFaces:
-        if place != device and isinstance(detector, CardDetector):
+        if place != device and isinstance(detector, _CardDetector):
             return _search(detector.on_cpu(), pixels, options, asked)
         return _search(detector, pixels, options, asked)
 
@@ -156,7 +156,7 @@ def _search(
     """The wanted faces, upright ones or, if there are none, turned ones."""
     found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
     if not found.faces:
-        smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
+        smallest = max(options.minimum_size / reduction(pixels), _TURNED_MINIMUM_SIZE)
         closely = replace(options, minimum_size=smallest)
         turned = detect_rotated(lambda turned: detector.detect(turned, closely, cancelled), pixels)
         again = _wanted(turned, detector, options)

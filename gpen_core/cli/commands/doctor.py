@@ -28,7 +28,6 @@ from ...runtime.optional_packages import is_installed, require
 from ..arguments import add_device
 from ..console import Console
 from ..loaders import installed_model
-from ..self_test import run_tests
 
 _PACKAGES = {
     "torch": "",
@@ -59,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the report; returns 1 if a self-test or an installed model fails."""
+    from ..self_test import run_tests  # it imports all there is
+
     console.print(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package, purpose in _PACKAGES.items():
         console.print(f"  {package}: {_version(package, purpose)}")
