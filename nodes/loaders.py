@@ -43,7 +43,7 @@ class LoadGpenModel(io.ComfyNode):
                     "precision",
                     options=list(PRECISIONS),
                     default="auto",
-                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a GPU",
                 ),
                 io.Combo.Input(
                     "acceleration",

@@ -82,8 +82,8 @@ class BoundedDetector(Protocol):
 
 
 @runtime_checkable
-class _CardDetector(Detector, Protocol):
-    """A detector that may run on a card, and has a way out if that is full."""
+class _GpuDetector(Detector, Protocol):
+    """A detector that may run on a GPU, and has a way out if that is full."""
 
     @property
     def device(self) -> torch.device:
@@ -106,7 +106,7 @@ def search_faces(
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a card runs
+    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a GPU runs
     out, the picture is searched on the CPU.
 
     Args:
@@ -124,10 +124,10 @@ def search_faces(
     check_picture(pixels)
     callbacks = Callbacks()
     asked = callbacks.guard(cancelled)
-    device = detector.device if isinstance(detector, _CardDetector) else torch.device("cpu")
+    device = detector.device if isinstance(detector, _GpuDetector) else torch.device("cpu")
 
     def search(place: torch.device) -> FoundFaces:
-        if place != device and isinstance(detector, _CardDetector):
+        if place != device and isinstance(detector, _GpuDetector):
             return _search(detector.on_cpu(), pixels, options, asked)
         return _search(detector, pixels, options, asked)
 

@@ -194,7 +194,7 @@ class SlowSession:
 
 
 class FullCard:
-    """A session on a graphics card without memory."""
+    """A session on a GPU without memory."""
 
     def get_providers(self):
         return [CUDA, CPU]
@@ -295,7 +295,7 @@ class TestProviders:
         loaded = load_restorer(models / "random.onnx", "openvino")
         assert runtime.tried == tried
         assert loaded._providers[0][1].get("device_type") == (first or "CPU")
-        said = {"GPU": "", "CPU": "OpenVINO found no graphics card", None: "could not start"}
+        said = {"GPU": "", "CPU": "OpenVINO found no GPU", None: "could not start"}
         assert said[starts] in "".join(loaded.notes)
         assert bool(loaded.notes) == (starts != "GPU")
         loaded.unload()
@@ -333,7 +333,7 @@ class TestProviders:
         assert "Install onnxruntime-openvino" in explain_cpu("xpu", [CPU], {"onnxruntime": "1"})
         usable = [NAMES["directml"], CPU]
         said = explain_cpu("directml", usable, {"onnxruntime-directml": "1"})
-        assert "Update the card's driver and onnxruntime-directml 1" in said
+        assert "Update the GPU's driver and onnxruntime-directml 1" in said
         monkeypatch.setattr(torch.version, "hip", "7.0")
         said = explain_cpu("cuda", [CPU], {"onnxruntime": "1"})
         assert "Install onnxruntime-migraphx" in said

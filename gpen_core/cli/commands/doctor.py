@@ -23,7 +23,7 @@ from ...restorers.onnx_providers import (
     installed_packages,
     provider_that_starts,
 )
-from ...runtime.devices import card_memory, choose_device, uses_tf32
+from ...runtime.devices import gpu_memory, choose_device, uses_tf32
 from ...runtime.optional_packages import is_installed, require
 from ..arguments import add_device
 from ..console import Console
@@ -91,7 +91,7 @@ def _describe_device(device: torch.device) -> str:
         return f"{device}, {torch.get_num_threads()} threads"
     if device.type != "cuda":
         return str(device)
-    free, total = card_memory(device)
+    free, total = gpu_memory(device)
     name = torch.cuda.get_device_name(device)
     room = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     tf32 = "; float32 is computed in TF32" if uses_tf32(device) else ""
