@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...gpen_core.model_files.catalogue import Task
+from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.tasks.loading import admit
 from .values import GpenModel
 
