@@ -16,6 +16,11 @@ def host(webui):
 
 
 @pytest.fixture
+def settings(webui):
+    return webui.part("settings")
+
+
+@pytest.fixture
 def service(webui):
     return webui.part("service")
 
@@ -32,27 +37,27 @@ class TestDevice:
     def _card(self, webui):
         webui.devices.device = torch.device("meta")
 
-    def test_the_hosts_choice(self, webui, host):
-        assert host.device() == torch.device("meta")
+    def test_the_hosts_choice(self, webui, settings):
+        assert settings.device() == torch.device("meta")
         assert webui.devices.asked == ["gpen"]
 
-    def test_of_a_host_that_has_one_device(self, webui, host):
+    def test_of_a_host_that_has_one_device(self, webui, settings):
         del webui.devices.get_device_for
-        assert host.device() == torch.device("meta")
+        assert settings.device() == torch.device("meta")
 
     @pytest.mark.parametrize("tasks", [["gpen"], ["all"], ["GPEN", "sd"]])
-    def test_the_flag_for_the_processor(self, webui, host, tasks):
+    def test_the_flag_for_the_processor(self, webui, settings, tasks):
         webui.flags.use_cpu = tasks
-        assert host.device() == torch.device("cpu")
+        assert settings.device() == torch.device("cpu")
 
     @pytest.mark.parametrize("tasks", [None, [], ["interrogate"]])
-    def test_the_flag_for_others(self, webui, host, tasks):
+    def test_the_flag_for_others(self, webui, settings, tasks):
         webui.flags.use_cpu = tasks
-        assert host.device() == torch.device("meta")
+        assert settings.device() == torch.device("meta")
 
-    def test_the_setting(self, webui, host):
+    def test_the_setting(self, webui, settings):
         webui.opts.gpen_device = "cpu"
-        assert host.device() == torch.device("cpu")
+        assert settings.device() == torch.device("cpu")
 
     def test_memory_is_asked_for_only_where_it_is_short(self, webui, host):
         host.make_room(5, torch.device("cpu"))
@@ -95,11 +100,11 @@ def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, se
     assert unexpected.exc_info
 
 
-def test_precision(webui, host):
+def test_precision(webui, settings):
     webui.opts.gpen_precision = "bf16"
-    assert host.precision() == "bf16"
+    assert settings.precision() == "bf16"
     webui.flags.no_half = True
-    assert host.precision() == "fp32"
+    assert settings.precision() == "fp32"
 
 
 class TestMemory:
@@ -190,7 +195,7 @@ class TestFolders:
         other = install_model(name="GFPGANv1.4.pth", folder=tmp_path / "GFPGAN")
         webui.flags.gfpgan_models_path = str(other.parent)
         assert service.list_models() == ["GPEN-tiny.pth"]
-        assert other.parent in webui.part("host").detector_folders().searched("detection")
+        assert other.parent in webui.part("settings").detector_folders().searched("detection")
 
     @pytest.mark.parametrize(
         "name", ["../GPEN/GPEN-tiny.pth", "/etc/passwd", "GPEN-tiny.pth\0", ".", "gpen-TINY.pth"]
@@ -204,7 +209,7 @@ class TestFolders:
             service.CheckpointError, match=r"'x\.pth', but GPEN-tiny\.pth\. "
         ) as told:
             service.find_model("x.pth")
-        own = service.host.own_folder()
+        own = service.settings.own_folder()
         assert f"put the file into {own}. Searched: " in str(told.value)
 
     def test_no_model_at_all(self, service):
