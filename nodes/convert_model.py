@@ -10,8 +10,8 @@ from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMATS
 from ..gpen_core.errors import CheckpointError
 from .shared import host
-from .shared.inputs import CATEGORY, model_file
 from .shared.model_files import find_model, fingerprint, missing_model
+from .shared.schema import CATEGORY, model_file
 from .shared.search_aliases import also_found_as
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)

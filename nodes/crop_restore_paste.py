@@ -22,8 +22,6 @@ from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
-from .shared.crops import CropBatch, image_to_crop, is_placeholder
-from .shared.inputs import CATEGORY, colour_match, feather, mask, model, strength, template
 from .shared.model_tasks import require_task
 from .shared.pictures import (
     check_images,
@@ -36,6 +34,8 @@ from .shared.pictures import (
     refuse_infinite,
     within_range,
 )
+from .shared.results import CropBatch, image_to_crop, is_placeholder
+from .shared.schema import CATEGORY, colour_match, feather, mask, model, strength, template
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, FacesSocket, GpenModel
 

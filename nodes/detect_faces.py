@@ -19,15 +19,6 @@ from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host
 from .shared.boxes import boxes_for
-from .shared.inputs import (
-    CATEGORY,
-    confidence,
-    images,
-    known_boxes,
-    mask,
-    maximum_count,
-    minimum_size,
-)
 from .shared.pictures import (
     Frame,
     check_images,
@@ -38,6 +29,15 @@ from .shared.pictures import (
     mask_for,
     put,
     within_range,
+)
+from .shared.schema import (
+    CATEGORY,
+    confidence,
+    images,
+    known_boxes,
+    mask,
+    maximum_count,
+    minimum_size,
 )
 from .shared.search_aliases import also_found_as
 from .shared.values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of

@@ -11,13 +11,13 @@ from ..gpen_core.errors import CheckpointError
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
-from .shared.inputs import CATEGORY, model_file
 from .shared.model_files import (
     detection_folders,
     find_model,
     fingerprint,
     missing_model,
 )
+from .shared.schema import CATEGORY, model_file
 from .shared.search_aliases import also_found_as
 from .shared.values import DetectorSocket, ModelSocket
 

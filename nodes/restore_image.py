@@ -15,8 +15,9 @@ from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
 from .shared import host
 from .shared.batch_job import Job
-from .shared.crops import CropBatch
-from .shared.inputs import (
+from .shared.model_files import detection_folders
+from .shared.results import CropBatch
+from .shared.schema import (
     CATEGORY,
     change_from,
     choice_of_faces,
@@ -34,7 +35,6 @@ from .shared.inputs import (
     strength,
     template,
 )
-from .shared.model_files import detection_folders
 from .shared.search_aliases import FACE_RESTORATION, also_found_as
 from .shared.values import Faces, GpenModel
 

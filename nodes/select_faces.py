@@ -15,8 +15,8 @@ from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from .shared import host
-from .shared.inputs import CATEGORY, change_from, choice_of_faces, mask
 from .shared.pictures import check_images, check_mask, frame_of, mask_for, within_range
+from .shared.schema import CATEGORY, change_from, choice_of_faces, mask
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, FacesSocket
 

@@ -16,10 +16,10 @@ from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
 from .restore_image import default_detector
 from .shared import host
-from .shared.crops import CropBatch
-from .shared.inputs import CATEGORY, images, known_detector, known_faces, model
 from .shared.model_tasks import require_task
 from .shared.pictures import Frame, check_images, copy_of, frame_of, mask_for, put, within_range
+from .shared.results import CropBatch
+from .shared.schema import CATEGORY, images, known_detector, known_faces, model
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, GpenModel
 
