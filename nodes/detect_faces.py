@@ -18,7 +18,7 @@ from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host
-from .shared.boxes import boxes_for
+from .shared.boxes import BoxesSocket, boxes_for, boxes_of
 from .shared.pictures import (
     Frame,
     check_images,
@@ -34,13 +34,12 @@ from .shared.schema import (
     CATEGORY,
     confidence,
     images,
-    known_boxes,
     mask,
     maximum_count,
     minimum_size,
 )
 from .shared.search_aliases import also_found_as
-from .shared.values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
+from .shared.values import DetectorSocket, Faces, FacesSocket
 
 
 class DetectFaces(io.ComfyNode):
@@ -71,7 +70,13 @@ class DetectFaces(io.ComfyNode):
                     tooltip="how the faces of an image are numbered",
                 ),
                 mask("only faces whose middle lies in the mask"),
-                known_boxes("only faces whose middle lies in one of these"),
+                # As a widget, which frontends draw from 1.39 on, a box would always be sent.
+                BoxesSocket.Input(
+                    "bboxes",
+                    optional=True,
+                    tooltip="only faces whose middle lies in one of these",
+                    extra_dict={"forceInput": True},
+                ),
             ],
             outputs=[
                 FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),

@@ -11,7 +11,7 @@ from ...gpen_core.geometry.templates import TEMPLATES
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
 from ...gpen_core.restoration.options import HELP, RestorationOptions
 from .model_files import list_models
-from .values import BoxesSocket, DetectorSocket, FacesSocket, ModelSocket
+from .values import DetectorSocket, FacesSocket, ModelSocket
 
 CATEGORY = "image/faces"
 
@@ -50,16 +50,6 @@ def known_faces() -> Any:
     """Faces in place of those that would be searched for."""
     return FacesSocket.Input(
         "faces", optional=True, tooltip="faces found or selected before; none are searched"
-    )
-
-
-def known_boxes(tooltip: str) -> Any:
-    """Boxes, if any are connected; which faces they are for, `tooltip` says.
-
-    Frontends from 1.39 on would draw a widget, whose box of 512 pixels would always be sent.
-    """
-    return BoxesSocket.Input(
-        "bboxes", optional=True, tooltip=tooltip, extra_dict={"forceInput": True}
     )
 
 
