@@ -22,19 +22,16 @@ from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
-from .shared.model_tasks import require_task
+from .shared.batch_job import require_task, run_on_each
 from .shared.pictures import (
     check_images,
     check_mask,
-    copy_of,
-    empty_masks,
     frame_of,
     mask_for,
-    put,
     refuse_infinite,
     within_range,
 )
-from .shared.results import CropBatch, image_to_crop, is_placeholder
+from .shared.results import CropBatch, ImageBatch, is_placeholder
 from .shared.schema import CATEGORY, colour_match, feather, mask, model, strength, template
 from .shared.search_aliases import also_found_as
 from .shared.values import Faces, FacesSocket, GpenModel
@@ -87,7 +84,7 @@ class CropFaces(io.ComfyNode):
         faces.check_images(image)
         cut = replace(faces, template=template)
         crops = CropBatch()
-        for index, places in enumerate(alignments(cut, int(size))):
+        for index, places in enumerate(_alignments(cut, int(size))):
             if not places:
                 continue
             host.stop_if_cancelled()
@@ -128,15 +125,15 @@ class RestoreFaces(io.ComfyNode):
         check_images(crops)
         if is_placeholder(crops):
             return io.NodeOutput(crops)
-        bar = host.Bar(crops.shape[0])
         restored = CropBatch()
-        with host.running(model):
-            for index in range(crops.shape[0]):
-                host.load(model)
-                crop = resize_crop(image_to_crop(crops, index), model.restorer.size)
-                crop = model.restorer.restore(crop, host.cancelled)
-                restored.add(crop)
-                bar.advance(crop)
+
+        def restore(index: int) -> Tensor:
+            crop = resize_crop(_to_crop(crops, index), model.restorer.size)
+            crop = model.restorer.restore(crop, host.cancelled)
+            restored.add(crop)
+            return crop
+
+        run_on_each(model, "restoration", range(crops.shape[0]), restore)
         return io.NodeOutput(restored.image())
 
 
@@ -191,12 +188,12 @@ class PasteFacesBack(io.ComfyNode):
                 f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "
                 "the faces of the Crop Faces (GPEN) node that cut these crops"
             )
-        result, covered = copy_of(image), empty_masks(image)
+        result = ImageBatch(image)
         check_mask(mask, image.shape[0], LIMIT_PURPOSE)
         factor = enlargement((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
         height, width = image.shape[1:3]
-        for index, found in enumerate(alignments(faces, restored.shape[1])):
+        for index, found in enumerate(_alignments(faces, restored.shape[1])):
             if not found:
                 continue
             host.stop_if_cancelled()
@@ -206,15 +203,30 @@ class PasteFacesBack(io.ComfyNode):
             limit = mask_for(mask, index, height, width)
             canvas = Canvas(frame, places, strength, feather, limit)
             for number, place in enumerate(places):
-                crop = image_to_crop(restored, next(crops))
+                crop = _to_crop(restored, next(crops))
                 original = partial(extract_crop, frame, place, crop.device)
                 crop = match_colour(colour_match, crop, original)
                 canvas.paste(number, crop)
-            put(result, index, canvas.pixels)
-            covered[index] = torch.from_numpy(canvas.mask)
-        return io.NodeOutput(host.as_output(result), host.as_output(covered))
+            result.put(index, canvas.pixels, canvas.mask)
+        return io.NodeOutput(result.images(), result.masks())
 
 
-def alignments(faces: Faces, size: int) -> list[list[Alignment]]:
+def _alignments(faces: Faces, size: int) -> list[list[Alignment]]:
     """For each picture its faces' alignments to crops of a size."""
     return [[align(face, size, faces.template) for face in found] for found in faces.pictures]
+
+
+def _to_crop(images: Tensor, index: int) -> Tensor:
+    """One picture of an IMAGE batch as a crop (3, S, S), float32, on the device in use.
+
+    Raises:
+        OptionError: it is not square or holds NaN.
+    """
+    height, width = images.shape[1:3]
+    if height != width:
+        raise OptionError(
+            f"face crops are square, but these images are {width}×{height}; "
+            "cut faces out with Crop Faces (GPEN) first"
+        )
+    crop = torch.from_numpy(within_range(frame_of(images, index)))
+    return crop.to(host.device()).permute(2, 0, 1).contiguous()

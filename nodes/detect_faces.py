@@ -23,13 +23,11 @@ from .shared.pictures import (
     Frame,
     check_images,
     check_mask,
-    copy_of,
-    empty_masks,
     frame_of,
     mask_for,
-    put,
     within_range,
 )
+from .shared.results import ImageBatch
 from .shared.schema import (
     CATEGORY,
     confidence,
@@ -108,14 +106,11 @@ class DetectFaces(io.ComfyNode):
         """Searches picture by picture."""
         options = detection_options(confidence, minimum_size, maximum_count, order)
         faces = find_faces(image, detector, options, mask, bboxes)
-        overlay, covered = copy_of(image), empty_masks(image)
+        overlay = ImageBatch(image)
         for index, found in enumerate(faces.pictures):
             frame = within_range(frame_of(image, index))
-            put(overlay, index, _drawn(frame, found))
-            _cover(covered[index], found)
-        return io.NodeOutput(
-            faces, host.as_output(overlay), host.as_output(covered), boxes_of(faces), faces.count
-        )
+            overlay.put(index, _drawn(frame, found), _mask_of(frame, found))
+        return io.NodeOutput(faces, overlay.images(), overlay.masks(), boxes_of(faces), faces.count)
 
 
 def detection_options(
@@ -157,8 +152,10 @@ def _drawn(frame: Frame, faces: Sequence[Face]) -> Frame:
     return to_float(draw_faces(to_dtype(frame, np.uint8), faces))
 
 
-def _cover(mask: Tensor, faces: Sequence[Face]) -> None:
-    """Fills the boxes of faces with 1."""
+def _mask_of(frame: Frame, faces: Sequence[Face]) -> Frame:
+    """1 in the boxes of a picture's faces, else 0."""
+    mask = np.zeros(frame.shape[:2], np.float32)
     for face in faces:
         left, top, right, bottom = (round(value) for value in face.box)
         mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
+    return mask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
+from ..gpen_core.model_files.catalogue import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
@@ -41,6 +42,8 @@ from .shared.values import Faces, GpenModel
 
 class RestoreImage(io.ComfyNode):
     """Detect, cut out, restore, paste back."""
+
+    TASK: ClassVar[Task] = "restoration"
 
     @classmethod
     def define_schema(cls) -> io.Schema:
