@@ -13,7 +13,7 @@ import gradio as gr
 
 from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.geometry.templates import TEMPLATES
-from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import HELP
 
 from . import host

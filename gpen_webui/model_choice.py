@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpen_core.errors import CheckpointError
-from gpen_core.model_files.catalogue import Task
 from gpen_core.model_files.default_model import best_model
 from gpen_core.model_files.filenames import parse_filename
-from gpen_core.model_files.task import TITLES
+from gpen_core.model_files.task_table import TASKS, Task
 
 _SELFIE_SIZE = 2048
 
@@ -28,7 +27,7 @@ def best_for(task: Task, paths: Sequence[Path]) -> Path:
     if best is None:
         names = ", ".join(path.name for path in paths)
         raise CheckpointError(
-            f"none of the installed models is named for {TITLES[task]} ({names}); "
+            f"none of the installed models is named for {TASKS[task].title} ({names}); "
             "choose the model by its name, or install one"
         )
     return best

@@ -19,7 +19,7 @@ from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.errors import CheckpointError
 from gpen_core.images.picture import to_dtype
-from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.results import RestoredPicture

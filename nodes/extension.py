@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..gpen_core.model_files.catalogue import Task
+from ..gpen_core.model_files.task_table import Task
 from .convert_model import ConvertGpenModel
 from .crop_restore_paste import CropFaces, PasteFacesBack, RestoreFaces
 from .detect_faces import DetectFaces

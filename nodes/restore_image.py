@@ -10,7 +10,7 @@ from torch import Tensor
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
-from ..gpen_core.model_files.catalogue import Task
+from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in

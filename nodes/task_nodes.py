@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
-from ..gpen_core.model_files.catalogue import Task
+from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture

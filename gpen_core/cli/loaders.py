@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,25 +10,17 @@ from ..compositing.face_parsing import FILE_NAMES, FaceParser
 from ..compositing.face_parsing import load_face_parser as load_parsenet
 from ..compositing.masks import MASKS, MaskName
 from ..errors import CheckpointError
-from ..model_files.catalogue import Task, load_catalogue
+from ..model_files.catalogue import load_catalogue
 from ..model_files.default_model import best_model
 from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
-from ..model_files.task import TITLES
+from ..model_files.task_table import COMMANDS, TASKS, Task
 from ..restoration.options import PRESETS
 from ..restorers.adaptive import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
 from ..tasks.loading import load_for_task
 from .arguments import ModelArguments
-
-COMMANDS: Mapping[Task, str] = {
-    "restoration": "`gpen restore`",
-    "colorization": "`gpen colorize`",
-    "inpainting": "`gpen inpaint`",
-    "segmentation": "`gpen synthesize`",
-}
-"""The command of each task."""
 
 
 def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
@@ -133,8 +124,8 @@ def _installed_for(task: Task, folders: ModelFolders) -> Path:
     if best is None:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(
-            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
-            f"{model}`, name a file with --model, or put {model}.pth into "
+            f"no GPEN model named for {TASKS[task].title} is installed. Get it with "
+            f"`gpen models fetch {model}`, name a file with --model, or put {model}.pth into "
             f"{folders.places('restoration')}"
         )
     return best

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..runtime.optional_packages import is_installed
-from .catalogue import Task
 from .contents import GPEN, read_contents
 from .filenames import parse_filename
 from .task import task_of
+from .task_table import Task
 
 _ANY_SIZE = 1 << 16
 """Larger than any model: what a name without a size lets a file be."""

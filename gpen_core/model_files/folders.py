@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..network.published import LARGEST
-from .catalogue import Role
+from .task_table import Role
 
 PathLike = str | os.PathLike[str]
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from ..checkpoints.file_kind import MAX_FILE_BYTES, FileKind
 from ..errors import CheckpointError, escaped_line
-from .catalogue import Catalogue, KnownFile, Task
+from .catalogue import Catalogue, KnownFile
 from .contents import GPEN, READERS, Contents, Reader, read_contents
 from .filenames import mismatches, parse_filename
 from .folders import SUFFIXES, files_in
 from .hashing import Advance, sha256_of
+from .task_table import Task
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.task_table import Task
 
 FACE_PARTS = frozenset({"find", "overlay", "faces", "strength_row", "template_row", "detection"})
 """Parts about finding faces and placing them; an aligned face is the whole picture."""

@@ -15,7 +15,7 @@ from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
-from ...gpen_core.model_files.catalogue import Task
+from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import ImageInput
 from ...gpen_core.restoration.stream import restore_pictures

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from gpen_core import __version__
 from gpen_core.cli import batch, loaders, main, self_test
@@ -21,6 +21,7 @@ from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.console import Console
 from gpen_core.cli.loaders import installed_model
 from gpen_core.errors import ImageError
+from gpen_core.images.formats import CHOICES
 from gpen_core.images.picture import Picture
 from gpen_core.images.reading import read_picture
 from gpen_core.images.writing import write_picture
@@ -244,6 +245,13 @@ class TestRestore:
         assert sizes[0] < sizes[1] / 2
         with Image.open("out/a.jpg") as image:
             assert image.format == "JPEG"
+
+    def test_every_format_that_is_written_can_be_chosen(self, run):
+        write_picture("a.png", Picture(np.zeros((60, 60, 3), np.uint8)))
+        for choice in CHOICES:
+            if choice != "avif" or features.check("avif"):
+                assert run("restore", "a.png", "-o", "out", "--format", choice)[0] == 0
+                assert Path("out", f"a.{choice}").is_file()
 
     def test_alpha_depth_and_orientation_survive(self, run, photo):
         Path("in").mkdir()

@@ -13,8 +13,8 @@ import torch
 from ... import __version__
 from ...detection.registry import load_detector
 from ...errors import GpenError, escaped_line
-from ...model_files.catalogue import Role
 from ...model_files.folders import ModelFolders, model_folders
+from ...model_files.task_table import Role
 from ...restorers.load import load_restorer
 from ...restorers.onnx_providers import (
     CPU,
