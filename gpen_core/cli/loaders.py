@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from ..compositing.face_parsing import FILE_NAMES, FaceParser
-from ..compositing.face_parsing import load_face_parser as load_parsenet
-from ..compositing.masks import MASKS, MaskName
 from ..errors import CheckpointError
 from ..model_files.catalogue import load_catalogue
 from ..model_files.default_model import best_model
@@ -145,22 +140,3 @@ def load_model(path: Path, task: Task, arguments: ModelArguments) -> Restorer:
         arguments.acceleration,
         ways=COMMANDS,
     )
-
-
-def load_face_parser(
-    mask: MaskName, folders: ModelFolders, device: torch.device
-) -> FaceParser | None:
-    """ParseNet, if `--mask parse` asks for it.
-
-    Raises:
-        CheckpointError: its weights are not installed.
-    """
-    if not MASKS[mask].needs_parser:
-        return None
-    path = folders.find_file("parsing", FILE_NAMES)
-    if path is None:
-        raise CheckpointError(
-            f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"use --mask area, or put them into {folders.places('parsing')}"
-        )
-    return load_parsenet(path, device)
