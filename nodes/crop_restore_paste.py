@@ -32,8 +32,7 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import CropBatch, ImageBatch, is_placeholder
-from .shared.schema import CATEGORY, colour_match, feather, mask, model, strength, template
-from .shared.search_aliases import also_found_as
+from .shared.schema import mask, model, node_schema, restoration_widget
 from .shared.values import Faces, FacesSocket, GpenModel
 
 _SIZES = [str(size) for size in SIZES]
@@ -45,11 +44,10 @@ class CropFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENCropFaces",
             display_name="Crop Faces (GPEN)",
-            category=CATEGORY,
-            **also_found_as("align faces", "extract faces"),
+            aliases=("align faces", "extract faces"),
             description=(
                 "Cuts each face out of the images, upright and in the position GPEN expects. All "
                 "faces of a batch come as one batch of crops, in order."
@@ -63,7 +61,7 @@ class CropFaces(io.ComfyNode):
                     default=str(LARGEST),
                     tooltip="side of the crops in pixels: that of the GPEN model",
                 ),
-                template(),
+                restoration_widget("template"),
             ],
             outputs=[
                 io.Image.Output(
@@ -101,11 +99,10 @@ class RestoreFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreFaces",
             display_name="Run GPEN on Crops",
-            category=CATEGORY,
-            **also_found_as("restore crops", "restore face crops"),
+            aliases=("restore crops", "restore face crops"),
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
                 model(),
@@ -143,11 +140,10 @@ class PasteFacesBack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENPasteFacesBack",
             display_name="Paste Faces Back (GPEN)",
-            category=CATEGORY,
-            **also_found_as("paste crops", "uncrop faces"),
+            aliases=("paste crops", "uncrop faces"),
             description=(
                 "Pastes restored crops back where they were cut out, without a seam. The images "
                 "may be the original ones or the same ones upscaled. Outside the faces every pixel "
@@ -157,9 +153,9 @@ class PasteFacesBack(io.ComfyNode):
                 io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
                 FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
                 io.Image.Input("restored", tooltip="from Run GPEN on Crops"),
-                strength(),
-                feather(),
-                colour_match(),
+                restoration_widget("strength"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
                 mask("where pasting is allowed"),
             ],
             outputs=[

@@ -28,16 +28,10 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import ImageBatch
-from .shared.schema import (
-    CATEGORY,
-    confidence,
-    images,
-    mask,
-    maximum_count,
-    minimum_size,
-)
-from .shared.search_aliases import also_found_as
+from .shared.schema import detection_widget, images, mask, node_schema
 from .shared.values import DetectorSocket, Faces, FacesSocket
+
+_ORDER = DetectionOptions().order
 
 
 class DetectFaces(io.ComfyNode):
@@ -46,11 +40,10 @@ class DetectFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENDetectFaces",
             display_name="Detect Faces (GPEN)",
-            category=CATEGORY,
-            **also_found_as("find faces", "face detection", "face boxes"),
+            aliases=("find faces", "face detection", "face boxes"),
             description=(
                 "Finds faces with their landmarks in each image of a batch and numbers them. A "
                 "mask or boxes restrict the search to faces whose middle lies in them."
@@ -58,13 +51,13 @@ class DetectFaces(io.ComfyNode):
             inputs=[
                 images(),
                 DetectorSocket.Input("detector", tooltip="from Load Face Detector (GPEN)"),
-                confidence(),
-                minimum_size(),
-                maximum_count(),
+                detection_widget("confidence"),
+                detection_widget("minimum_size"),
+                detection_widget("maximum_count"),
                 io.Combo.Input(
                     "order",
                     options=list(ORDERS),
-                    default="left-right",
+                    default=_ORDER,
                     tooltip="how the faces of an image are numbered",
                 ),
                 mask("only faces whose middle lies in the mask"),
@@ -114,7 +107,7 @@ class DetectFaces(io.ComfyNode):
 
 
 def detection_options(
-    confidence: float, minimum_size: int, maximum_count: int, order: Any = "left-right"
+    confidence: float, minimum_size: int, maximum_count: int, order: Any = _ORDER
 ) -> DetectionOptions:
     """The options from widgets, where 0 stands for "not set"."""
     return DetectionOptions(confidence or None, minimum_size, maximum_count or None, order)

@@ -19,25 +19,23 @@ from .shared.batch_job import Job
 from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
-    CATEGORY,
     change_from,
-    choice_of_faces,
-    colour_match,
-    confidence,
-    feather,
+    detection_widget,
     images,
-    keep_crops,
     known_detector,
     known_faces,
     mask,
-    maximum_count,
-    minimum_size,
     model,
-    strength,
-    template,
+    node_schema,
+    restoration_widget,
 )
-from .shared.search_aliases import FACE_RESTORATION, also_found_as
 from .shared.values import Faces, GpenModel
+
+_ALIASES = (
+    *("face restore", "restore faces", "face restoration", "face enhance", "face fix"),
+    *("gpen", "gfpgan", "codeformer", "restoreformer", "reactor"),
+)
+"""What people look for who want faces restored, other programs for it among it."""
 
 
 class RestoreImage(io.ComfyNode):
@@ -48,11 +46,10 @@ class RestoreImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreImage",
             display_name="Restore Faces (GPEN Face Restoration)",
-            category=CATEGORY,
-            **also_found_as(*FACE_RESTORATION),
+            aliases=_ALIASES,
             description=(
                 "Restores the faces of images with GPEN: finds them, restores each at the model's "
                 "size and pastes it back without a seam. Everything else stays as it is. Video "
@@ -61,15 +58,22 @@ class RestoreImage(io.ComfyNode):
             inputs=[
                 images(),
                 model(),
-                strength(),
-                template(),
-                feather(),
-                colour_match(),
-                choice_of_faces(),
-                confidence(),
-                minimum_size(),
-                maximum_count(),
-                keep_crops(),
+                restoration_widget("strength"),
+                restoration_widget("template"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
+                restoration_widget("faces"),
+                detection_widget("confidence"),
+                detection_widget("minimum_size"),
+                detection_widget("maximum_count"),
+                io.Boolean.Input(
+                    "keep_crops",
+                    default=True,
+                    tooltip=(
+                        "whether to give out the crops; off saves 50 MB a face at 2048, for long "
+                        "videos"
+                    ),
+                ),
                 known_detector(),
                 known_faces(),
                 io.Image.Input(
@@ -129,11 +133,10 @@ class RestoreAfterSwap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreAfterSwap",
             display_name="Restore Swapped Faces Only (GPEN)",
-            category=CATEGORY,
-            **also_found_as("reactor", "face swap", "faceswap", "restore after swap"),
+            aliases=("reactor", "face swap", "faceswap", "restore after swap"),
             description=(
                 "For use after ReActor or any other face swap: compares the swapped with the "
                 "original images, restores only the faces that were changed, and leaves all others "
@@ -143,10 +146,10 @@ class RestoreAfterSwap(io.ComfyNode):
                 io.Image.Input("swapped_image", tooltip="the images after the swap"),
                 io.Image.Input("original_image", tooltip="the images before the swap"),
                 model(),
-                strength(),
-                template(),
-                feather(),
-                colour_match(),
+                restoration_widget("strength"),
+                restoration_widget("template"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
                 change_from("the least mean change of a face that counts as swapped"),
                 known_detector(),
                 mask("where restoring is allowed"),

@@ -13,6 +13,7 @@ from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
 from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
+from ..gpen_core.runtime.ranges import Range
 from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
 from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
@@ -22,8 +23,7 @@ from .shared import host
 from .shared.batch_job import require_task, run_on_each
 from .shared.pictures import Frame, check_images, frame_of, mask_for, within_range
 from .shared.results import CropBatch, ImageBatch
-from .shared.schema import CATEGORY, images, known_detector, known_faces, model
-from .shared.search_aliases import also_found_as
+from .shared.schema import images, known_detector, known_faces, model, node_schema, number_widget
 from .shared.values import Faces, GpenModel
 
 
@@ -35,11 +35,10 @@ class ColorizeImage(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENColorize",
             display_name="Colorize Image (GPEN)",
-            category=CATEGORY,
-            **also_found_as("colorise", "colourize", "old photo"),
+            aliases=("colorise", "colourize", "old photo"),
             description=(
                 "Colours grey pictures of faces with a GPEN colorization model. Light and detail "
                 "stay the picture's own; only the colour is the network's. Best for aligned "
@@ -75,11 +74,10 @@ class InpaintFace(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENInpaint",
             display_name="Inpaint Face (GPEN)",
-            category=CATEGORY,
-            **also_found_as("face inpainting", "remove scratches"),
+            aliases=("face inpainting", "remove scratches"),
             description=(
                 "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the "
                 "mask stays as it is. Faces are found first, unless the images are aligned faces "
@@ -89,12 +87,11 @@ class InpaintFace(io.ComfyNode):
                 images(),
                 io.Mask.Input("mask", tooltip="what is to be filled: half covered counts"),
                 model("an inpainting model from Load GPEN Model"),
-                io.Int.Input(
+                number_widget(
                     "feather_pixels",
-                    default=DEFAULT_FEATHER,
-                    min=0,
-                    max=MOST_FEATHER,
-                    tooltip="width in pixels of the soft edge, which lies within the mask",
+                    Range(0, MOST_FEATHER),
+                    DEFAULT_FEATHER,
+                    "width in pixels of the soft edge, which lies within the mask",
                 ),
                 io.Boolean.Input(
                     "aligned",
@@ -161,11 +158,10 @@ class FaceFromSegmentation(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENFaceFromSegmentation",
             display_name="Face from Segmentation (GPEN)",
-            category=CATEGORY,
-            **also_found_as("segmentation to face", "seg2face"),
+            aliases=("segmentation to face", "seg2face"),
             description=(
                 "Makes a face from a segmentation map in the colours of CelebAMask-HQ, with a GPEN "
                 "segmentation-to-face model."

@@ -1,42 +1,80 @@
-"""Inputs that several nodes share. Their ids and order are part of saved workflows."""
+"""What the schemas of nodes share. Ids and order of inputs are part of saved workflows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from comfy_api.latest import io
 
-from ...gpen_core.compositing.colour_match import COLOUR_MATCHES
-from ...gpen_core.geometry.templates import TEMPLATES
+from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
-from ...gpen_core.restoration.options import HELP, RestorationOptions
-from .model_files import list_models
+from ...gpen_core.restoration.options import (
+    CHOICES,
+    HELP,
+    RESTORATION_LIMITS,
+    RestorationOptions,
+)
+from ...gpen_core.runtime.ranges import Range
 from .values import DetectorSocket, FacesSocket, ModelSocket
 
-CATEGORY = "image/faces"
+_RESTORATION = RestorationOptions()
+_DETECTION = DetectionOptions()
 
-KEEP_CROPS = "whether to give out the crops; off saves 50 MB a face at 2048, for long videos"
+_IDS = {"colour": "colour_match", "faces": "face_numbers"}
+"""Ids of widgets that are not the names of their options."""
 
-_DEFAULTS = RestorationOptions()
+_DETECTION_TOOLTIPS = {
+    "confidence": "least score of a face; 0 takes the detector's own default",
+    "minimum_size": "faces smaller than this many pixels (longer side of the box) are left alone",
+    "maximum_count": "at most so many faces per image, the largest; 0 for all",
+}
+
+_HIGHEST = 16384
+"""Where widgets end if their option has no upper limit, as the host's widgets need one."""
+
+
+def node_schema(
+    node_id: str,
+    display_name: str,
+    aliases: Sequence[str],
+    description: str,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    **others: Any,
+) -> io.Schema:
+    """What the host shows of a node.
+
+    Args:
+        node_id: its name in saved workflows.
+        display_name: its name in the host.
+        aliases: other words under which the host's search finds it, in lower case.
+        description: what it does.
+        inputs: in the order in which the host shows them.
+        outputs: in the order in which the host shows them.
+        others: fields of `io.Schema`.
+    """
+    if "search_aliases" in io.Schema.__dataclass_fields__:  # which older hosts do not know
+        others["search_aliases"] = list(aliases)
+    return io.Schema(
+        node_id,
+        display_name=display_name,
+        category="image/faces",
+        description=description,
+        inputs=list(inputs),
+        outputs=list(outputs),
+        **others,
+    )
 
 
 def images() -> Any:
-    """The pictures to work on."""
+    """The images to work on."""
     return io.Image.Input("image", tooltip="the images, one or a batch")
 
 
 def model(tooltip: str = "from Load GPEN Model") -> Any:
     """A loaded model."""
     return ModelSocket.Input("model", tooltip=tooltip)
-
-
-def model_file() -> Any:
-    """The name of a model file in the host's folders."""
-    return io.Combo.Input(
-        "model_name",
-        options=list_models(),
-        tooltip="a file in models/facerestore_models, such as GPEN-BFR-2048.pth",
-    )
 
 
 def known_detector() -> Any:
@@ -54,107 +92,45 @@ def known_faces() -> Any:
 
 
 def mask(tooltip: str) -> Any:
-    """A part of the pictures, if one is connected; what happens there, `tooltip` says."""
+    """A part of the images, if one is connected; `tooltip` says what happens there."""
     return io.Mask.Input("mask", optional=True, tooltip=tooltip)
+
+
+def restoration_widget(option: str) -> Any:
+    """The widget of a field of `RestorationOptions`."""
+    name, default, tooltip = _IDS.get(option, option), getattr(_RESTORATION, option), HELP[option]
+    if option in RESTORATION_LIMITS:
+        return number_widget(name, RESTORATION_LIMITS[option], default, tooltip)
+    if option in CHOICES:
+        choices = list(CHOICES[option])
+        return io.Combo.Input(name, options=choices, default=default, tooltip=tooltip)
+    return io.String.Input(name, default=default, tooltip=tooltip)
+
+
+def detection_widget(option: str) -> Any:
+    """The widget of a number of `DetectionOptions`; 0 stands for None."""
+    default, tooltip = getattr(_DETECTION, option) or 0, _DETECTION_TOOLTIPS[option]
+    return number_widget(option, DETECTION_LIMITS[option], default, tooltip)
 
 
 def change_from(tooltip: str) -> Any:
     """From which change on a face counts as swapped."""
+    return number_widget("change_from", Range(0, 1, 0.005), DEFAULT_THRESHOLD, tooltip)
+
+
+def number_widget(name: str, allowed: Range, default: float, tooltip: str) -> Any:
+    """A widget for the numbers of a range, whole ones if its steps are whole, and its default."""
+    low, high = min(allowed.low, default), min(allowed.high, _HIGHEST)
+    if allowed.step >= 1:
+        return io.Int.Input(
+            name, default=int(default), min=int(low), max=int(high), tooltip=tooltip
+        )
     return io.Float.Input(
-        "change_from",
-        default=DEFAULT_THRESHOLD,
-        min=0.0,
-        max=1.0,
-        step=0.005,
-        round=False,
+        name,
+        default=float(default),
+        min=float(low),
+        max=float(high),
+        step=allowed.step,
+        round=False if allowed.step < 0.01 else None,  # frontends round to the step's digits
         tooltip=tooltip,
     )
-
-
-def strength() -> Any:
-    """How much of the restored face is taken."""
-    return io.Float.Input(
-        "strength",
-        default=_DEFAULTS.strength,
-        min=0.0,
-        max=1.0,
-        step=0.01,
-        tooltip=HELP["strength"],
-    )
-
-
-def feather() -> Any:
-    """Softness of the pasted area's edge."""
-    return io.Float.Input(
-        "feather",
-        default=_DEFAULTS.feather,
-        min=0.0,
-        max=0.2,
-        step=0.001,
-        round=False,
-        tooltip=HELP["feather"],
-    )
-
-
-def colour_match() -> Any:
-    """Whether restored faces take the original's colour."""
-    return io.Combo.Input(
-        "colour_match",
-        options=list(COLOUR_MATCHES),
-        default=_DEFAULTS.colour,
-        tooltip=HELP["colour"],
-    )
-
-
-def template() -> Any:
-    """How faces sit in the crop."""
-    return io.Combo.Input(
-        "template",
-        options=list(TEMPLATES),
-        default=_DEFAULTS.template,
-        tooltip=HELP["template"],
-    )
-
-
-def confidence() -> Any:
-    """The detector's threshold; 0 stands for its own."""
-    return io.Float.Input(
-        "confidence",
-        default=0.0,
-        min=0.0,
-        max=1.0,
-        step=0.01,
-        tooltip="least score of a face; 0 takes the detector's own default",
-    )
-
-
-def minimum_size() -> Any:
-    """The least size of a face."""
-    return io.Int.Input(
-        "minimum_size",
-        default=20,
-        min=0,
-        max=8192,
-        tooltip="faces smaller than this many pixels (longer side of the box) are left alone",
-    )
-
-
-def maximum_count() -> Any:
-    """How many faces at most."""
-    return io.Int.Input(
-        "maximum_count",
-        default=0,
-        min=0,
-        max=1000,
-        tooltip="at most so many faces per image, the largest; 0 for all",
-    )
-
-
-def keep_crops() -> Any:
-    """Whether the restored crops are an output."""
-    return io.Boolean.Input("keep_crops", default=True, tooltip=KEEP_CROPS)
-
-
-def choice_of_faces() -> Any:
-    """Which of the faces found."""
-    return io.String.Input("face_numbers", default="all", tooltip=HELP["faces"])
