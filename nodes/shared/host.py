@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,21 +80,6 @@ def load(model: GpenModel) -> None:
         memory_required=restorer.working_memory(),
         force_full_load=True,
     )
-
-
-def as_output(picture: Tensor) -> Tensor:
-    """A picture or mask where, and in the type in which, the host wants results."""
-    return picture.to(device=management.intermediate_device(), dtype=_output_dtype())
-
-
-def empty_output(shape: Sequence[int]) -> Tensor:
-    """Memory for a result, where and in the type in which the host wants it."""
-    return torch.empty(*shape, device=management.intermediate_device(), dtype=_output_dtype())
-
-
-def _output_dtype() -> torch.dtype:
-    # Older hosts know float32 alone.
-    return getattr(management, "intermediate_dtype", lambda: torch.float32)()
 
 
 def cancelled() -> bool:
