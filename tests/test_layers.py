@@ -11,11 +11,11 @@ CORE = Path(__file__).parents[1] / "gpen_core"
 # A module imports from the lines above its own, and nothing from its own or those below.
 LAYERS = [
     {"errors"},
-    {"runtime", "faces"},
+    {"runtime"},
     {"images", "checkpoints"},
-    {"network", "geometry"},
+    {"faces", "network"},
+    {"geometry", "model_files"},
     {"compositing", "upscaling"},
-    {"model_files"},
     {"downloads", "detection", "restorers"},
     {"restoration", "spandrel_arch"},
     {"tasks", "conversion"},

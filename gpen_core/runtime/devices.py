@@ -12,6 +12,7 @@ from torch.torch_version import TorchVersion
 from ..errors import OptionError
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+"""Type of weights and feature maps; "auto" is fp32."""
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

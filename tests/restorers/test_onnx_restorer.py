@@ -18,8 +18,7 @@ from gpen_core import load_restorer, restore_picture
 from gpen_core.checkpoints.onnx.graph import read_graph
 from gpen_core.checkpoints.onnx.interface import describe_graph, read_interface
 from gpen_core.checkpoints.onnx.protobuf import WireError, fields, numbers
-from gpen_core.cli import main
-from gpen_core.cli.commands import doctor
+from gpen_core.cli import main, self_test
 from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.errors import (
@@ -537,7 +536,7 @@ class TestExamination:
             lambda model, options, providers: original(model, options, providers=[CPU]),
         )
         monkeypatch.setattr(torch.version, "cuda", "13.0")
-        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        monkeypatch.setattr(self_test, "run_tests", lambda device: [])
         card = torch.device("cuda")
         monkeypatch.setattr("gpen_core.restorers.onnx_providers.choose_device", lambda name: card)
         assert main(["doctor"]) == 0
@@ -550,6 +549,6 @@ class TestExamination:
             raise RuntimeError("no such library")
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", broken)
-        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        monkeypatch.setattr(self_test, "run_tests", lambda device: [])
         assert main(["doctor", "--device", "cpu"]) == 0
         assert "onnxruntime: FAIL (no such library)" in capsys.readouterr().out

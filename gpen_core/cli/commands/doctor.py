@@ -23,7 +23,7 @@ from ...restorers.onnx_providers import (
     installed_packages,
     provider_that_starts,
 )
-from ...runtime.devices import gpu_memory, choose_device, uses_tf32
+from ...runtime.devices import choose_device, gpu_memory, uses_tf32
 from ...runtime.optional_packages import is_installed, require
 from ..arguments import add_device
 from ..console import Console
