@@ -16,8 +16,7 @@ from gpen_core.geometry.templates import TEMPLATES
 from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import HELP, RESTORATION_LIMITS
 
-from .model_choice import offered
-from .service import list_models
+from .models import list_models_for
 from .settings import BEST, setting, slider_range
 
 
@@ -58,7 +57,7 @@ def model_dropdown(label: str, elem_id: str | None = None) -> Any:
 
 def model_choices(task: Task = "restoration") -> list[str]:
     """The choices of model for a task: the best, and the installed ones not named for another."""
-    return [BEST, *offered(task, list_models())]
+    return [BEST, *list_models_for(task)]
 
 
 def template_radio(label: str, elem_id: str | None = None) -> Any:

@@ -22,8 +22,8 @@ from gpen_core.runtime.timing import TimeLimit
 
 from .. import host, pictures, settings
 from ..entry_options import detection_options, restoration_options
-from ..model_choice import offered
-from ..service import SERVICE, list_models, show_as_job
+from ..models import list_models, list_models_for
+from ..service import SERVICE, show_as_job
 from .body import MAX_BYTES, HungUp, read_body, schema_of, understand
 from .login import login_of
 from .origin import refuse_other_sites
@@ -97,7 +97,7 @@ def info() -> InfoResponse:
 
 def models() -> ModelsResponse:
     """The installed models for restoration."""
-    names = [_sayable(name) for name in offered("restoration", list_models())]
+    names = [_sayable(name) for name in list_models_for("restoration")]
     return ModelsResponse(models=names, default=settings.setting("gpen_model"))
 
 
