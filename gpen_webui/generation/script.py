@@ -1,4 +1,7 @@
-"""The script of txt2img and img2img: restores faces at the end of each generation."""
+"""The script of txt2img and img2img: restores faces at the end of each generation.
+
+The X/Y/Z plot gets axes for its model and strength.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ from modules.ui_components import InputAccordion
 from gpen_core.errors import Cancelled
 
 from .. import host, outcome, pictures
-from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
+from ..controls import (
+    colour_radio,
+    faces_box,
+    model_choices,
+    model_dropdown,
+    strength_slider,
+    template_radio,
+)
 from ..entry_options import restoration_options
 from ..service import SERVICE
 from ..settings import setting
@@ -27,6 +37,7 @@ _INFOTEXT = {
     "colour": outcome.COLOUR,
     "faces": outcome.FACES,
 }
+_AXES = ("[GPEN] model", "[GPEN] strength")
 _FACTS = (*_INFOTEXT.values(), outcome.RESULT)
 
 
@@ -196,3 +207,25 @@ def _infotext(p: Any, index: int) -> str | None:
         iteration=getattr(p, "iteration", 0),
         position_in_batch=index,
     )
+
+
+def add_axes() -> None:
+    """Adds GPEN's axes to the script X/Y/Z plot, once; nothing where that script is missing."""
+    for data in getattr(scripts, "scripts_data", []):
+        module: Any = getattr(data, "module", None)
+        options = getattr(module, "axis_options", None)
+        if options is None or not str(getattr(data, "path", "")).endswith("xyz_grid.py"):
+            continue
+        options[:] = [option for option in options if option.label not in _AXES]
+        options.append(
+            module.AxisOption(_AXES[0], str, _axis_setter("model"), choices=model_choices)
+        )
+        options.append(module.AxisOption(_AXES[1], float, _axis_setter("strength")))
+
+
+def _axis_setter(name: str) -> Any:
+    def apply(p: Any, value: Any, _values: Any) -> None:
+        # A new dict: the plot shares one job's attributes with copies of it.
+        p._gpen_axes = {**getattr(p, "_gpen_axes", {}), name: value, "enable": True}
+
+    return apply

@@ -14,7 +14,6 @@ from gpen_core.errors import Cancelled, FileError, OptionError
 
 from .. import host
 from ..controls import model_choices, unsaved
-from ..gradio_versions import js
 from ..models import find_model, list_models
 from .results import error_lines, note_lines
 from .task_modes import MODES, RESTORE
@@ -62,7 +61,7 @@ def converting_part(task: Any, mode: Any, model: Any) -> None:
         fn=press,
         inputs=[task, source, form, precision, mode],
         outputs=[model, source, result],
-        **js("gpen_submit_convert"),
+        **host.js("gpen_submit_convert"),
     )
 
 

@@ -9,6 +9,7 @@ from modules import call_queue, shared
 
 from gpen_core.detection.registry import DETECTOR_NAMES
 
+from .. import host
 from ..controls import (
     colour_radio,
     current,
@@ -19,7 +20,6 @@ from ..controls import (
     unsaved,
 )
 from ..generation.selfie import selfie_button
-from ..gradio_versions import gallery_format, image_format, js
 from . import work
 from .conversion import converting_part
 from .modes import connect_modes, mask_controls, mode_radio
@@ -65,7 +65,7 @@ def _source_controls() -> dict[str, Any]:
         type="pil",
         interactive=False,
         elem_id="gpen_overlay",
-        **image_format(),
+        **host.lossless_image(),
     )
     boxes = gr.HTML(elem_id="gpen_boxes")
     return {
@@ -162,8 +162,12 @@ def _output_controls() -> dict[str, Any]:
     """What comes out; the log on top, where the host's progress bar comes and goes too."""
     log = gr.HTML(elem_id="gpen_log")
     compare = gr.HTML(elem_id="gpen_compare")
-    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **gallery_format())
-    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **gallery_format())
+    gallery = gr.Gallery(
+        label="Restored", elem_id="gpen_gallery", columns=2, **host.lossless_gallery()
+    )
+    crops = gr.Gallery(
+        label="Restored faces", elem_id="gpen_crops", columns=4, **host.lossless_gallery()
+    )
     with gr.Row(elem_id="gpen_send_row"):
         from .send_to import send_buttons
 
@@ -183,7 +187,7 @@ def _connect(
         fn=call_queue.wrap_gradio_gpu_call(work.find, extra_outputs=[None, ""]),
         inputs=[task, sources["photo"], *(wishes[name] for name in names)],
         outputs=[sources["overlay"], sources["boxes"], outputs["log"]],
-        **js("gpen_submit_find"),
+        **host.js("gpen_submit_find"),
     )
     sources["photo"].change(
         fn=work.forget_faces,
@@ -207,7 +211,7 @@ def _connect(
             outputs["report"],
             outputs["log"],
         ],
-        **js("gpen_submit_restore"),
+        **host.js("gpen_submit_restore"),
     )
     connect_modes(
         wishes["task"],
