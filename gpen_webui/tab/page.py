@@ -11,12 +11,11 @@ from gpen_core.detection.registry import DETECTOR_NAMES
 
 from .. import host
 from ..controls import (
-    colour_radio,
     current,
     faces_box,
     model_dropdown,
+    option_radio,
     strength_slider,
-    template_radio,
     unsaved,
 )
 from ..generation.selfie import selfie_button
@@ -101,8 +100,8 @@ def _wish_controls() -> dict[str, Any]:
         strength = strength_slider("Strength", "gpen_strength")
         selfie = selfie_button(model, strength)
     with gr.Row(elem_id="gpen_template_row") as template_row:
-        template = template_radio("Template", "gpen_template")
-        colour = colour_radio("Colour match", "gpen_colour")
+        template = option_radio("template", "Template", "gpen_template")
+        colour = option_radio("colour", "Colour match", "gpen_colour")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         detector = gr.Radio(
             choices=list(DETECTOR_NAMES),

@@ -16,7 +16,7 @@ from gpen_core.tasks.report import TaskReport, TaskResult
 from gpen_core.tasks.segmentation import synthesize_face
 
 from .. import host
-from ..entry_options import detection_options, restoration_options
+from ..controls import detection_options, restoration_options
 from ..saving import save_picture
 from ..service import SERVICE, show_steps
 from .results import FinishedPicture
@@ -79,8 +79,8 @@ def _inpaint(pixels: NDArray[Any], wishes: dict[str, Any]) -> TaskResult:
             restorer,
             SERVICE.detector(wishes["detector"]),
             restoration_options(
-                wishes["strength"],
-                wishes["template"],
+                strength=wishes["strength"],
+                template=wishes["template"],
                 faces=wishes["faces"],
                 feather=wishes["feather"],
             ),

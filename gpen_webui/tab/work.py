@@ -20,8 +20,9 @@ from gpen_core.faces.overlay import draw_faces
 from gpen_core.images.picture import Picture, to_dtype, to_float
 from gpen_core.upscaling.enlarged import Enlarged
 
-from .. import host, outcome, pictures
-from ..entry_options import detection_options, restoration_options
+from .. import host, pictures
+from ..controls import detection_options, restoration_options
+from ..infotext import facts_of
 from ..saving import save_picture
 from ..service import SERVICE, show_as_job
 from .results import FinishedPicture, before_after, error_lines, note_lines, report_table
@@ -151,11 +152,11 @@ def _restore_one(source: Source, wishes: dict[str, Any]) -> FinishedPicture:
     """Restores and saves one picture."""
     pixels = source.picture.pixels
     options = restoration_options(
-        wishes["strength"],
-        wishes["template"],
-        wishes["colour"],
-        wishes["faces"],
-        wishes["feather"],
+        strength=wishes["strength"],
+        template=wishes["template"],
+        colour=wishes["colour"],
+        faces=wishes["faces"],
+        feather=wishes["feather"],
     )
     result = SERVICE.restore(
         pixels,
@@ -169,7 +170,7 @@ def _restore_one(source: Source, wishes: dict[str, Any]) -> FinishedPicture:
     done = pictures.as_grey(result.pixels) if source.picture.grey else result.pixels
     report = result.report
     image, path = save_picture(
-        source.picture.with_pixels(done), outcome.facts_of(report, options), source.stem
+        source.picture.with_pixels(done), facts_of(report, options), source.stem
     )
     crops = [
         Image.fromarray(to_dtype(crop.restored.permute(1, 2, 0).numpy(), np.uint8))
