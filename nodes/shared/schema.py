@@ -21,7 +21,7 @@ from .values import DetectorSocket, FacesSocket, ModelSocket
 _RESTORATION = RestorationOptions()
 _DETECTION = DetectionOptions()
 
-_IDS = {"colour": "colour_match", "faces": "face_numbers"}
+_IDS = {"colour": "colour_match", "faces": "face_numbers", "mask": "mask_type"}
 """Ids of widgets that are not the names of their options."""
 
 _DETECTION_TOOLTIPS = {
@@ -96,14 +96,16 @@ def mask(tooltip: str) -> Any:
     return io.Mask.Input("mask", optional=True, tooltip=tooltip)
 
 
-def restoration_widget(option: str) -> Any:
-    """The widget of a field of `RestorationOptions`."""
+def restoration_widget(option: str, optional: bool = False) -> Any:
+    """The widget of a field of `RestorationOptions`; one of a later release must be optional."""
     name, default, tooltip = _IDS.get(option, option), getattr(_RESTORATION, option), HELP[option]
     if option in RESTORATION_LIMITS:
         return number_widget(name, RESTORATION_LIMITS[option], default, tooltip)
     if option in CHOICES:
         choices = list(CHOICES[option])
-        return io.Combo.Input(name, options=choices, default=default, tooltip=tooltip)
+        return io.Combo.Input(
+            name, options=choices, default=default, tooltip=tooltip, optional=optional
+        )
     return io.String.Input(name, default=default, tooltip=tooltip)
 
 
