@@ -14,21 +14,17 @@ import gradio as gr
 from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.geometry.templates import TEMPLATES
 from gpen_core.model_files.task_table import Task
-from gpen_core.restoration.options import HELP
+from gpen_core.restoration.options import HELP, RESTORATION_LIMITS
 
-from . import host
-from .defaults import BEST
-from .model_choice import offered
-from .service import list_models
+from .models import list_models_for
+from .settings import BEST, setting, slider_range
 
 
 def strength_slider(label: str, elem_id: str | None = None) -> Any:
     """How much of the restored face is taken."""
     return unsaved(
         gr.Slider(
-            minimum=0.0,
-            maximum=1.0,
-            step=0.01,
+            **slider_range(RESTORATION_LIMITS["strength"]),
             value=current("gpen_strength"),
             label=label,
             info=HELP["strength"],
@@ -43,9 +39,9 @@ def unsaved(component: Any) -> Any:
     return component
 
 
-def current(setting: str) -> Callable[[], Any]:
+def current(name: str) -> Callable[[], Any]:
     """A value that a page takes from the settings when it is loaded."""
-    return lambda: host.setting(setting)
+    return lambda: setting(name)
 
 
 def model_dropdown(label: str, elem_id: str | None = None) -> Any:
@@ -53,7 +49,7 @@ def model_dropdown(label: str, elem_id: str | None = None) -> Any:
     choices = model_choices()
 
     def chosen() -> str:
-        name = host.setting("gpen_model")
+        name = setting("gpen_model")
         return name if name in choices else BEST
 
     return unsaved(gr.Dropdown(choices=choices, value=chosen, label=label, elem_id=elem_id))
@@ -61,7 +57,7 @@ def model_dropdown(label: str, elem_id: str | None = None) -> Any:
 
 def model_choices(task: Task = "restoration") -> list[str]:
     """The choices of model for a task: the best, and the installed ones not named for another."""
-    return [BEST, *offered(task, list_models())]
+    return [BEST, *list_models_for(task)]
 
 
 def template_radio(label: str, elem_id: str | None = None) -> Any:

@@ -7,7 +7,7 @@ from gpen_core.detection.options import DetectionOptions
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.restoration.options import RestorationOptions
 
-from . import host
+from .settings import setting
 
 
 def options_from_settings() -> RestorationOptions:
@@ -29,9 +29,9 @@ def restoration_options(
     """
     defaults = RestorationOptions()
     return RestorationOptions(
-        strength=host.setting("gpen_strength") if strength is None else float(strength),
-        template=template or host.setting("gpen_template"),
-        colour=colour or host.setting("gpen_colour"),
+        strength=setting("gpen_strength") if strength is None else float(strength),
+        template=template or setting("gpen_template"),
+        colour=colour or setting("gpen_colour"),
         faces=faces or defaults.faces,
         feather=defaults.feather if feather is None else float(feather),
     )

@@ -6,6 +6,7 @@ from modules import script_callbacks
 
 from . import settings
 from .api import routes
+from .controls import model_choices
 from .generation import axes, face_restorer, reactor
 from .service import SERVICE
 from .tab import page
@@ -14,7 +15,7 @@ from .tab import page
 def register() -> None:
     """Registers all entries. The host forgets callbacks at Reload UI, but not restorers."""
     face_restorer.register()
-    script_callbacks.on_ui_settings(settings.register)
+    script_callbacks.on_ui_settings(lambda: settings.add_page(model_choices))
     script_callbacks.on_ui_tabs(page.register)
     script_callbacks.on_app_started(routes.register)
     script_callbacks.on_before_ui(_when_all_scripts_are_loaded)

@@ -40,7 +40,7 @@ class LoadGpenModel(ModelFileNode):
                     "precision",
                     options=list(PRECISIONS),
                     default="auto",
-                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a GPU",
                 ),
                 io.Combo.Input(
                     "acceleration",

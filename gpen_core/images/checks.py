@@ -13,7 +13,7 @@ from ..errors import ImageError, OptionError
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """RGB (H, W, 3); uint8, uint16, or float32 in 0..1."""
 
-PIXEL_TYPES = ("uint8", "uint16", "float32")
+_PIXEL_TYPES = ("uint8", "uint16", "float32")
 
 LIMIT_PURPOSE = "where faces may be restored, or give none"
 FACES_PURPOSE = "where faces count, or give none"
@@ -23,7 +23,7 @@ HOLE_PURPOSE = "what is to be filled"
 def check_picture(
     pixels: NDArray[Any],
     name: str = "the picture",
-    types: Sequence[str] = PIXEL_TYPES,
+    types: Sequence[str] = _PIXEL_TYPES,
     *,
     any_values: bool = False,
 ) -> None:
@@ -41,7 +41,9 @@ def check_picture(
             values outside 0..1, infinities or NaN.
     """
     if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ImageError(f"{name} must be a NumPy array, not {type(pixels).__name__}")
+        raise ImageError(
+            f"{name} must be a NumPy array or a PIL image, not {type(pixels).__name__}"
+        )
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         hint = "; convert a grey picture or one with alpha first"
         if pixels.size == 0:

@@ -36,7 +36,7 @@ def write_picture(
     pictures rounded. A picture that was grey and still is gets a single channel.
 
     Args:
-        path: ends in one of `formats.WRITTEN`; its folder exists.
+        path: ends in .png, .jpg, .jpeg, .webp, .tif, .tiff, .bmp or .avif; its folder exists.
         picture: what to write.
         overwrite: replace a file of that name.
         quality: 1..100, of JPEG, WebP (100 is lossless) and AVIF.

@@ -15,6 +15,7 @@ from .. import host, outcome, pictures
 from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
 from ..entry_options import restoration_options
 from ..service import SERVICE
+from ..settings import setting
 from . import face_restorer
 
 TITLE = "GPEN face restore"
@@ -74,7 +75,7 @@ class GpenScript(scripts.Script):
         index = p.batch_index if index is None else index
         before = pp.image
         pp.image, facts, sentence = _restored(before, wishes)
-        if outcome.STRENGTH in facts and host.setting("gpen_save_before"):
+        if outcome.STRENGTH in facts and setting("gpen_save_before"):
             _save_before(p, before, index)
         _record(p, facts)  # the host makes this picture's infotext next
         comment = getattr(p, "comment", None)

@@ -1,4 +1,4 @@
-"""A button that sets what GPEN's authors set for selfies: the 2048-pixel model at strength 0.8."""
+"""A button that sets the model and the strength that GPEN's authors use for selfies."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from ..model_choice import selfie_model
-from ..service import list_models
-
-_STRENGTH = 0.8
+from ..models import SELFIE, selfie_model
 
 
 def selfie_button(model: Any, strength: Any) -> Any:
     """Adds the button.
 
     Args:
-        model: set to a 2048-pixel model if one is listed.
+        model: set to a model of the right size if one is installed.
         strength: set too.
     """
     button = gr.Button("Selfie settings", elem_id="gpen_selfie", size="sm", scale=0, min_width=140)
@@ -26,5 +23,5 @@ def selfie_button(model: Any, strength: Any) -> Any:
 
 def set_selfie() -> tuple[Any, float]:
     """The model and the strength."""
-    name = selfie_model(list_models())
-    return gr.update() if name is None else gr.update(value=name), _STRENGTH
+    name = selfie_model()
+    return gr.update() if name is None else gr.update(value=name), SELFIE.options.strength

@@ -15,7 +15,7 @@ from gpen_core.errors import Cancelled, FileError, OptionError
 from .. import host
 from ..controls import model_choices, unsaved
 from ..gradio_versions import js
-from ..service import find_model, list_models
+from ..models import find_model, list_models
 from .results import error_lines, note_lines
 from .task_modes import MODES, RESTORE
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from .. import host
 from ..controls import model_choices, unsaved
-from ..defaults import BEST
+from ..settings import BEST, setting
 from .task_modes import MODES, PARTS, RESTORE, shown_parts
 
 
@@ -58,7 +57,7 @@ def connect_modes(
 def choose_task(title: str, aligned: bool) -> list[Any]:
     """The change of the list of models for a choice of task, then those of `choose_mode`."""
     choices = model_choices(MODES[title].task)
-    chosen = host.setting("gpen_model")
+    chosen = setting("gpen_model")
     value = chosen if MODES[title] is RESTORE and chosen in choices else BEST
     return [gr.update(choices=choices, value=value), *choose_mode(title, aligned)]
 

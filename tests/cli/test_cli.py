@@ -305,7 +305,7 @@ class TestRestore:
 
 @pytest.fixture
 def in_threads(monkeypatch):
-    """As on a graphics card, where reading, restoring and writing overlap."""
+    """As on a GPU, where reading, restoring and writing overlap."""
     monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
     monkeypatch.setattr(restore, "benefits_from_threads", lambda device: True)
     before = set(threading.enumerate())

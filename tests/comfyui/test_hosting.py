@@ -85,7 +85,7 @@ def test_a_network_given_up_for_lack_of_memory_is_let_go(
 
 
 def test_a_model_that_goes_on_elsewhere_is_managed_there(pack, load_model, photo, loads, detector):
-    """As after the last step when memory runs out: from the graphics card to the CPU."""
+    """As after the last step when memory runs out: from the GPU to the CPU."""
     model = load_model("random", 256)
     model.patcher.load_device = torch.device("meta")
     pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)
