@@ -13,7 +13,7 @@ from ..errors import ImageError, OptionError
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """RGB (H, W, 3); uint8, uint16, or float32 in 0..1."""
 
-_PIXEL_TYPES = ("uint8", "uint16", "float32")
+PIXEL_TYPES = ("uint8", "uint16", "float32")
 
 LIMIT_PURPOSE = "where faces may be restored, or give none"
 FACES_PURPOSE = "where faces count, or give none"
@@ -23,7 +23,7 @@ HOLE_PURPOSE = "what is to be filled"
 def check_picture(
     pixels: NDArray[Any],
     name: str = "the picture",
-    types: Sequence[str] = _PIXEL_TYPES,
+    types: Sequence[str] = PIXEL_TYPES,
     *,
     any_values: bool = False,
 ) -> None:

@@ -294,7 +294,7 @@ class TestProviders:
         loaded = load_restorer(models / "random.onnx", "openvino")
         assert runtime.tried == tried
         assert loaded._providers[0][1].get("device_type") == (first or "CPU")
-        said = {"GPU": "", "CPU": "OpenVINO found no GPU", None: "could not start"}
+        said = {"GPU": "", "CPU": "OpenVINO found no Intel GPU", None: "could not start"}
         assert said[starts] in "".join(loaded.notes)
         assert bool(loaded.notes) == (starts != "GPU")
         loaded.unload()
