@@ -32,7 +32,7 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import CropBatch, ImageBatch, is_placeholder
-from .shared.schema import mask, model, node_schema, restoration_widget
+from .shared.schema import checks_types, mask, model, node_schema, restoration_widget
 from .shared.values import Faces, FacesSocket, GpenModel
 
 _SIZES = [str(size) for size in SIZES]
@@ -74,6 +74,7 @@ class CropFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
         check_template(template)
@@ -116,6 +117,7 @@ class RestoreFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
         """Restores one crop after the other."""
         require_task(model, "restoration")
@@ -166,6 +168,7 @@ class PasteFacesBack(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,

@@ -20,6 +20,7 @@ from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
     change_from,
+    checks_types,
     detection_widget,
     images,
     known_detector,
@@ -97,6 +98,7 @@ class RestoreImage(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -165,6 +167,7 @@ class RestoreAfterSwap(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         swapped_image: Tensor,

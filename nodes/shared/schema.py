@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, ParamSpec
 
 from comfy_api.latest import io
 
 from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
+from ...gpen_core.errors import OptionError
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
 from ...gpen_core.restoration.options import (
     CHOICES,
@@ -32,6 +36,16 @@ _DETECTION_TOOLTIPS = {
 
 _HIGHEST = 16384
 """Where widgets end if their option has no upper limit, as the host's widgets need one."""
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "INT": (Real, "a number"),
+    "FLOAT": (Real, "a number"),
+    "STRING": (str, "text"),
+    "COMBO": (str, "one of the names it offers"),
+}
+"""What the values of widgets are, by the host's name of their type, and in words."""
+
+_Inputs = ParamSpec("_Inputs")
 
 
 def node_schema(
@@ -65,6 +79,29 @@ def node_schema(
         outputs=list(outputs),
         **others,
     )
+
+
+def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
+    """Has a node's `execute` refuse values of widgets that are of another type.
+
+    The host checks only what stands in a workflow, not what comes over links.
+
+    Raises:
+        OptionError: a value is of another type; raised by what this returns.
+    """
+
+    @functools.wraps(execute)
+    def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
+        values = inspect.signature(execute).bind(*args, **kwargs).arguments
+        node: type[io.ComfyNode] = values["cls"]
+        for widget in node.define_schema().inputs or ():
+            kind, what = _TYPES.get(widget.io_type, (object, ""))
+            if widget.id in values and not isinstance(values[widget.id], kind):
+                given = type(values[widget.id]).__name__
+                raise OptionError(f"{widget.id} must be {what}, not {given}")
+        return execute(*args, **kwargs)
+
+    return checked
 
 
 def images() -> Any:
