@@ -8,11 +8,13 @@ from comfy_api.latest import io
 
 from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMATS
+from ..gpen_core.errors import OptionError
 from .shared import host
 from .shared.model_files import ModelFileNode, find_model
-from .shared.schema import node_schema
+from .shared.schema import checks_types, node_schema
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
+_PRECISIONS = ("fp32", "fp16")
 
 
 class ConvertGpenModel(ModelFileNode):
@@ -41,8 +43,8 @@ class ConvertGpenModel(ModelFileNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=["fp32", "fp16"],
-                    default="fp32",
+                    options=list(_PRECISIONS),
+                    default=_PRECISIONS[0],
                     tooltip="of the weights; fp16 is a much smaller file, a little less exact",
                 ),
                 io.Boolean.Input(
@@ -55,6 +57,7 @@ class ConvertGpenModel(ModelFileNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         model_name: str,
@@ -63,6 +66,8 @@ class ConvertGpenModel(ModelFileNode):
         overwrite: bool,
     ) -> io.NodeOutput:
         """Converts the file."""
+        if precision not in _PRECISIONS:
+            raise OptionError(f"the precision is {precision!r}, but must be fp32 or fp16")
         source = find_model(model_name)
         half = "-fp16" if precision == "fp16" else ""
         target = source.with_name(f"{source.stem}{half}.{format}")

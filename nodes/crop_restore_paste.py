@@ -22,7 +22,7 @@ from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
-from .shared.batch_job import require_task, run_on_each
+from .shared.batch_job import load_face_parser, require_task, run_on_each
 from .shared.pictures import (
     check_images,
     check_mask,
@@ -32,7 +32,7 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import CropBatch, ImageBatch, is_placeholder
-from .shared.schema import mask, model, node_schema, restoration_widget
+from .shared.schema import checks_types, mask, model, node_schema, restoration_widget
 from .shared.values import Faces, FacesSocket, GpenModel
 
 _SIZES = [str(size) for size in SIZES]
@@ -74,6 +74,7 @@ class CropFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
         check_template(template)
@@ -116,6 +117,7 @@ class RestoreFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
         """Restores one crop after the other."""
         require_task(model, "restoration")
@@ -157,6 +159,7 @@ class PasteFacesBack(io.ComfyNode):
                 restoration_widget("feather"),
                 restoration_widget("colour"),
                 mask("where pasting is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="the restored images"),
@@ -165,6 +168,7 @@ class PasteFacesBack(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -174,9 +178,11 @@ class PasteFacesBack(io.ComfyNode):
         feather: float,
         colour_match: Any,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Pastes picture by picture."""
-        RestorationOptions(strength, feather=feather, colour=colour_match)  # refuses other values
+        # Refuses other values.
+        RestorationOptions(strength, feather=feather, mask=mask_type, colour=colour_match)
         faces.check_length(image)
         check_images(restored)
         if faces.count and restored.shape[0] != faces.count:
@@ -188,6 +194,7 @@ class PasteFacesBack(io.ComfyNode):
         check_mask(mask, image.shape[0], LIMIT_PURPOSE)
         factor = enlargement((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
+        parser = load_face_parser(mask_type) if faces.count else None
         height, width = image.shape[1:3]
         for index, found in enumerate(_alignments(faces, restored.shape[1])):
             if not found:
@@ -202,7 +209,7 @@ class PasteFacesBack(io.ComfyNode):
                 crop = _to_crop(restored, next(crops))
                 original = partial(extract_crop, frame, place, crop.device)
                 crop = match_colour(colour_match, crop, original)
-                canvas.paste(number, crop)
+                canvas.paste(number, crop, None if parser is None else parser.mask(crop))
             result.put(index, canvas.pixels, canvas.mask)
         return io.NodeOutput(result.images(), result.masks())
 

@@ -28,7 +28,7 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import ImageBatch
-from .shared.schema import detection_widget, images, mask, node_schema
+from .shared.schema import checks_types, detection_widget, images, mask, node_schema
 from .shared.values import DetectorSocket, Faces, FacesSocket
 
 _ORDER = DetectionOptions().order
@@ -85,6 +85,7 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,

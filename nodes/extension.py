@@ -36,7 +36,7 @@ def nodes_by_task() -> dict[Task, str]:
     for node in NODES:
         task: Task | None = getattr(node, "TASK", None)
         if task is not None:
-            names[task] = str(node.GET_SCHEMA().display_name)
+            names[task] = str(node.define_schema().display_name)
     return names
 
 

@@ -16,7 +16,7 @@ from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
 from .shared.model_files import ModelFileNode, detection_folders, find_model
-from .shared.schema import node_schema
+from .shared.schema import checks_types, node_schema
 from .shared.values import DetectorSocket, ModelSocket
 
 
@@ -56,6 +56,7 @@ class LoadGpenModel(ModelFileNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, model_name: str, precision: Any, acceleration: Any = "auto") -> io.NodeOutput:
         """Loads the file; where it runs is up to the host from now on."""
         return io.NodeOutput(host.open_model(find_model(model_name), precision, acceleration))
@@ -98,6 +99,7 @@ class LoadFaceDetector(io.ComfyNode):
         return f"the detector {detector_name!r} is unknown; use {', '.join(DETECTOR_NAMES)}"
 
     @classmethod
+    @checks_types
     def execute(cls, detector_name: Any) -> io.NodeOutput:
         """Loads it."""
         return io.NodeOutput(load_detector(detector_name, detection_folders(), host.device()))

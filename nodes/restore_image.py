@@ -20,6 +20,7 @@ from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
     change_from,
+    checks_types,
     detection_widget,
     images,
     known_detector,
@@ -82,6 +83,7 @@ class RestoreImage(io.ComfyNode):
                     tooltip="the same images upscaled; the faces are pasted into these",
                 ),
                 mask("where restoring is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),
@@ -96,6 +98,7 @@ class RestoreImage(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -113,10 +116,11 @@ class RestoreImage(io.ComfyNode):
         faces: Faces | None = None,
         background: Tensor | None = None,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Finds faces, if they are not given, and restores them."""
         options = RestorationOptions(
-            strength, template, feather, colour=colour_match, faces=face_numbers
+            strength, template, feather, mask_type, colour_match, face_numbers
         )
         crops = CropBatch()
         job = Job(model, options, keep=crops.add if keep_crops else None)
@@ -153,6 +157,7 @@ class RestoreAfterSwap(io.ComfyNode):
                 change_from("the least mean change of a face that counts as swapped"),
                 known_detector(),
                 mask("where restoring is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),
@@ -162,6 +167,7 @@ class RestoreAfterSwap(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         swapped_image: Tensor,
@@ -174,9 +180,10 @@ class RestoreAfterSwap(io.ComfyNode):
         change_from: float,
         detector: Detector | None = None,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Finds faces after the swap, keeps the changed ones, restores them."""
-        options = RestorationOptions(strength, template, feather, colour=colour_match)
+        options = RestorationOptions(strength, template, feather, mask_type, colour_match)
         detector = detector or default_detector()
         found = find_faces(swapped_image, detector, DetectionOptions())
         changed = [

@@ -18,7 +18,14 @@ from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from ..gpen_core.runtime.ranges import Range
 from .shared import host
 from .shared.pictures import check_images, check_mask, frame_of, mask_for, within_range
-from .shared.schema import change_from, mask, node_schema, number_widget, restoration_widget
+from .shared.schema import (
+    change_from,
+    checks_types,
+    mask,
+    node_schema,
+    number_widget,
+    restoration_widget,
+)
 from .shared.values import Faces, FacesSocket
 
 _KEEP_ORDER = "as found"
@@ -72,6 +79,7 @@ class SelectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         faces: Faces,

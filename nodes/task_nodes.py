@@ -23,7 +23,15 @@ from .shared import host
 from .shared.batch_job import require_task, run_on_each
 from .shared.pictures import Frame, check_images, frame_of, mask_for, within_range
 from .shared.results import CropBatch, ImageBatch
-from .shared.schema import images, known_detector, known_faces, model, node_schema, number_widget
+from .shared.schema import (
+    checks_types,
+    images,
+    known_detector,
+    known_faces,
+    model,
+    node_schema,
+    number_widget,
+)
 from .shared.values import Faces, GpenModel
 
 
@@ -54,6 +62,7 @@ class ColorizeImage(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Colours picture by picture."""
         result = ImageBatch(image)
@@ -105,6 +114,7 @@ class InpaintFace(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -178,6 +188,7 @@ class FaceFromSegmentation(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Makes one face after the other."""
         check_images(image)

@@ -11,10 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
+from ...gpen_core.compositing.face_parsing import FaceParser
+from ...gpen_core.compositing.masks import MASKS, MaskName
 from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
+from ...gpen_core.model_files.face_parser import load_installed_face_parser
 from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import ImageInput
@@ -23,6 +26,7 @@ from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
 from ...gpen_core.tasks.loading import admit
 from . import host
+from .model_files import parsing_folders
 from .pictures import (
     check_images,
     check_mask,
@@ -36,6 +40,9 @@ from .values import Faces, GpenModel
 
 _PARTS = 100
 """Of a picture on the bar: how many faces it has is not known before they are found."""
+
+_PARSER_MEMORY = 1 << 30
+"""Bytes that ParseNet takes with its weights, and more."""
 
 
 def require_task(model: GpenModel, task: Task) -> None:
@@ -70,6 +77,18 @@ def run_on_each(
         for index in indices:
             host.load(model)
             bar.advance(work(index))
+
+
+def load_face_parser(mask: MaskName) -> FaceParser | None:
+    """The face parser that a mask needs, for one run; None if the mask does without.
+
+    Raises:
+        CheckpointError: its weights are not installed, damaged or another network's.
+        MissingPackageError: facexlib or torchvision cannot be imported.
+    """
+    if MASKS[mask].needs_parser:
+        host.make_room(_PARSER_MEMORY)
+    return load_installed_face_parser(mask, parsing_folders(), host.device(), option="mask_type")
 
 
 @dataclass
@@ -117,6 +136,7 @@ class Job:
             self.detector,
             self.options,
             self.detection,
+            face_parser=load_face_parser(self.options.mask),
             on_progress=self._watch(images.shape[0]),
             cancelled=host.cancelled,
             keep_crops=False,

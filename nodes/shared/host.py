@@ -38,13 +38,18 @@ def open_model(path: Path, precision: Precision, acceleration: Acceleration = "a
     """Loads a model file for the host's device, under the host's memory management."""
     if kind_of_file(path) is FileKind.ONNX:
         # onnxruntime takes the card's memory at once, and the host does not count it.
-        management.free_memory(path.stat().st_size, device())
-    model = manage(load_restorer(path, device(), precision, acceleration))
+        make_room(path.stat().st_size)
+    model = _manage(load_restorer(path, device(), precision, acceleration))
     model.task = task_of(path)
     return model
 
 
-def manage(restorer: Restorer) -> GpenModel:
+def make_room(size: int) -> None:
+    """Has the host unload models until so many bytes are free, for what it does not manage."""
+    management.free_memory(size, device())
+
+
+def _manage(restorer: Restorer) -> GpenModel:
     """Puts a restorer's network under the host's memory management, if torch runs it."""
     torch_runs_it = isinstance(restorer, TorchRestorer)
     return GpenModel(restorer, _patcher_for(restorer) if torch_runs_it else None)

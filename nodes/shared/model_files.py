@@ -17,7 +17,7 @@ from comfy_api.latest import io
 from ...gpen_core.errors import CheckpointError
 from ...gpen_core.model_files.default_model import best_model
 from ...gpen_core.model_files.filenames import parse_filename
-from ...gpen_core.model_files.folders import SUFFIXES, natural_sort_key, serves
+from ...gpen_core.model_files.folders import SUFFIXES, ModelFolders, natural_sort_key, serves
 
 _NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""
@@ -51,9 +51,9 @@ def _ensure_folders() -> None:
         if paths != known:
             folder_paths.folder_names_and_paths[key] = (paths, set(_EXTENSIONS[key]))
             folder_paths.filename_list_cache.pop(key, None)
-    # A fresh installation has no such folder yet; one on a read-only volume cannot be made.
-    with contextlib.suppress(OSError):
-        (_models() / _DEFAULT[_RESTORATION]).mkdir(parents=True, exist_ok=True)
+        # A fresh installation has no such folder yet; one on a read-only volume cannot be made.
+        with contextlib.suppress(OSError):
+            (_models() / default).mkdir(parents=True, exist_ok=True)
 
 
 def list_models() -> list[str]:
@@ -131,6 +131,11 @@ def detection_folders() -> list[Path]:
     """The folders in which detector files are looked for."""
     _ensure_folders()
     return [Path(path) for path in folder_paths.folder_names_and_paths[_DETECTION][0]]
+
+
+def parsing_folders() -> ModelFolders:
+    """The folders in which the weights of the face parser are looked for."""
+    return ModelFolders((_models(), *detection_folders()))
 
 
 def _fingerprint(path: Path | None) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, ParamSpec
 
 from comfy_api.latest import io
 
 from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
+from ...gpen_core.errors import OptionError
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
 from ...gpen_core.restoration.options import (
     CHOICES,
@@ -21,7 +25,7 @@ from .values import DetectorSocket, FacesSocket, ModelSocket
 _RESTORATION = RestorationOptions()
 _DETECTION = DetectionOptions()
 
-_IDS = {"colour": "colour_match", "faces": "face_numbers"}
+_IDS = {"colour": "colour_match", "faces": "face_numbers", "mask": "mask_type"}
 """Ids of widgets that are not the names of their options."""
 
 _DETECTION_TOOLTIPS = {
@@ -32,6 +36,16 @@ _DETECTION_TOOLTIPS = {
 
 _HIGHEST = 16384
 """Where widgets end if their option has no upper limit, as the host's widgets need one."""
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "INT": (Real, "a number"),
+    "FLOAT": (Real, "a number"),
+    "STRING": (str, "text"),
+    "COMBO": (str, "one of the names it offers"),
+}
+"""What the values of widgets are, by the host's name of their type, and in words."""
+
+_Inputs = ParamSpec("_Inputs")
 
 
 def node_schema(
@@ -67,6 +81,29 @@ def node_schema(
     )
 
 
+def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
+    """Has a node's `execute` refuse values of widgets that are of another type.
+
+    The host checks only what stands in a workflow, not what comes over links.
+
+    Raises:
+        OptionError: a value is of another type; raised by what this returns.
+    """
+
+    @functools.wraps(execute)
+    def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
+        values = inspect.signature(execute).bind(*args, **kwargs).arguments
+        node: type[io.ComfyNode] = values["cls"]
+        for widget in node.define_schema().inputs or ():
+            kind, what = _TYPES.get(widget.io_type, (object, ""))
+            if widget.id in values and not isinstance(values[widget.id], kind):
+                given = type(values[widget.id]).__name__
+                raise OptionError(f"{widget.id} must be {what}, not {given}")
+        return execute(*args, **kwargs)
+
+    return checked
+
+
 def images() -> Any:
     """The images to work on."""
     return io.Image.Input("image", tooltip="the images, one or a batch")
@@ -96,14 +133,16 @@ def mask(tooltip: str) -> Any:
     return io.Mask.Input("mask", optional=True, tooltip=tooltip)
 
 
-def restoration_widget(option: str) -> Any:
-    """The widget of a field of `RestorationOptions`."""
+def restoration_widget(option: str, optional: bool = False) -> Any:
+    """The widget of a field of `RestorationOptions`; one of a later release must be optional."""
     name, default, tooltip = _IDS.get(option, option), getattr(_RESTORATION, option), HELP[option]
     if option in RESTORATION_LIMITS:
         return number_widget(name, RESTORATION_LIMITS[option], default, tooltip)
     if option in CHOICES:
         choices = list(CHOICES[option])
-        return io.Combo.Input(name, options=choices, default=default, tooltip=tooltip)
+        return io.Combo.Input(
+            name, options=choices, default=default, tooltip=tooltip, optional=optional
+        )
     return io.String.Input(name, default=default, tooltip=tooltip)
 
 
