@@ -14,10 +14,10 @@ from ..gpen_core.compositing.canvas import Canvas
 from ..gpen_core.compositing.colour_match import match_colour
 from ..gpen_core.errors import OptionError
 from ..gpen_core.geometry.alignment import Alignment, align
-from ..gpen_core.geometry.resizing import enlargement
+from ..gpen_core.geometry.resizing import scale_factors
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
 from ..gpen_core.geometry.templates import check_template
-from ..gpen_core.images.checks import LIMIT_PURPOSE
+from ..gpen_core.images.checks import PASTE_MASK_PURPOSE
 from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
@@ -191,8 +191,8 @@ class PasteFacesBack(io.ComfyNode):
                 "the faces of the Crop Faces (GPEN) node that cut these crops"
             )
         result = ImageBatch(image)
-        check_mask(mask, image.shape[0], LIMIT_PURPOSE)
-        factor = enlargement((faces.height, faces.width), image.shape[1:3])
+        check_mask(mask, image.shape[0], PASTE_MASK_PURPOSE)
+        factor = scale_factors((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
         parser = load_face_parser(mask_type) if faces.count else None
         height, width = image.shape[1:3]

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
-from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
+from ..gpen_core.images.checks import INPAINT_MASK_PURPOSE, require_marked
 from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.runtime.ranges import Range
@@ -213,5 +213,5 @@ def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
     masks = {
         index: part for index, part in every.items() if part is not None and (part >= 0.5).any()
     }
-    require_marked(masks.values(), HOLE_PURPOSE)
+    require_marked(masks.values(), INPAINT_MASK_PURPOSE)
     return masks

@@ -24,7 +24,7 @@ from ..runtime.optional_packages import require
 from .formats import FORMATS, READ_SUFFIXES
 from .metadata import read_exif, turn_upright
 from .picture import Picture
-from .text_chunks import mend_info, texts_of
+from .text_chunks import repair_info, texts_of
 from .tiff_reading import open_planes
 from .webp import webp_size
 
@@ -113,12 +113,12 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = mend_info(image)
+    notes = repair_info(image)
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
     samples, grey = _samples(image, file, path) if planes is None else planes.samples()
-    return _picture(image, samples, grey, orientation, exif, (*notes, *mend_info(image)), path)
+    return _picture(image, samples, grey, orientation, exif, (*notes, *repair_info(image)), path)
 
 
 def from_image(image: Image.Image, source: str = "the picture") -> Picture:
@@ -133,7 +133,7 @@ def from_image(image: Image.Image, source: str = "the picture") -> Picture:
     """
     if 0 in image.size:
         raise ImageError(f"{source} is empty")
-    notes = mend_info(image)
+    notes = repair_info(image)
     orientation, exif = read_exif(image, source)
     if image.mode.startswith("I"):
         samples, grey = np.asarray(image).clip(0, 65535).astype(np.uint16)[..., np.newaxis], True

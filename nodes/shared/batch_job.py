@@ -16,7 +16,7 @@ from ...gpen_core.compositing.masks import MASKS, MaskName
 from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
-from ...gpen_core.images.checks import LIMIT_PURPOSE
+from ...gpen_core.images.checks import PASTE_MASK_PURPOSE
 from ...gpen_core.model_files.face_parser import load_installed_face_parser
 from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
@@ -128,7 +128,7 @@ class Job:
         if faces is not None:
             faces.check_images(images)
         _check_background(background, images)
-        check_mask(mask, images.shape[0], LIMIT_PURPOSE)
+        check_mask(mask, images.shape[0], PASTE_MASK_PURPOSE)
         result = ImageBatch(background)
         outcomes = restore_pictures(
             (partial(_task, images, background, mask, faces, i) for i in range(images.shape[0])),

@@ -17,7 +17,7 @@ from comfy_api.latest import io
 from ...gpen_core.errors import CheckpointError
 from ...gpen_core.model_files.default_model import best_model
 from ...gpen_core.model_files.filenames import parse_filename
-from ...gpen_core.model_files.folders import SUFFIXES, ModelFolders, natural_sort_key, serves
+from ...gpen_core.model_files.folders import SUFFIXES, ModelFolders, matches_role, natural_sort_key
 
 _NOTHING_INSTALLED = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 """What the list of models shows while it is empty."""
@@ -59,7 +59,7 @@ def _ensure_folders() -> None:
 def list_models() -> list[str]:
     """Names of the files that may be GPEN models, the best first; a hint if there is none."""
     _ensure_folders()
-    names = [name for name in _list(_RESTORATION) if serves(Path(name).name, "restoration")]
+    names = [name for name in _list(_RESTORATION) if matches_role(Path(name).name, "restoration")]
     names.sort(key=_place_in_list)
     files = {path: name for name in names if (path := _find(name)) is not None}
     best = best_model(files)
