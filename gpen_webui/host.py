@@ -5,24 +5,23 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import torch
-from modules import devices, paths, shared
+from modules import devices, shared
 from PIL import Image
 
 from gpen_core.errors import GpenError, escaped_line
-from gpen_core.model_files.folders import ModelFolders, model_folders
-from gpen_core.runtime.devices import Precision
-
-from .defaults import DEFAULTS
 
 # Forge and Forge Classic; reForge and older versions of the others.
 _MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_management")
+
+_GRADIO = int(gr.__version__.partition(".")[0])
+"""The major version: gradio 3.41 and 4.40 want the same thing said differently."""
 
 logger = logging.getLogger("gpen")
 
@@ -44,49 +43,34 @@ def infotexts(*names: str) -> Any:
     return next((module for module in found if all(hasattr(module, n) for n in names)), None)
 
 
-def setting(name: str) -> Any:
-    """A setting of this extension; its default before the settings page exists."""
-    return getattr(shared.opts, name, DEFAULTS[name])
-
-
 def accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Of the arguments those that a function of the host knows; WebUIs differ in them."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def folders() -> ModelFolders:
-    """Where GPEN's models are looked for: as the user says, then in the host's folders."""
-    return _folders(paths.models_path)
+def js(function: str, inputs: Sequence[Any]) -> dict[str, str]:
+    """The argument that lets a JavaScript function change the inputs of an event first.
+
+    Args:
+        function: gets the values of the inputs as an array, and returns them.
+        inputs: of the event; gradio hands the values of its outputs over as well.
+    """
+    call = f"(...values) => {function}(values.slice(0, {len(inputs)}))"
+    return {("js" if _GRADIO >= 4 else "_js"): call}
 
 
-def own_folder() -> Path:
-    """The folder of the host that new files of GPEN go into."""
-    return Path(paths.models_path) / "facerestore_models"
+def lossless_image() -> dict[str, str]:
+    """The argument that keeps pictures lossless: from 4 on gradio would show them as WebP."""
+    return {"format": "png"} if _GRADIO >= 4 else {}
 
 
-def detector_folders() -> ModelFolders:
-    """The same for detectors; hosts keep their weights beside GFPGAN's."""
-    return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))
+def lossless_gallery() -> dict[str, Any]:
+    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures.
 
-
-def _folders(*hosts: str | None) -> ModelFolders:
-    explicit = [getattr(shared.cmd_opts, "gpen_models_path", None), setting("gpen_model_folder")]
-    return model_folders([p for p in explicit if p], [Path(p) for p in hosts if p])
-
-
-def device() -> torch.device:
-    """Where to compute, by the setting, `--use-cpu` and the host's own choice."""
-    on_cpu = {"gpen", "all"} & {str(task).lower() for task in _list("use_cpu")}
-    if setting("gpen_device") == "cpu" or on_cpu:
-        return torch.device("cpu")
-    choose = getattr(devices, "get_device_for", None)
-    return torch.device(choose("gpen") if choose is not None else devices.device)
-
-
-def precision() -> Precision:
-    """The precision to load with, by the setting and `--no-half`."""
-    return "fp32" if getattr(shared.cmd_opts, "no_half", False) else setting("gpen_precision")
+    From 4 on a gallery takes uploads too unless it is not interactive.
+    """
+    return {**lossless_image(), "type": "pil", "interactive": False} if _GRADIO >= 4 else {}
 
 
 def make_room(size: int, place: torch.device) -> None:
@@ -113,11 +97,6 @@ def _free_memory_of(name: str) -> Any:
 def collect_garbage() -> None:
     """Gives unused memory back to the device."""
     devices.torch_gc()
-
-
-def unload_after_use() -> bool:
-    """Whether the model leaves memory after each use."""
-    return bool(setting("gpen_unload") or getattr(shared.opts, "face_restoration_unload", False))
 
 
 def _state() -> Any:
@@ -178,7 +157,3 @@ def report_failure(error: BaseException, doing: str) -> str:
     sentence = f"GPEN: {doing} failed: {said}"
     logger.error(sentence, exc_info=None if isinstance(error, GpenError) else error)
     return sentence
-
-
-def _list(name: str) -> list[Any]:
-    return list(getattr(shared.cmd_opts, name, None) or [])

@@ -16,13 +16,14 @@ import numpy as np
 from modules import images, shared
 from PIL import Image
 
+from gpen_core.images.formats import WRITTEN
 from gpen_core.images.metadata import comment_of, with_comment
 from gpen_core.images.picture import Picture
 from gpen_core.images.text_chunks import texts_of
-from gpen_core.images.writing import FORMATS, write_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.runtime.atomic_files import make_folder
 
-from . import host, pictures
+from . import host, infotext, pictures
 
 _SUFFIX = "-gpen"
 _PARAMETERS = "parameters"
@@ -50,7 +51,7 @@ def save_picture(
     image = pictures.for_page(picture)
     texts = dict(picture.texts)
     parameters = texts.get(_PARAMETERS) or comment_of(picture.exif)
-    text = infotext(facts)
+    text = infotext.to_text(facts)
     if extension == "png":
         texts |= {_PARAMETERS: parameters} if parameters else {}
     elif parameters:  # other formats hold one text
@@ -81,12 +82,6 @@ def save_picture(
     return image, str(path)
 
 
-def infotext(facts: Mapping[str, Any]) -> str:
-    """Facts as the host writes them."""
-    quote = getattr(host.infotexts("quote"), "quote", str)
-    return ", ".join(f"{name}: {quote(value)}" for name, value in facts.items())
-
-
 def _free_name(folder: Path, stem: str | None) -> str:
     """A name without ending that no file has: the source's or a number, as the settings say."""
     if stem is not None and getattr(shared.opts, "use_original_name_batch", True):
@@ -108,13 +103,14 @@ def _next_number(folder: Path) -> int:
 
 def _write_again(path: Path, picture: Picture) -> None:
     """Writes the whole picture over the file that the host made of it."""
-    if path.suffix.lower() not in FORMATS:
+    form = WRITTEN.get(path.suffix.lower())
+    if form is None:
         return
     with Image.open(path) as written:
         said = comment_of(written.info.get("exif"))
         texts = texts_of(written) if written.format == "PNG" else {}
     exif = picture.exif if said is None else with_comment(picture.exif, said)
-    alpha = None if path.suffix.lower() in (".jpg", ".jpeg", ".bmp") else picture.alpha
+    alpha = picture.alpha if form.holds_alpha else None
     whole = replace(picture, alpha=alpha, exif=exif, texts=texts)
     quality = 100 if path.suffix.lower() == ".webp" and _lossless() else _quality()
     write_picture(path, whole, overwrite=True, quality=quality)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,8 @@ from PIL import Image
 from gpen_core.detection.detector import Detector, FoundFaces, search_faces
 from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
-from gpen_core.errors import CheckpointError
 from gpen_core.images.picture import to_dtype
-from gpen_core.model_files.catalogue import Task
+from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
 from gpen_core.restoration.results import RestoredPicture
@@ -27,12 +25,11 @@ from gpen_core.restorers.protocol import Restorer
 from gpen_core.runtime.cancellation import CancelCheck
 from gpen_core.runtime.progress import OnProgress, Progress
 from gpen_core.tasks.loading import load_for_task
-from gpen_core.upscaling.enlarged import Enlarged
+from gpen_core.upscaling.enlarged import UpscaledImage
 
-from . import host
-from .defaults import BEST
-from .model_choice import best_for
-from .tab.task_modes import WAYS
+from . import host, settings
+from .models import find_model
+from .tab.modes import MODE_OF_TASK
 
 _PREVIEW = 512
 
@@ -90,7 +87,7 @@ class Service:
         detection: DetectionOptions | None = None,
         model: str | None = None,
         detector: str | None = None,
-        background: Enlarged | None = None,
+        background: UpscaledImage | None = None,
         on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
     ) -> RestoredPicture:
@@ -134,24 +131,24 @@ class Service:
             GpenError: it cannot be loaded; the message says what to do.
         """
         with self._lock:
-            restorer = self._find_restorer(model or host.setting("gpen_model"), task)
+            restorer = self._find_restorer(model or settings.setting("gpen_model"), task)
             host.make_room(restorer.memory_needed(), restorer.device)
             try:
                 yield restorer
             finally:
                 restorer.release_caches()
-                if host.unload_after_use():
+                if settings.unload_after_use():
                     self.unload()
 
     def detector(self, name: str | None = None) -> Detector:
         """A detector by its name, kept for the next use; the setting's by default."""
         with self._lock:
-            chosen = str(name or host.setting("gpen_detector"))
-            key = (chosen, str(host.device()))
+            chosen = str(name or settings.setting("gpen_detector"))
+            key = (chosen, str(settings.device()))
             if self._detector is None or self._detector[0] != key:
-                searched = host.detector_folders().searched("detection")
+                searched = settings.detector_folders().searched("detection")
                 # A host hands over any text; load_detector refuses the names it does not know.
-                detector = load_detector(chosen, searched, host.device())
+                detector = load_detector(chosen, searched, settings.device())
                 self._detector = key, detector
             return self._detector[1]
 
@@ -164,12 +161,12 @@ class Service:
             host.collect_garbage()
 
     def _find_restorer(self, name: str, task: Task) -> Restorer:
-        path, device, precision = find_model(name, task), host.device(), host.precision()
-        acceleration = host.setting("gpen_acceleration")
+        path, device, precision = find_model(name, task), settings.device(), settings.precision()
+        acceleration = settings.setting("gpen_acceleration")
         key = (str(path), str(device), precision, str(acceleration), task)
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            restorer = load_for_task(path, task, device, precision, acceleration, ways=WAYS)
+            restorer = load_for_task(path, task, device, precision, acceleration, ways=MODE_OF_TASK)
             self._loaded = _Loaded(key, restorer)
         return self._loaded.restorer
 
@@ -181,40 +178,6 @@ SERVICE = Service()
 def _or_interrupted(cancelled: CancelCheck | None) -> CancelCheck:
     """Whether the caller or the host's user wants to stop."""
     return host.interrupted if cancelled is None else lambda: host.interrupted() or cancelled()
-
-
-def list_models() -> list[str]:
-    """Names of the installed models, those of GPEN first.
-
-    Without those that a page cannot be sent, as they are no text in any encoding.
-    """
-    found = [path.name for path in host.folders().find("restoration")]
-    found = [name for name in found if name.encode("utf-8", "ignore").decode() == name]
-    return sorted(found, key=lambda name: "gpen" not in name.lower())
-
-
-def find_model(name: str, task: Task = "restoration") -> Path:
-    """The file of a listed model; never another one.
-
-    Args:
-        name: of the file; "best installed" or nothing for the best one.
-        task: what the best one is to be best for.
-
-    Raises:
-        CheckpointError: it is not there; the message says where models are looked for.
-    """
-    folders, names = host.folders(), list_models()
-    if name in (BEST, "", None) and names:
-        return best_for(task, folders.find("restoration"))
-    if name in names:
-        return folders.named(name, "restoration")
-    places = folders.places("restoration", host.own_folder())
-    if not names:
-        raise CheckpointError(f"no GPEN model is installed. Put GPEN-BFR-2048.pth into {places}")
-    raise CheckpointError(
-        f"there is no restoration model named {name!r}, but {', '.join(names)}. Choose another, "
-        f"or put the file into {places}"
-    )
 
 
 def show_as_job(progress: Progress) -> None:

@@ -1,28 +1,113 @@
-"""The page in the host's settings."""
+"""The extension's settings: names, defaults, the page that shows them, and what follows from them.
+
+Names, defaults and choices are part of what users have saved.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from modules import shared
+import torch
+from modules import devices, paths, shared
 
 from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.detection.registry import DETECTOR_NAMES
 from gpen_core.geometry.templates import TEMPLATES
-from gpen_core.restoration.options import HELP
+from gpen_core.model_files.folders import ModelFolders, model_folders
+from gpen_core.restoration.options import HELP, RESTORATION_LIMITS, RestorationOptions
 from gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
-from gpen_core.runtime.devices import PRECISIONS
+from gpen_core.runtime.devices import PRECISIONS, Precision
+from gpen_core.runtime.ranges import Range
 
 from . import host
-from .controls import model_choices
-from .defaults import DEFAULTS, DEVICES
+
+BEST = "best installed"
+"""The choice of model that stands for the best one there is."""
+
+_DEVICES = ("auto", "cpu")
+_OPTIONS = RestorationOptions()
+
+DEFAULTS: dict[str, Any] = {
+    "gpen_model": BEST,
+    "gpen_model_folder": "",
+    "gpen_device": _DEVICES[0],
+    "gpen_precision": PRECISIONS[0],
+    "gpen_acceleration": ACCELERATIONS[0],
+    "gpen_unload": False,
+    "gpen_detector": "auto",
+    "gpen_strength": _OPTIONS.strength,
+    "gpen_template": _OPTIONS.template,
+    "gpen_colour": _OPTIONS.colour,
+    "gpen_save_before": False,
+    "gpen_reactor_shim": False,
+}
+"""The settings by name, each with its default."""
 
 _SECTION = ("gpen", "GPEN")
 
 
-def register() -> None:
-    """Adds the options; called when the host builds its settings."""
+def setting(name: str) -> Any:
+    """A setting of this extension; its default before the settings page exists."""
+    return getattr(shared.opts, name, DEFAULTS[name])
+
+
+def folders() -> ModelFolders:
+    """Where GPEN's models are looked for: as the user says, then in the host's folders."""
+    return _folders(paths.models_path)
+
+
+def own_folder() -> Path:
+    """The folder of the host that new files of GPEN go into."""
+    return Path(paths.models_path) / "facerestore_models"
+
+
+def detector_folders() -> ModelFolders:
+    """The same for detectors and face parsers; hosts keep their weights beside GFPGAN's."""
+    return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))
+
+
+def _folders(*hosts: str | None) -> ModelFolders:
+    explicit = [getattr(shared.cmd_opts, "gpen_models_path", None), setting("gpen_model_folder")]
+    return model_folders([p for p in explicit if p], [Path(p) for p in hosts if p])
+
+
+def device() -> torch.device:
+    """Where to compute, by the setting, `--use-cpu` and the host's own choice."""
+    on_cpu = {"gpen", "all"} & {str(task).lower() for task in _flag_list("use_cpu")}
+    if setting("gpen_device") == "cpu" or on_cpu:
+        return torch.device("cpu")
+    choose = getattr(devices, "get_device_for", None)
+    return torch.device(choose("gpen") if choose is not None else devices.device)
+
+
+def precision() -> Precision:
+    """The precision to load with, by the setting and `--no-half`."""
+    return "fp32" if getattr(shared.cmd_opts, "no_half", False) else setting("gpen_precision")
+
+
+def unload_after_use() -> bool:
+    """Whether the model leaves memory after each use."""
+    return bool(setting("gpen_unload") or getattr(shared.opts, "face_restoration_unload", False))
+
+
+def _flag_list(name: str) -> list[Any]:
+    return list(getattr(shared.cmd_opts, name, None) or [])
+
+
+def slider_range(limits: Range) -> dict[str, float]:
+    """The arguments that give a slider the range of an option."""
+    return {"minimum": limits.low, "maximum": limits.slider_end, "step": limits.step}
+
+
+def add_page(model_choices: Callable[[], list[str]]) -> None:
+    """Adds the settings to the host's page; called when the host builds it.
+
+    Args:
+        model_choices: lists what the default model can be.
+    """
     _add(
         "gpen_model",
         "GPEN model",
@@ -36,13 +121,13 @@ def register() -> None:
         info="besides models/facerestore_models and models/GPEN",
         restrict_api=True,
     )
-    _add("gpen_device", "Device", gr.Radio, {"choices": list(DEVICES)})
+    _add("gpen_device", "Device", gr.Radio, {"choices": list(_DEVICES)})
     _add(
         "gpen_precision",
         "Precision",
         gr.Radio,
         {"choices": list(PRECISIONS)},
-        info="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+        info="auto is fp32; fp16 and bf16 need half the memory on a GPU",
     )
     _add(
         "gpen_acceleration",
@@ -57,7 +142,7 @@ def register() -> None:
         "gpen_strength",
         "Strength",
         gr.Slider,
-        {"minimum": 0.0, "maximum": 1.0, "step": 0.01},
+        slider_range(RESTORATION_LIMITS["strength"]),
         info=HELP["strength"],
     )
     _add("gpen_template", "Template", gr.Radio, {"choices": list(TEMPLATES)}, HELP["template"])

@@ -53,7 +53,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class TensorView:
+class _TensorView:
     """A tensor that would be built, known to lie inside `storage`."""
 
     storage: Storage
@@ -103,7 +103,7 @@ def evaluate_call(function: str, arguments: tuple[object, ...]) -> object:
         Refusal: a tensor would reach outside its storage.
     """
     if function not in _FUNCTIONS:
-        raise TypeError("a call of something that is no function")
+        raise TypeError("a call of something that is not a function")
     return _FUNCTIONS[function](*arguments)
 
 
@@ -113,13 +113,13 @@ def _ordered_dict() -> object:
 
 def _size(dimensions: object) -> object:
     if not isinstance(dimensions, tuple):
-        raise TypeError("a size that is no tuple")
+        raise TypeError("a size that is not a tuple")
     return cast(object, dimensions)
 
 
 def _parameter(tensor: object, _requires_grad: object, hooks: object) -> object:
-    if not isinstance(tensor, TensorView) or hooks:
-        raise ValueError("a parameter that is no tensor or has hooks")
+    if not isinstance(tensor, _TensorView) or hooks:
+        raise ValueError("a parameter that is not a tensor or has hooks")
     return tensor
 
 
@@ -139,7 +139,7 @@ def _tensor(
     count = math.prod(size)
     if count and (count > storage.count or last >= storage.count):
         raise damaged("it describes a tensor larger than the numbers stored for it")
-    return TensorView(storage)
+    return _TensorView(storage)
 
 
 def is_natural(value: object) -> TypeGuard[int]:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
-from ..compositing.face_parsing import FILE_NAMES, FaceParser
-from ..compositing.face_parsing import load_face_parser as load_parsenet
-from ..compositing.masks import MASKS, MaskName
 from ..errors import CheckpointError
-from ..model_files.catalogue import Task, load_catalogue
+from ..model_files.catalogue import load_catalogue
 from ..model_files.default_model import best_model
 from ..model_files.filenames import parse_filename
 from ..model_files.folders import ModelFolders, resolve_model
-from ..model_files.task import TITLES
+from ..model_files.task_table import COMMANDS, TASKS, Task
 from ..restoration.options import PRESETS
 from ..restorers.adaptive import choose_models
 from ..restorers.protocol import Restorer
 from ..runtime.optional_packages import is_installed
 from ..tasks.loading import load_for_task
 from .arguments import ModelArguments
-
-COMMANDS: Mapping[Task, str] = {
-    "restoration": "`gpen restore`",
-    "colorization": "`gpen colorize`",
-    "inpainting": "`gpen inpaint`",
-    "segmentation": "`gpen synthesize`",
-}
-"""The command of each task."""
 
 
 def installed_model(folders: ModelFolders, size: int | None = None) -> Path | None:
@@ -39,11 +25,11 @@ def installed_model(folders: ModelFolders, size: int | None = None) -> Path | No
         folders: where to look.
         size: if given, only files named for it count.
     """
-    paths = readable_models(folders)
+    paths = _readable_models(folders)
     return best_model(path for path in paths if size in (None, parse_filename(path.name).size))
 
 
-def readable_models(folders: ModelFolders) -> list[Path]:
+def _readable_models(folders: ModelFolders) -> list[Path]:
     """The files in the folders of restoration models that can be run here."""
     found = folders.find("restoration")
     runs_onnx = is_installed("onnxruntime")
@@ -60,7 +46,7 @@ def load_chosen_restorer(arguments: ModelArguments, preset: str | None) -> Resto
     if arguments.model != "auto":
         return load_preset_restorer(arguments, preset)
     return choose_models(
-        readable_models(arguments.folders),
+        _readable_models(arguments.folders),
         arguments.device,
         arguments.precision,
         arguments.acceleration,
@@ -81,7 +67,7 @@ def load_preset_restorer(arguments: ModelArguments, preset: str | None) -> Resto
         raise CheckpointError(
             f"--preset {preset} takes a model of {size} pixels, and none is installed. "
             f"Get it with `gpen models fetch GPEN-BFR-{size}`, name a file with --model, or put it "
-            f"into {folders.places('restoration')}"
+            f"into {folders.search_hint('restoration')}"
         )
     restorer = load_model(path, "restoration", arguments)
     if restorer.size != size:
@@ -96,7 +82,7 @@ def load_named_restorer(arguments: ModelArguments) -> Restorer:
     """The model named by `--model`, or the best one installed.
 
     Raises:
-        CheckpointError: there is none, or it is no GPEN model, or known to be for another task.
+        CheckpointError: there is none, or it is not a GPEN model, or known to be for another task.
     """
     folders = arguments.folders
     if arguments.model is not None:
@@ -104,12 +90,12 @@ def load_named_restorer(arguments: ModelArguments) -> Restorer:
     else:
         path = installed_model(folders)
     if path is None:
-        others = ", ".join(path.name for path in readable_models(folders))
+        others = ", ".join(path.name for path in _readable_models(folders))
         found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
             f"no GPEN model is installed.{found} Get one with `gpen models fetch GPEN-BFR-2048`, "
             "name a file with --model, or put GPEN-BFR-2048.pth into "
-            f"{folders.places('restoration')}"
+            f"{folders.search_hint('restoration')}"
         )
     return load_model(path, "restoration", arguments)
 
@@ -118,7 +104,7 @@ def load_task_restorer(arguments: ModelArguments, task: Task) -> Restorer:
     """The model named by `--model`, or the installed one that is named for the task.
 
     Raises:
-        CheckpointError: there is none, it is no GPEN model, or known to be for another task.
+        CheckpointError: there is none, it is not a GPEN model, or known to be for another task.
     """
     folders = arguments.folders
     if arguments.model is not None:
@@ -129,13 +115,13 @@ def load_task_restorer(arguments: ModelArguments, task: Task) -> Restorer:
 
 
 def _installed_for(task: Task, folders: ModelFolders) -> Path:
-    best = best_model(readable_models(folders), task)
+    best = best_model(_readable_models(folders), task)
     if best is None:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(
-            f"no GPEN model named for {TITLES[task]} is installed. Get it with `gpen models fetch "
-            f"{model}`, name a file with --model, or put {model}.pth into "
-            f"{folders.places('restoration')}"
+            f"no GPEN model named for {TASKS[task].title} is installed. Get it with "
+            f"`gpen models fetch {model}`, name a file with --model, or put {model}.pth into "
+            f"{folders.search_hint('restoration')}"
         )
     return best
 
@@ -144,7 +130,7 @@ def load_model(path: Path, task: Task, arguments: ModelArguments) -> Restorer:
     """A model for a task, where and how the arguments say.
 
     Raises:
-        CheckpointError: it is no GPEN model, or known to be for another task.
+        CheckpointError: it is not a GPEN model, or known to be for another task.
     """
     return load_for_task(
         path,
@@ -154,22 +140,3 @@ def load_model(path: Path, task: Task, arguments: ModelArguments) -> Restorer:
         arguments.acceleration,
         ways=COMMANDS,
     )
-
-
-def load_face_parser(
-    mask: MaskName, folders: ModelFolders, device: torch.device
-) -> FaceParser | None:
-    """ParseNet, if `--mask parse` asks for it.
-
-    Raises:
-        CheckpointError: its weights are not installed.
-    """
-    if not MASKS[mask].needs_parser:
-        return None
-    path = folders.find_file("parsing", FILE_NAMES)
-    if path is None:
-        raise CheckpointError(
-            f"--mask parse needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"use --mask area, or put them into {folders.places('parsing')}"
-        )
-    return load_parsenet(path, device)

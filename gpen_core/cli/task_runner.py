@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..images.picture import Picture
 from ..images.reading import read_picture
 from ..images.writing import check_writable, write_picture
-from ..model_files.catalogue import Task
+from ..model_files.task_table import Task
 from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
 from ..runtime.progress import OnProgress, Progress, Stage

@@ -22,7 +22,7 @@ from .rotated import detect_rotated, reduction
 
 CANCELLED = "the face detection was cancelled"
 
-TURNED_MINIMUM_SIZE = MINIMUM_SIZE
+_TURNED_MINIMUM_SIZE = MINIMUM_SIZE
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
 
 
@@ -83,8 +83,8 @@ class BoundedDetector(Protocol):
 
 
 @runtime_checkable
-class CardDetector(Detector, Protocol):
-    """A detector that may run on a card, and has a way out if that is full."""
+class _GpuDetector(Detector, Protocol):
+    """A detector that may run on a GPU, and has a way out if that is full."""
 
     @property
     def device(self) -> torch.device:
@@ -107,7 +107,7 @@ def search_faces(
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees. When the memory of a card runs out, the
+    searched again turned by 90, 270 and 180 degrees. When the memory of a GPU runs out, the
     picture is searched on the CPU.
 
     Args:
@@ -125,10 +125,10 @@ def search_faces(
     image = as_pixels(pixels)
     callbacks = Callbacks()
     asked = callbacks.guard(cancelled)
-    device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
+    device = detector.device if isinstance(detector, _GpuDetector) else torch.device("cpu")
 
     def search(place: torch.device) -> FoundFaces:
-        if place != device and isinstance(detector, CardDetector):
+        if place != device and isinstance(detector, _GpuDetector):
             return _search(detector.on_cpu(), image, options, asked)
         return _search(detector, image, options, asked)
 
@@ -157,7 +157,7 @@ def _search(
     """The wanted faces, upright ones or, if there are none, turned ones."""
     found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
     if not found.faces:
-        smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
+        smallest = max(options.minimum_size / reduction(pixels), _TURNED_MINIMUM_SIZE)
         closely = replace(options, minimum_size=smallest)
         turned = detect_rotated(lambda turned: detector.detect(turned, closely, cancelled), pixels)
         again = _wanted(turned, detector, options)

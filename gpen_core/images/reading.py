@@ -21,20 +21,15 @@ from PIL import Image, ImageCms
 
 from ..errors import GpenError, ImageError
 from ..runtime.optional_packages import require
+from .formats import FORMATS, READ_SUFFIXES
 from .metadata import read_exif, turn_upright
 from .picture import Picture
-from .text_chunks import mend_info, texts_of, without_large_texts
+from .text_chunks import repair_info, texts_of, without_large_texts
 from .tiff_reading import open_planes
 from .webp import webp_size
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
-SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
-    *(".avif", ".heic", ".heif"),
-)
 
 _PNG_DEPTH_OFFSET = 24
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -108,7 +103,7 @@ def _check_is_file(path: Path) -> None:
 
 def _named_like_a_picture(path: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+    return path.suffix.lower() in READ_SUFFIXES and not hidden
 
 
 def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int) -> Picture:
@@ -119,12 +114,12 @@ def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = (*repairs, *mend_info(image))
+    notes = (*repairs, *repair_info(image))
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
     samples, grey = _samples(image, file, path) if planes is None else planes.samples()
-    return _picture(image, samples, grey, orientation, exif, (*notes, *mend_info(image)), path)
+    return _picture(image, samples, grey, orientation, exif, (*notes, *repair_info(image)), path)
 
 
 def from_image(image: Image.Image, source: str = "the picture") -> Picture:
@@ -139,7 +134,7 @@ def from_image(image: Image.Image, source: str = "the picture") -> Picture:
     """
     if 0 in image.size:
         raise ImageError(f"{source} is empty")
-    notes = mend_info(image)
+    notes = repair_info(image)
     orientation, exif = read_exif(image, source)
     if image.mode.startswith("I"):
         samples, grey = np.asarray(image).clip(0, 65535).astype(np.uint16)[..., np.newaxis], True
@@ -201,7 +196,8 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
     if not start:
         raise ImageError(f"{path} is empty")
     Image.init()
-    for name in FORMATS:
+    names = [form.name for form in FORMATS]
+    for name in names:
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory is None or (accept is not None and accept(start) is not True):
             continue
@@ -210,7 +206,7 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
             return factory(file, str(path))
         except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
             _log.debug("%s does not open as %s (%s)", path, name, error)
-    known = ", ".join(name for name in FORMATS if name in Image.OPEN)
+    known = ", ".join(name for name in names if name in Image.OPEN)
     raise ImageError(f"{path} is not a picture that can be read here ({known})")
 
 

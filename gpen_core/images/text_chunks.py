@@ -42,7 +42,7 @@ _ESCAPE = re.compile(rb"""\\(?:x([0-9a-f]{2})|([\\'"tnr]))""")
 _ESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 
-def mend_info(image: Image.Image) -> tuple[str, ...]:
+def repair_info(image: Image.Image) -> tuple[str, ...]:
     """Puts data that is stored as text back in its place in `image.info`, or takes it out.
 
     Args:

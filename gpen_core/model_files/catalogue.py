@@ -16,13 +16,9 @@ from typing import Any, Literal
 
 from ..checkpoints.networks import Network
 from ..errors import OptionError
+from .task_table import TASKS, Role, Task
 
-Task = Literal["restoration", "colorization", "inpainting", "segmentation", "detection", "parsing"]
 FileFormat = Literal["torch", "onnx"]
-Role = Literal["restoration", "detection", "parsing", "upscaling"]
-"""Whose folders a file is looked for in."""
-
-_ROLES: dict[Task, Role] = {"detection": "detection", "parsing": "parsing"}
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ class Model:
     @property
     def role(self) -> Role:
         """Whose folders the files belong into."""
-        return _ROLES.get(self.task, "restoration")
+        return TASKS[self.task].role
 
     @property
     def title(self) -> str:

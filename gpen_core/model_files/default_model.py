@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..runtime.optional_packages import is_installed
-from .catalogue import Task
 from .contents import GPEN, read_contents
 from .filenames import parse_filename
 from .task import task_of
+from .task_table import Task
 
 _ANY_SIZE = 1 << 16
 """Larger than any model: what a name without a size lets a file be."""
@@ -97,7 +97,7 @@ def _known(path: Path, task: Task) -> _Facts | None:
 
 @functools.lru_cache(maxsize=256)
 def _content(path: Path, _bytes: int, _changed: int) -> _Facts | None:
-    """What a file of that length and time of change holds; None if that is no GPEN model.
+    """What a file of that length and time of change holds; None if that is not a GPEN model.
 
     Raises:
         CheckpointError: it cannot be read.

@@ -9,8 +9,9 @@ from pathlib import PurePath
 from ..checkpoints.networks import Network
 from ..errors import escaped
 from ..network.published import PUBLISHED
-from .catalogue import Catalogue, Model, Task, title
+from .catalogue import Catalogue, Model, title
 from .contents import GPEN, Contents
+from .task_table import Task, named_task
 
 # Which network a name speaks of, by a part of it. The first that fits counts.
 _NETWORKS = {
@@ -24,13 +25,6 @@ _NETWORKS = {
     "parsenet": Network.PARSENET,
     "bisenet": Network.BISENET,
     "gpen": GPEN,
-}
-_TASKS: dict[str, Task] = {
-    "color": "colorization",
-    "colour": "colorization",
-    "inpaint": "inpainting",
-    "seg2face": "segmentation",
-    "bfr": "restoration",
 }
 
 
@@ -54,9 +48,7 @@ def parse_filename(name: str) -> FilenameHints:
         return FilenameHints(network, None, None)
     numbers = [int(number) for number in re.findall(r"\d+", lower)]
     size = next((number for number in numbers if number in PUBLISHED), None)
-    return FilenameHints(
-        network, size, next((task for part, task in _TASKS.items() if part in lower), None)
-    )
+    return FilenameHints(network, size, named_task(lower))
 
 
 def claimed_model(name: str, catalogue: Catalogue) -> Model | None:
@@ -82,14 +74,14 @@ def mismatches(name: str, contents: Contents, known: Model | None) -> tuple[str,
     claim = parse_filename(name)
     network = known.network if known else contents.network
     size = known.size if known else contents.size
-    doubts = _wrong_ending(name, contents)
+    found = _wrong_ending(name, contents)
     if claim.network and network and not claim.network.may_be(network):
-        doubts.append(f"named like {claim.network}, but holds {title(network, size)}")
+        found.append(f"named like {claim.network}, but holds {title(network, size)}")
     elif claim.size and size and claim.size != size:
-        doubts.append(f"named for {claim.size} pixels, but holds {size}")
+        found.append(f"named for {claim.size} pixels, but holds {size}")
     if known and claim.task and claim.task != known.task:
-        doubts.append(f"named for {claim.task}, but made for {known.task}")
-    return tuple(doubts)
+        found.append(f"named for {claim.task}, but made for {known.task}")
+    return tuple(found)
 
 
 def _wrong_ending(name: str, contents: Contents) -> list[str]:

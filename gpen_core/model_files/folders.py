@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..network.published import LARGEST
-from .catalogue import Role
+from .task_table import Role
 
 PathLike = str | os.PathLike[str]
 
@@ -71,7 +71,7 @@ class ModelFolders:
         first: dict[str, Path] = {}
         for folder in self.searched(role):
             for path in files_in(folder):
-                if serves(path.name, role):
+                if matches_role(path.name, role):
                     first.setdefault(path.name, path)
         return sorted(first.values(), key=_place_in_list)
 
@@ -103,10 +103,10 @@ class ModelFolders:
         names = ", ".join(path.name for path in found) or "none"
         raise CheckpointError(
             f"there is no {role} model named {name!r}. Found: {names}. Set the variable "
-            f"{_VARIABLE} to the folder it is in, or put it into {self.places(role)}"
+            f"{_VARIABLE} to the folder it is in, or put it into {self.search_hint(role)}"
         )
 
-    def places(self, role: Role, into: Path | None = None) -> str:
+    def search_hint(self, role: Role, into: Path | None = None) -> str:
         """For the end of a message: where to put a file of a role, and where it was looked for.
 
         Args:
@@ -114,10 +114,10 @@ class ModelFolders:
             into: the folder to put it into; `destination` by default.
         """
         put = (into or self.destination(role)).absolute()
-        return f"{put}. Searched: {'; '.join(in_words(self.searched(role)))}"
+        return f"{put}. Searched: {'; '.join(describe_folders(self.searched(role)))}"
 
 
-def in_words(folders: Sequence[Path]) -> list[str]:
+def describe_folders(folders: Sequence[Path]) -> list[str]:
     """Folders for a message: those that exist by name, of the others, possible names, how many."""
     there = [str(folder.absolute()) for folder in folders if _is_folder(folder)]
     if missing := len(folders) - len(there):
@@ -184,7 +184,7 @@ def _facexlib_folder() -> list[Path]:
     return [Path(place) / "weights" for place in places or ()]
 
 
-def serves(name: str, role: Role) -> bool:
+def matches_role(name: str, role: Role) -> bool:
     """Whether a file of that name may belong to a role; only its content is certain."""
     name = name.lower()
     if role == "restoration":
@@ -226,14 +226,14 @@ def _is_file(path: Path) -> bool:
 
 
 def _why_no_file(path: Path) -> str:
-    """Why a path is no file that can be read, as the rest of a sentence."""
+    """Why a path is not a file that can be read, as the rest of a sentence."""
     try:
         path.stat()
     except FileNotFoundError:
         return "is a link to what does not exist" if path.is_symlink() else "does not exist"
     except OSError as error:
         return f"cannot be reached ({error.strerror or error})"
-    return "is a folder, not a model file" if path.is_dir() else "is no regular file"
+    return "is a folder, not a model file" if path.is_dir() else "is not a regular file"
 
 
 def _is_folder(path: Path) -> bool:

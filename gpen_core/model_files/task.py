@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.onnx.graph import read_graph
 from ..checkpoints.reading import kind_of_file
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
-from .catalogue import Catalogue, KnownFile, Task, load_catalogue
+from .catalogue import Catalogue, KnownFile, load_catalogue
 from .filenames import parse_filename
 from .hashing import sha256_of
-
-TITLES: Mapping[Task, str] = {
-    "restoration": "face restoration",
-    "colorization": "colorization",
-    "inpainting": "inpainting",
-    "segmentation": "making faces from segmentation maps",
-    "detection": "face detection",
-    "parsing": "face parsing",
-}
-"""The tasks in words that fit after "a model for"."""
+from .task_table import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -58,16 +49,16 @@ class FileTask:
         """
         if self.task == wanted:
             return None
-        what = f"{self.file} is used for {TITLES[wanted]}"
+        what = f"{self.file} is used for {TASKS[wanted].title}"
         if self.task is not None:
             way = f"use it with {ways[self.task]}, or " if self.task in ways else ""
             raise CheckpointError(
-                f"{self.file} is a model for {TITLES[self.task]} ({self.evidence}), not for "
-                f"{TITLES[wanted]}; {way}choose another file"
+                f"{self.file} is a model for {TASKS[self.task].title} ({self.evidence}), not for "
+                f"{TASKS[wanted].title}; {way}choose another file"
             )
         if self.claimed is not None and self.claimed != wanted:
             return (
-                f"{what}, but its name speaks of {TITLES[self.claimed]}; "
+                f"{what}, but its name speaks of {TASKS[self.claimed].title}; "
                 "what it was trained for is not known"
             )
         if wanted == "restoration":
@@ -87,7 +78,7 @@ def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:
         catalogue: what is known; the one of this package if None.
 
     Raises:
-        CheckpointError: the file is missing, cannot be read or is no model file.
+        CheckpointError: the file is missing, cannot be read or is not a model file.
     """
     path = Path(path)
     kind = kind_of_file(path)
@@ -96,7 +87,7 @@ def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:
     if known is not None:
         return FileTask(path.name, known.model.task, f"its SHA-256 is {known.model.name}'s")
     said = _metadata(path, kind).get("task")
-    if said in get_args(Task):
+    if said in TASKS:
         return FileTask(path.name, cast(Task, said), "it says so inside", claimed)
     return FileTask(path.name, None, claimed=claimed)
 

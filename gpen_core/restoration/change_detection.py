@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..faces.face import Face
 from ..geometry.alignment import align
-from ..geometry.resizing import enlargement
+from ..geometry.resizing import scale_factors
 from ..geometry.sampling import extract_crop
 from ..images.pillow_images import PictureLike, as_pixels
 
@@ -40,7 +40,7 @@ def face_changes(
         DetectionError: a face has invalid landmarks.
     """
     now, then = as_pixels(pixels), as_pixels(original, "the original")
-    factor = enlargement(now.shape[:2], then.shape[:2])
+    factor = scale_factors(now.shape[:2], then.shape[:2])
     changes: list[float] = []
     for face in faces:
         alignment = align(face, _SIDE)

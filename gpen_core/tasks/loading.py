@@ -11,23 +11,16 @@ from pathlib import Path
 
 import torch
 
-from ..model_files.catalogue import Catalogue, Task
+from ..model_files.catalogue import Catalogue
 from ..model_files.filenames import parse_filename
 from ..model_files.task import FileTask, task_of
+from ..model_files.task_table import FUNCTIONS, Task
 from ..restorers.execution import Acceleration
 from ..restorers.load import load_restorer
 from ..restorers.protocol import Restorer
 from ..runtime.devices import Precision
 
 _log = logging.getLogger("gpen")
-
-CALLS: Mapping[Task, str] = {
-    "restoration": "restore_picture",
-    "colorization": "colorize_picture",
-    "inpainting": "inpaint_picture",
-    "segmentation": "synthesize_face",
-}
-"""The function of this package for each task."""
 
 
 def load_for_task(
@@ -37,7 +30,7 @@ def load_for_task(
     precision: Precision = "auto",
     acceleration: Acceleration = "auto",
     *,
-    ways: Mapping[Task, str] = CALLS,
+    ways: Mapping[Task, str] = FUNCTIONS,
     catalogue: Catalogue | None = None,
 ) -> Restorer:
     """Loads a model for a task, unless the file is known to be for another one.

@@ -20,11 +20,10 @@ from gpen_core.errors import Cancelled, CheckpointError, GpenError, TimeLimitErr
 from gpen_core.images.picture import to_dtype
 from gpen_core.runtime.timing import TimeLimit
 
-from .. import host, pictures
-from ..defaults import BEST
-from ..entry_options import detection_options, restoration_options
-from ..model_choice import offered
-from ..service import SERVICE, list_models, show_as_job
+from .. import host, pictures, settings
+from ..controls import detection_options, restoration_options
+from ..models import list_models, list_models_for
+from ..service import SERVICE, show_as_job
 from .body import MAX_BYTES, HungUp, read_body, schema_of, understand
 from .login import login_of
 from .origin import refuse_other_sites
@@ -90,7 +89,7 @@ def info() -> InfoResponse:
     """Version, device, loaded model and limits."""
     return InfoResponse(
         version=gpen_core.__version__,
-        device=str(host.device()),
+        device=str(settings.device()),
         loaded=None if SERVICE.loaded is None else _sayable(SERVICE.loaded),
         limits={"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "faces": MAX_FACES},
     )
@@ -98,8 +97,8 @@ def info() -> InfoResponse:
 
 def models() -> ModelsResponse:
     """The installed models for restoration."""
-    names = [_sayable(name) for name in offered("restoration", list_models())]
-    return ModelsResponse(models=names, default=host.setting("gpen_model"))
+    names = [_sayable(name) for name in list_models_for("restoration")]
+    return ModelsResponse(models=names, default=settings.setting("gpen_model"))
 
 
 def detect(wish: DetectRequest) -> Work:
@@ -127,11 +126,16 @@ def detect(wish: DetectRequest) -> Work:
 
 def restore(wish: RestoreRequest) -> Work:
     """Restores the faces of a picture."""
-    if wish.model not in (None, BEST, *list_models()):
+    if wish.model not in (None, settings.BEST, *list_models()):
         raise HTTPException(404, f"there is no model {wish.model!r}; see /gpen/v1/models")
     count = min(wish.maximum_count or MAX_FACES, MAX_FACES)
     with _as_answers():
-        options = restoration_options(wish.strength, wish.template, wish.colour_match, wish.faces)
+        options = restoration_options(
+            strength=wish.strength,
+            template=wish.template,
+            colour=wish.colour_match,
+            faces=wish.faces,
+        )
         detection = detection_options(wish.confidence, wish.minimum_size, count)
     model, detector, return_mask = wish.model, wish.detector, wish.return_mask
     seconds = wish.time_limit

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .. import host
+from ..settings import setting
 from . import face_restorer
 
 logger = logging.getLogger("gpen")
@@ -28,7 +28,7 @@ _PARAMETERS = ["image", "enhancement_options"]
 
 def apply() -> None:
     """Wraps ReActor's function if the user asked for it and it is the one this was written for."""
-    if not host.setting("gpen_reactor_shim"):
+    if not setting("gpen_reactor_shim"):
         return
     for name, module in list(sys.modules.items()):
         if not name.endswith("reactor_swapper"):

@@ -14,7 +14,7 @@ from gpen_core.errors import ImageError
 from gpen_core.images.metadata import comment_of, with_comment
 from gpen_core.images.picture import Picture
 from gpen_core.images.reading import from_image, read_picture
-from gpen_core.images.text_chunks import mend_info
+from gpen_core.images.text_chunks import repair_info
 from gpen_core.images.writing import write_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -84,7 +84,7 @@ def test_transparency_as_text(png, mode):
 def test_every_bytes_comes_back(data):
     image = Image.new("L", (1, 1))
     image.info["icc_profile"] = str(data)
-    mend_info(image)
+    repair_info(image)
     assert image.info["icc_profile"] == data
 
 

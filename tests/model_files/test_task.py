@@ -12,9 +12,10 @@ from gpen_core.errors import CheckpointError
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.hashing import sha256_of
 from gpen_core.model_files.task import task_of
+from gpen_core.model_files.task_table import FUNCTIONS
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state
-from gpen_core.tasks.loading import CALLS, load_for_task
+from gpen_core.tasks.loading import load_for_task
 
 TINY = GpenConfig(64, 1, 0.125)
 
@@ -140,4 +141,4 @@ def test_missing_files_are_refused(tmp_path):
 def test_the_calls_exist():
     import gpen_core
 
-    assert all(callable(getattr(gpen_core, name)) for name in CALLS.values())
+    assert all(callable(getattr(gpen_core, name)) for name in FUNCTIONS.values())

@@ -46,13 +46,13 @@ def test_both_lists_and_the_line_are_outputs(tab):
 )
 def test_writes_the_same_model_beside_it(webui, convert, precision, name, exact):
     models, sources, line = convert(precision=precision)
-    source = webui.part("service").find_model("GPEN-tiny.pth")
+    source = webui.part("models").find_model("GPEN-tiny.pth")
     before, after = read_state_dict(source), read_state_dict(source.with_name(name))
     assert before.keys() == after.keys()
     assert all((after[key].float() == value).all() for key, value in before.items()) is exact
     assert f"{name} was written beside GPEN-tiny.pth (" in line
     assert ("weights differ by at most 0.0e+00" in line) is exact
-    assert models["choices"] == ["best installed", *webui.part("service").list_models()]
+    assert models["choices"] == ["best installed", *webui.part("models").list_models()]
     assert name in models["choices"]
     assert name in sources["choices"]
     assert webui.state.textinfo is None
@@ -97,7 +97,7 @@ def test_interrupt(webui, convert, monkeypatch):
     monkeypatch.setattr(host, "interrupted", lambda: True)
     *_, line = convert()
     assert "interrupted" in line
-    assert "GPEN-tiny.safetensors" not in webui.part("service").list_models()
+    assert "GPEN-tiny.safetensors" not in webui.part("models").list_models()
 
 
 def test_spoilt_file(webui, convert, tmp_path):

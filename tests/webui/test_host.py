@@ -16,14 +16,24 @@ def host(webui):
 
 
 @pytest.fixture
+def settings(webui):
+    return webui.part("settings")
+
+
+@pytest.fixture
 def service(webui):
     return webui.part("service")
 
 
 @pytest.fixture
+def models(webui):
+    return webui.part("models")
+
+
+@pytest.fixture
 def restore(webui, service, face):
     """Restores through the service: restore(**arguments)."""
-    options = webui.part("entry_options").restoration_options()
+    options = webui.part("controls").restoration_options()
     return lambda **arguments: service.SERVICE.restore(np.asarray(face), options, **arguments)
 
 
@@ -32,27 +42,27 @@ class TestDevice:
     def _card(self, webui):
         webui.devices.device = torch.device("meta")
 
-    def test_the_hosts_choice(self, webui, host):
-        assert host.device() == torch.device("meta")
+    def test_the_hosts_choice(self, webui, settings):
+        assert settings.device() == torch.device("meta")
         assert webui.devices.asked == ["gpen"]
 
-    def test_of_a_host_that_has_one_device(self, webui, host):
+    def test_of_a_host_that_has_one_device(self, webui, settings):
         del webui.devices.get_device_for
-        assert host.device() == torch.device("meta")
+        assert settings.device() == torch.device("meta")
 
     @pytest.mark.parametrize("tasks", [["gpen"], ["all"], ["GPEN", "sd"]])
-    def test_the_flag_for_the_processor(self, webui, host, tasks):
+    def test_the_flag_for_the_processor(self, webui, settings, tasks):
         webui.flags.use_cpu = tasks
-        assert host.device() == torch.device("cpu")
+        assert settings.device() == torch.device("cpu")
 
     @pytest.mark.parametrize("tasks", [None, [], ["interrogate"]])
-    def test_the_flag_for_others(self, webui, host, tasks):
+    def test_the_flag_for_others(self, webui, settings, tasks):
         webui.flags.use_cpu = tasks
-        assert host.device() == torch.device("meta")
+        assert settings.device() == torch.device("meta")
 
-    def test_the_setting(self, webui, host):
+    def test_the_setting(self, webui, settings):
         webui.opts.gpen_device = "cpu"
-        assert host.device() == torch.device("cpu")
+        assert settings.device() == torch.device("cpu")
 
     def test_memory_is_asked_for_only_where_it_is_short(self, webui, host):
         host.make_room(5, torch.device("cpu"))
@@ -87,19 +97,19 @@ class TestDevice:
         assert "no such device" in caplog.text
 
 
-def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, service, caplog):
-    for error in (service.CheckpointError("put the file there"), RuntimeError("unknown")):
+def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, models, caplog):
+    for error in (models.CheckpointError("put the file there"), RuntimeError("unknown")):
         assert host.report_failure(error, "restoring") == f"GPEN: restoring failed: {error}"
     expected, unexpected = caplog.records
     assert not expected.exc_info
     assert unexpected.exc_info
 
 
-def test_precision(webui, host):
+def test_precision(webui, settings):
     webui.opts.gpen_precision = "bf16"
-    assert host.precision() == "bf16"
+    assert settings.precision() == "bf16"
     webui.flags.no_half = True
-    assert host.precision() == "fp32"
+    assert settings.precision() == "fp32"
 
 
 class TestMemory:
@@ -140,7 +150,7 @@ class TestMemory:
         assert np.array_equal(restore().pixels, inside)
 
     def test_the_same_where_threads_share_the_work(self, host, restore, monkeypatch):
-        """As on a graphics card; the host is asked and told in its own thread alone."""
+        """As on a GPU; the host is asked and told in its own thread alone."""
         expected, callers = restore().pixels, set()
         original = host.interrupted
 
@@ -171,46 +181,46 @@ class TestMemory:
 
 
 class TestFolders:
-    def test_setting_and_flag(self, webui, service, install_model, tmp_path):
+    def test_setting_and_flag(self, webui, models, install_model, tmp_path):
         install_model(name="GPEN-a.pth", folder=tmp_path / "set")
         install_model(name="GPEN-b.pth", folder=tmp_path / "flag")
-        assert service.list_models() == ["GPEN-tiny.pth"]
+        assert models.list_models() == ["GPEN-tiny.pth"]
         webui.opts.gpen_model_folder = str(tmp_path / "set")
         webui.flags.gpen_models_path = str(tmp_path / "flag")
-        assert service.list_models() == ["GPEN-a.pth", "GPEN-b.pth", "GPEN-tiny.pth"]
-        assert service.find_model("GPEN-b.pth") == tmp_path / "flag" / "GPEN-b.pth"
+        assert models.list_models() == ["GPEN-a.pth", "GPEN-b.pth", "GPEN-tiny.pth"]
+        assert models.find_model("GPEN-b.pth") == tmp_path / "flag" / "GPEN-b.pth"
 
-    def test_the_folder_of_other_restorers(self, webui, service, install_model):
+    def test_the_folder_of_other_restorers(self, webui, models, install_model):
         install_model(
             name="GPEN-z.PTH", folder=Path(webui.paths.models_path) / "facerestore_models"
         )
-        assert "GPEN-z.PTH" in service.list_models()
+        assert "GPEN-z.PTH" in models.list_models()
 
-    def test_other_networks_are_not_the_best(self, webui, service, install_model, tmp_path):
+    def test_other_networks_are_not_the_best(self, webui, models, install_model, tmp_path):
         other = install_model(name="GFPGANv1.4.pth", folder=tmp_path / "GFPGAN")
         webui.flags.gfpgan_models_path = str(other.parent)
-        assert service.list_models() == ["GPEN-tiny.pth"]
-        assert other.parent in webui.part("host").detector_folders().searched("detection")
+        assert models.list_models() == ["GPEN-tiny.pth"]
+        assert other.parent in webui.part("settings").detector_folders().searched("detection")
 
     @pytest.mark.parametrize(
         "name", ["../GPEN/GPEN-tiny.pth", "/etc/passwd", "GPEN-tiny.pth\0", ".", "gpen-TINY.pth"]
     )
-    def test_names_never_leave_the_folders(self, service, name):
-        with pytest.raises(service.CheckpointError, match="no restoration model named"):
-            service.find_model(name)
+    def test_names_never_leave_the_folders(self, models, name):
+        with pytest.raises(models.CheckpointError, match="no restoration model named"):
+            models.find_model(name)
 
-    def test_a_missing_model_is_told_with_those_that_are_there(self, service):
+    def test_a_missing_model_is_told_with_those_that_are_there(self, models):
         with pytest.raises(
-            service.CheckpointError, match=r"'x\.pth', but GPEN-tiny\.pth\. "
+            models.CheckpointError, match=r"'x\.pth', but GPEN-tiny\.pth\. "
         ) as told:
-            service.find_model("x.pth")
-        own = service.host.own_folder()
+            models.find_model("x.pth")
+        own = models.settings.own_folder()
         assert f"put the file into {own}. Searched: " in str(told.value)
 
-    def test_no_model_at_all(self, service):
-        service.find_model("GPEN-tiny.pth").unlink()
-        with pytest.raises(service.CheckpointError, match=r"Put GPEN-BFR-2048\.pth into .*models"):
-            service.find_model("best installed")
+    def test_no_model_at_all(self, models):
+        models.find_model("GPEN-tiny.pth").unlink()
+        with pytest.raises(models.CheckpointError, match=r"Put GPEN-BFR-2048\.pth into .*models"):
+            models.find_model("best installed")
 
 
 class TestReplacedTorchLoad:
@@ -230,7 +240,7 @@ class TestReplacedTorchLoad:
         assert restore().report.restored == 1
         assert calls == [{"map_location": "cpu", "weights_only": True}]
 
-    def test_without_the_original_it_is_told(self, service, restore, monkeypatch):
+    def test_without_the_original_it_is_told(self, models, restore, monkeypatch):
         monkeypatch.setattr(torch, "load", lambda *_, **__: None)
-        with pytest.raises(service.CheckpointError, match="refused by a replacement"):
+        with pytest.raises(models.CheckpointError, match="refused by a replacement"):
             restore()

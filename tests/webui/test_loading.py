@@ -65,7 +65,7 @@ def test_a_webui_without_face_restorers(bare, install_model, face):
 
 
 def test_all_settings_are_shown_with_their_defaults(webui):
-    defaults = webui.part("defaults").DEFAULTS
+    defaults = webui.part("settings").DEFAULTS
     shown = webui.opts.data_labels
     assert set(shown) == set(defaults)
     assert all(option.default == defaults[name] for name, option in shown.items())
@@ -77,8 +77,9 @@ def test_all_settings_are_shown_with_their_defaults(webui):
 
 def test_settings_can_be_read_before_their_page_exists(bare):
     bare.load()
-    host, defaults = bare.part("host"), bare.part("defaults").DEFAULTS
-    assert {name: host.setting(name) for name in defaults} == defaults
+    settings = bare.part("settings")
+    defaults = settings.DEFAULTS
+    assert {name: settings.setting(name) for name in defaults} == defaults
 
 
 def test_a_webui_whose_settings_know_no_restriction(bare):

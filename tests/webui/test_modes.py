@@ -237,7 +237,7 @@ class TestModels:
 
     def test_restoring_does_not_take_one_named_for_another_task(self, installed, restore, face):
         service = installed.part("service")
-        service.find_model("GPEN-tiny.pth").unlink()
+        installed.part("models").find_model("GPEN-tiny.pth").unlink()
         *_, log = restore(face)
         assert "none of the installed models is named for face restoration" in log
         assert service.SERVICE.loaded is None

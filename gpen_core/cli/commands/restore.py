@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...errors import OptionError
+from ...images.formats import WRITTEN
 from ...images.picture import Picture, to_dtype
 from ...images.reading import read_picture
-from ...images.writing import FORMATS, check_writable, write_picture
+from ...images.writing import check_writable, write_picture
+from ...model_files.face_parser import load_installed_face_parser
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
 from ...restoration.plan import ImageInput, ImageLoader
@@ -48,7 +50,7 @@ from ..face_arguments import (
     add_restoration,
     add_time_limit,
 )
-from ..loaders import load_chosen_restorer, load_face_parser, load_preset_restorer
+from ..loaders import load_chosen_restorer, load_preset_restorer
 from ..targets import CROPS, Target
 from ..upscaling import Upscale, UpscalingArguments, add_upscaling, make_upscaler
 from . import NOTICE, STATUS
@@ -138,7 +140,7 @@ def _check_aligned(
     if given.besides():
         raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
     suffix = given.inputs.output.suffix.lower()
-    if given.output.format != "png" or suffix in set(FORMATS) - {".png"}:
+    if given.output.format != "png" or suffix in set(WRITTEN) - {".png"}:
         raise OptionError("--aligned writes PNG, so that nothing of the crop is lost")
 
 
@@ -177,7 +179,9 @@ class _Photos:
         # An ONNX model may run where only onnxruntime can; all else runs where its crops are made.
         device, folders = self._restorer.device, given.model.folders
         self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
-        self._parser = load_face_parser(restoration.mask, folders, device)
+        self._parser = load_installed_face_parser(
+            restoration.mask, folders, device, option="--mask"
+        )
         self._detector = load_detector(
             given.detection.detector, folders.searched("detection"), device
         )

@@ -10,9 +10,10 @@ from typing import get_args
 
 from ....bench.table import align_columns
 from ....errors import CheckpointError, escaped_line
-from ....model_files.catalogue import Role, load_catalogue
+from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan
+from ....model_files.task_table import Role
 from ...arguments import add_folders, add_json, add_quiet
 from ...console import Console
 
@@ -90,10 +91,10 @@ def _print(scanned: Iterable[ScannedFile], console: Console) -> None:
     console.print(head)
     for file, line in zip(scanned, lines, strict=True):
         console.print(line)
-        for doubt in file.doubts:
-            console.print(f"  ! {doubt}")
-        if file.trouble is not None:
-            console.print(f"  ! {file.trouble}")
+        for warning in file.warnings:
+            console.print(f"  ! {warning}")
+        if file.error is not None:
+            console.print(f"  ! {file.error}")
 
 
 def _row(file: ScannedFile) -> tuple[str, ...]:
