@@ -30,11 +30,11 @@ MaskLike = NDArray[Any] | Image.Image
 Of an image the brightness counts, and what is transparent is black.
 """
 
-_EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 """Grey of 16 bit; older versions of Pillow read it as "I"."""
 
-_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+_ALPHA = ("LA", "PA", "RGBA", "RGBa")
 
 
 def as_pixels(

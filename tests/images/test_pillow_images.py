@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from gpen_core.errors import ImageError, OptionError
-from gpen_core.images.pillow_images import as_mask, as_pixels
+from gpen_core.images.pillow_images import _EIGHT_BIT, _SIXTEEN_BIT, as_mask, as_pixels
 
 RED, GREEN = (200, 30, 10), (5, 180, 60)
 COLOURS = np.array([[RED, GREEN]], np.uint8)
@@ -68,6 +68,11 @@ class TestPictures:
         with Image.open(tmp_path / "turned.png") as image:
             assert image.getexif()[0x0112] == 6
             assert np.array_equal(as_pixels(image), COLOURS)
+
+    @pytest.mark.parametrize("mode", [*_EIGHT_BIT, *_SIXTEEN_BIT])
+    def test_every_mode_that_is_taken_can_be_converted(self, mode):
+        assert as_pixels(Image.new(mode, (3, 2))).shape == (2, 3, 3)
+        assert as_mask(Image.new(mode, (3, 2))).shape == (2, 3)
 
     def test_an_array_is_the_same_array(self):
         assert as_pixels(COLOURS) is COLOURS
