@@ -1,7 +1,8 @@
-"""Controls that several entries share. Labels and ranges are part of users' ui-config.json.
+"""Controls that several entries share, and the core's options from their values.
 
-Where the settings page has a default, the control takes it whenever the page is loaded, and stays
-out of ui-config.json, in which the host would keep the value of the first start for ever.
+Labels and ranges are part of users' ui-config.json. Where the settings page has a default, the
+control takes it whenever the page is loaded, and stays out of ui-config.json, in which the host
+would keep the value of the first start for ever.
 """
 
 from __future__ import annotations
@@ -11,16 +12,45 @@ from typing import Any
 
 import gradio as gr
 
-from gpen_core.compositing.colour_match import COLOUR_MATCHES
-from gpen_core.geometry.templates import TEMPLATES
+from gpen_core.compositing.colour_match import ColourMatch
+from gpen_core.detection.options import MINIMUM_SIZE, DetectionOptions
+from gpen_core.geometry.templates import TemplateName
 from gpen_core.model_files.task_table import Task
-from gpen_core.restoration.options import HELP, RESTORATION_LIMITS
+from gpen_core.restoration.options import (
+    CHOICES,
+    HELP,
+    RESTORATION_LIMITS,
+    RestorationOptions,
+)
 
+from .infotext import NAMES
 from .models import list_models_for
 from .settings import BEST, setting, slider_range
 
 
-def strength_slider(label: str, elem_id: str | None = None) -> Any:
+def panel_controls(elem_id: Callable[[str], str | None]) -> dict[str, Any]:
+    """The settings of GPEN's panels in txt2img, img2img and Extras, by their names.
+
+    Args:
+        elem_id: gives a control its id in the page.
+    """
+    with gr.Row():
+        strength = strength_slider(NAMES["strength"], elem_id("strength"))
+        model = model_dropdown(NAMES["model"], elem_id("model"))
+    with gr.Row():
+        template = option_radio("template", NAMES["template"], elem_id("template"))
+        colour = option_radio("colour", NAMES["colour"], elem_id("colour"))
+    faces = faces_box(NAMES["faces"], elem_id("faces"))
+    return {
+        "strength": strength,
+        "model": model,
+        "template": template,
+        "colour": colour,
+        "faces": faces,
+    }
+
+
+def strength_slider(label: str, elem_id: str | None) -> Any:
     """How much of the restored face is taken."""
     return unsaved(
         gr.Slider(
@@ -33,18 +63,7 @@ def strength_slider(label: str, elem_id: str | None = None) -> Any:
     )
 
 
-def unsaved(component: Any) -> Any:
-    """A component that the host leaves out of ui-config.json, by an attribute it adds itself."""
-    component.do_not_save_to_config = True
-    return component
-
-
-def current(name: str) -> Callable[[], Any]:
-    """A value that a page takes from the settings when it is loaded."""
-    return lambda: setting(name)
-
-
-def model_dropdown(label: str, elem_id: str | None = None) -> Any:
+def model_dropdown(label: str, elem_id: str | None) -> Any:
     """Which model restores."""
     choices = model_choices()
 
@@ -60,32 +79,72 @@ def model_choices(task: Task = "restoration") -> list[str]:
     return [BEST, *list_models_for(task)]
 
 
-def template_radio(label: str, elem_id: str | None = None) -> Any:
-    """How a face sits in the crop."""
+def option_radio(name: str, label: str, elem_id: str | None) -> Any:
+    """The choice of one of the names that an option of `RestorationOptions` may have."""
     return unsaved(
         gr.Radio(
-            choices=list(TEMPLATES),
-            value=current("gpen_template"),
+            choices=list(CHOICES[name]),
+            value=current(f"gpen_{name}"),
             label=label,
-            info=HELP["template"],
+            info=HELP[name],
             elem_id=elem_id,
         )
     )
 
 
-def colour_radio(label: str, elem_id: str | None = None) -> Any:
-    """Whether faces take the original's colour."""
-    return unsaved(
-        gr.Radio(
-            choices=list(COLOUR_MATCHES),
-            value=current("gpen_colour"),
-            label=label,
-            info=HELP["colour"],
-            elem_id=elem_id,
-        )
-    )
-
-
-def faces_box(label: str, elem_id: str | None = None) -> Any:
+def faces_box(label: str, elem_id: str | None) -> Any:
     """Which faces."""
-    return gr.Textbox(value="all", label=label, info=HELP["faces"], elem_id=elem_id, lines=1)
+    return gr.Textbox(
+        value=RestorationOptions().faces, label=label, info=HELP["faces"], elem_id=elem_id, lines=1
+    )
+
+
+def unsaved(component: Any) -> Any:
+    """A component that the host leaves out of ui-config.json, by an attribute it adds itself."""
+    component.do_not_save_to_config = True
+    return component
+
+
+def current(name: str) -> Callable[[], Any]:
+    """A value that a page takes from the settings when it is loaded."""
+    return lambda: setting(name)
+
+
+def restoration_options(
+    *,
+    strength: float | None = None,
+    template: TemplateName | None = None,
+    colour: ColourMatch | None = None,
+    faces: str | None = None,
+    feather: float | None = None,
+) -> RestorationOptions:
+    """The options; what is None comes from the settings page.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+    defaults = RestorationOptions()
+    return RestorationOptions(
+        strength=setting("gpen_strength") if strength is None else float(strength),
+        template=template or setting("gpen_template"),
+        colour=colour or setting("gpen_colour"),
+        faces=faces or defaults.faces,
+        feather=defaults.feather if feather is None else float(feather),
+    )
+
+
+def detection_options(
+    confidence: float | None = None,
+    minimum_size: float | None = None,
+    maximum_count: float | None = None,
+) -> DetectionOptions:
+    """The options from sliders on which 0 means "not set".
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+    return DetectionOptions(
+        confidence=float(confidence) if confidence else None,
+        minimum_size=MINIMUM_SIZE if minimum_size is None else float(minimum_size),
+        maximum_count=int(maximum_count) if maximum_count else None,
+    )

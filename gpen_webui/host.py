@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import gradio as gr
 import torch
 from modules import devices, shared
 from PIL import Image
@@ -18,6 +19,9 @@ from gpen_core.errors import GpenError, escaped_line
 
 # Forge and Forge Classic; reForge and older versions of the others.
 _MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_management")
+
+_GRADIO = int(gr.__version__.partition(".")[0])
+"""The major version: gradio 3.41 and 4.40 want the same thing said differently."""
 
 logger = logging.getLogger("gpen")
 
@@ -43,6 +47,30 @@ def accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     """Of the arguments those that a function of the host knows; WebUIs differ in them."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
+
+
+def js(function: str, inputs: Sequence[Any]) -> dict[str, str]:
+    """The argument that lets a JavaScript function change the inputs of an event first.
+
+    Args:
+        function: gets the values of the inputs as an array, and returns them.
+        inputs: of the event; gradio hands the values of its outputs over as well.
+    """
+    call = f"(...values) => {function}(values.slice(0, {len(inputs)}))"
+    return {("js" if _GRADIO >= 4 else "_js"): call}
+
+
+def lossless_image() -> dict[str, str]:
+    """The argument that keeps pictures lossless: from 4 on gradio would show them as WebP."""
+    return {"format": "png"} if _GRADIO >= 4 else {}
+
+
+def lossless_gallery() -> dict[str, Any]:
+    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures.
+
+    From 4 on a gallery takes uploads too unless it is not interactive.
+    """
+    return {**lossless_image(), "type": "pil", "interactive": False} if _GRADIO >= 4 else {}
 
 
 def make_room(size: int, place: torch.device) -> None:

@@ -23,7 +23,7 @@ from gpen_core.images.text_chunks import texts_of
 from gpen_core.images.writing import write_picture
 from gpen_core.runtime.atomic_files import make_folder
 
-from . import host, pictures
+from . import host, infotext, pictures
 
 _SUFFIX = "-gpen"
 _PARAMETERS = "parameters"
@@ -51,7 +51,7 @@ def save_picture(
     image = pictures.for_page(picture)
     texts = dict(picture.texts)
     parameters = texts.get(_PARAMETERS) or comment_of(picture.exif)
-    text = infotext(facts)
+    text = infotext.to_text(facts)
     if extension == "png":
         texts |= {_PARAMETERS: parameters} if parameters else {}
     elif parameters:  # other formats hold one text
@@ -80,12 +80,6 @@ def save_picture(
     if picture.exif or picture.icc_profile or picture.pixels.dtype != np.uint8:
         _write_again(path, picture)
     return image, str(path)
-
-
-def infotext(facts: Mapping[str, Any]) -> str:
-    """Facts as the host writes them."""
-    quote = getattr(host.infotexts("quote"), "quote", str)
-    return ", ".join(f"{name}: {quote(value)}" for name, value in facts.items())
 
 
 def _free_name(folder: Path, stem: str | None) -> str:

@@ -15,10 +15,10 @@ for name in ("gpen_core", "gpen_webui"):
             f"of GPEN (this one is {EXTENSION}) and restart the WebUI."
         )
 
-from gpen_webui import registration  # noqa: E402 - only once it is known to be this copy
+import gpen_webui  # noqa: E402 - only once it is known to be this copy
 from gpen_webui.generation.extras import GpenPostprocessing  # noqa: E402
 from gpen_webui.generation.script import GpenScript  # noqa: E402
 
 __all__ = ["GpenPostprocessing", "GpenScript"]  # the host looks for them here
 
-registration.register()
+gpen_webui.register()

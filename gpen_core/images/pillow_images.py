@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 PictureLike = Union[NDArray[Any], "Image.Image"]
-"""A picture: an array, RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a Pillow image."""
+"""A picture: an array, RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
+
+Alpha is dropped, and the EXIF orientation of an image is not applied.
+"""
 
 MaskLike = Union[NDArray[Any], "Image.Image"]
-"""A mask: an array (H, W) of booleans or 0..1; or a Pillow image, whose brightness counts and in
-which what is transparent is black."""
+"""A mask: an array (H, W) of booleans or 0..1; or a PIL image.
+
+Of an image the brightness counts, and what is transparent is black.
+"""
 
 _EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")

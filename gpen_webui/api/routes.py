@@ -21,7 +21,7 @@ from gpen_core.images.picture import to_dtype
 from gpen_core.runtime.timing import TimeLimit
 
 from .. import host, pictures, settings
-from ..entry_options import detection_options, restoration_options
+from ..controls import detection_options, restoration_options
 from ..models import list_models, list_models_for
 from ..service import SERVICE, show_as_job
 from .body import MAX_BYTES, HungUp, read_body, schema_of, understand
@@ -130,7 +130,12 @@ def restore(wish: RestoreRequest) -> Work:
         raise HTTPException(404, f"there is no model {wish.model!r}; see /gpen/v1/models")
     count = min(wish.maximum_count or MAX_FACES, MAX_FACES)
     with _as_answers():
-        options = restoration_options(wish.strength, wish.template, wish.colour_match, wish.faces)
+        options = restoration_options(
+            strength=wish.strength,
+            template=wish.template,
+            colour=wish.colour_match,
+            faces=wish.faces,
+        )
         detection = detection_options(wish.confidence, wish.minimum_size, count)
     model, detector, return_mask = wish.model, wish.detector, wish.return_mask
     seconds = wish.time_limit

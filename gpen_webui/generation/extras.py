@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
@@ -12,9 +11,8 @@ from gpen_core.compositing.colour_match import ColourMatch
 from gpen_core.errors import Cancelled
 from gpen_core.geometry.templates import TemplateName
 
-from .. import host, outcome, pictures
-from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
-from ..entry_options import restoration_options
+from .. import host, infotext, pictures
+from ..controls import panel_controls, restoration_options
 from ..service import SERVICE
 
 
@@ -27,21 +25,8 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
     def ui(self) -> dict[str, Any]:
         """The controls, by the names of `process`'s arguments."""
         with InputAccordion(False, label="GPEN", elem_id="extras_gpen") as enable:
-            with gr.Row():
-                model = model_dropdown("GPEN model")
-                strength = strength_slider("GPEN strength")
-            with gr.Row():
-                template = template_radio("GPEN template")
-                colour = colour_radio("GPEN colour match")
-            faces = faces_box("GPEN faces")
-        return {
-            "enable": enable,
-            "strength": strength,
-            "model": model,
-            "template": template,
-            "colour": colour,
-            "faces": faces,
-        }
+            settings = panel_controls(lambda _name: None)
+        return {"enable": enable, **settings}
 
     def process(
         self,
@@ -59,16 +44,18 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             return
         try:
             picture = pictures.read(pp.image)
-            options = restoration_options(strength, template, colour, faces)
+            options = restoration_options(
+                strength=strength, template=template, colour=colour, faces=faces
+            )
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:
-            pp.info[outcome.RESULT] = "interrupted"
+            pp.info[infotext.RESULT] = "interrupted"
             return
         except Exception as error:  # noqa: BLE001 - the other pictures of the batch must survive
             host.report_failure(error, "restoring a picture")
-            pp.info[outcome.RESULT] = f"failed: {error}"
+            pp.info[infotext.RESULT] = f"failed: {error}"
             return
-        pp.info.update(outcome.facts_of(result.report, options))
+        pp.info.update(infotext.facts_of(result.report, options))
         if result.report.restored:
             pp.image = picture.with_pixels(result.pixels)
             nametags = getattr(pp, "nametags", None)

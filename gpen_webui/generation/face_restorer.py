@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gpen_core.errors import Cancelled
 
 from .. import host
-from ..entry_options import options_from_settings
+from ..controls import restoration_options
 from ..service import SERVICE
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def restore(np_image: NDArray[Any]) -> NDArray[Any]:
     """
     pixels = np.ascontiguousarray(np_image)
     try:
-        return SERVICE.restore(pixels, options_from_settings()).pixels
+        return SERVICE.restore(pixels, restoration_options()).pixels
     except Cancelled:
         return np_image
     except Exception as error:  # noqa: BLE001 - the generated picture must survive

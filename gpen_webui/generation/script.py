@@ -1,37 +1,36 @@
-"""The script of txt2img and img2img: restores faces at the end of each generation."""
+"""The script of txt2img and img2img: restores faces at the end of each generation.
+
+The X/Y/Z plot gets axes for its model and strength.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
 from modules import images, scripts, shared
 from modules.ui_components import InputAccordion
 
 from gpen_core.errors import Cancelled
+from gpen_core.restoration.report import Report
 
-from .. import host, outcome, pictures
-from ..controls import colour_radio, faces_box, model_dropdown, strength_slider, template_radio
-from ..entry_options import restoration_options
+from .. import host, infotext, pictures
+from ..controls import model_choices, panel_controls, restoration_options
 from ..service import SERVICE
 from ..settings import setting
 from . import face_restorer
 
 TITLE = "GPEN face restore"
-_NAMES = ("enable", "strength", "model", "template", "colour", "faces")
-_INFOTEXT = {
-    "strength": outcome.STRENGTH,
-    "model": outcome.MODEL,
-    "template": outcome.TEMPLATE,
-    "colour": outcome.COLOUR,
-    "faces": outcome.FACES,
-}
-_FACTS = (*_INFOTEXT.values(), outcome.RESULT)
+_NAMES = ("enable", *infotext.NAMES)
+"""The settings in the order of the API's arguments."""
+
+_OPTIONS = tuple(name for name in infotext.NAMES if name != "model")
+_FACTS = (*infotext.NAMES.values(), infotext.RESULT)
+_AXES = ("[GPEN] model", "[GPEN] strength")
 
 
 def _enabled_in(facts: dict[str, Any]) -> bool:
-    return outcome.STRENGTH in facts
+    return infotext.NAMES["strength"] in facts
 
 
 class GpenScript(scripts.Script):
@@ -48,19 +47,11 @@ class GpenScript(scripts.Script):
     def ui(self, is_img2img: bool) -> list[Any]:
         """The controls, in the order of the API's arguments."""
         with InputAccordion(False, label="GPEN", elem_id=self.elem_id("enable")) as enable:
-            with gr.Row():
-                strength = strength_slider("GPEN strength", self.elem_id("strength"))
-                model = model_dropdown("GPEN model", self.elem_id("model"))
-            with gr.Row():
-                template = template_radio("GPEN template", self.elem_id("template"))
-                colour = colour_radio("GPEN colour match", self.elem_id("colour"))
-            faces = faces_box("GPEN faces", self.elem_id("faces"))
-        controls = [enable, strength, model, template, colour, faces]
-        named = list(zip(_NAMES[1:], controls[1:], strict=True))
+            controls = panel_controls(self.elem_id)
         self.infotext_fields = [(enable, _enabled_in)]
-        self.infotext_fields += [(control, _INFOTEXT[name]) for name, control in named]
-        self.paste_field_names = list(_INFOTEXT.values())
-        return controls
+        self.infotext_fields += [(controls[name], text) for name, text in infotext.NAMES.items()]
+        self.paste_field_names = list(infotext.NAMES.values())
+        return [enable, *(controls[name] for name in infotext.NAMES)]
 
     def process(self, p: Any, *args: Any) -> None:
         """Forgets what came of the last picture, as a job of img2img's batch is run repeatedly."""
@@ -68,45 +59,51 @@ class GpenScript(scripts.Script):
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:
         """Restores one picture of the batch."""
-        wishes = _wishes(args, p)
-        if not _wanted(wishes, p):
+        settings = _settings(args, p)
+        if not _is_enabled(settings, p):
             return
         index = getattr(pp, "index", None)
         index = p.batch_index if index is None else index
         before = pp.image
-        pp.image, facts, sentence = _restored(before, wishes)
-        if outcome.STRENGTH in facts and setting("gpen_save_before"):
+        pp.image, facts, sentence = _restored(before, settings)
+        if _enabled_in(facts) and setting("gpen_save_before"):
             _save_before(p, before, index)
         _record(p, facts)  # the host makes this picture's infotext next
         comment = getattr(p, "comment", None)
         if comment is not None:
-            comment(f"GPEN: {_place(p, index)}{sentence}")
+            comment(f"GPEN: {_name_in_job(p, index)}{sentence}")
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:
         """Restores what ReActor adds after all other scripts when it keeps the original too."""
-        wishes = _wishes(args, p)
+        settings = _settings(args, p)
         added = _added_by_reactor(p, processed)
-        if added and _wanted(wishes, p):
+        if added and _is_enabled(settings, p):
             for index in added:
-                processed.images[index], _, sentence = _restored(processed.images[index], wishes)
+                processed.images[index], _, sentence = _restored(processed.images[index], settings)
                 if isinstance(getattr(processed, "comments", None), str):
                     processed.comments += f"GPEN: the picture that ReActor added: {sentence}\n"
 
 
-def _restored(image: Any, wishes: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
+def _restored(image: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
     """The picture restored, or as it was if that fails; what happened, for infotext and people."""
     try:
         picture = pictures.read(image)
-        options = restoration_options(*_option_values(wishes))
-        result = SERVICE.restore(picture.pixels, options, model=wishes["model"])
+        options = restoration_options(**{name: settings[name] for name in _OPTIONS})
+        result = SERVICE.restore(picture.pixels, options, model=settings["model"])
     except Cancelled:
-        return image, {outcome.RESULT: "interrupted"}, "interrupted"
+        return image, {infotext.RESULT: "interrupted"}, "interrupted"
     except Exception as error:  # noqa: BLE001 - the generated picture must survive
         host.report_failure(error, "face restoration")
-        return image, {outcome.RESULT: "failed"}, f"face restoration failed: {error}"
+        return image, {infotext.RESULT: "failed"}, f"face restoration failed: {error}"
     report = result.report
     restored = picture.with_pixels(result.pixels) if report.restored else image
-    return restored, outcome.facts_of(report, options), outcome.sentence_of(report)
+    return restored, infotext.facts_of(report, options), _sentence(report)
+
+
+def _sentence(report: Report) -> str:
+    """What happened, in one line for people."""
+    by = f" with {report.model}" if report.restored else ""
+    return "; ".join((report.summary() + by, *report.notes))
 
 
 def _record(p: Any, facts: dict[str, Any]) -> None:
@@ -116,28 +113,26 @@ def _record(p: Any, facts: dict[str, Any]) -> None:
     p.extra_generation_params = others | facts
 
 
-def _place(p: Any, index: int) -> str:
-    """Which picture of a job it is, if there are several."""
+def _name_in_job(p: Any, index: int) -> str:
+    """The number of a picture in its job, for the start of a sentence; "" if it is the only one."""
     if len(getattr(p, "all_seeds", None) or []) < 2:
         return ""
     return f"picture {getattr(p, 'iteration', 0) * p.batch_size + index + 1}: "
 
 
-def _wishes(args: Sequence[Any], p: Any) -> dict[str, Any]:
-    """The controls' values by name; an API caller may leave the last ones out, an axis of the X/Y/Z
-    plot overrides them."""
+def _settings(args: Sequence[Any], p: Any) -> dict[str, Any]:
+    """The controls' values by name, as axes of the X/Y/Z plot override them.
+
+    An API caller may leave the last ones out.
+    """
     values: dict[str, Any] = dict.fromkeys(_NAMES)
     values |= dict(zip(_NAMES, args, strict=False))
     return values | getattr(p, "_gpen_axes", {})
 
 
-def _option_values(wishes: dict[str, Any]) -> list[Any]:
-    return [wishes[name] for name in ("strength", "template", "colour", "faces")]
-
-
-def _wanted(wishes: dict[str, Any], p: Any) -> bool:
-    """Whether this job is to be restored here, and nowhere else as well."""
-    if not wishes["enable"] or wishes["strength"] == 0:
+def _is_enabled(settings: dict[str, Any], p: Any) -> bool:
+    """Whether this job is restored here, and not by another restorer as well."""
+    if not settings["enable"] or settings["strength"] == 0:
         return False
     # ADetailer generates each face with a job of its own inside this one.
     if getattr(p, "_ad_inner", False):
@@ -184,7 +179,7 @@ def _save_before(p: Any, image: Any, index: int) -> None:
 
 
 def _infotext(p: Any, index: int) -> str | None:
-    """What the host writes into the picture of that place in the batch."""
+    """What the host writes into the picture of that number in the batch."""
     processing = host.optional("modules.processing")
     if processing is None:
         return None
@@ -196,3 +191,25 @@ def _infotext(p: Any, index: int) -> str | None:
         iteration=getattr(p, "iteration", 0),
         position_in_batch=index,
     )
+
+
+def add_axes() -> None:
+    """Adds GPEN's axes to the script X/Y/Z plot, once; nothing where that script is missing."""
+    for data in getattr(scripts, "scripts_data", []):
+        module: Any = getattr(data, "module", None)
+        options = getattr(module, "axis_options", None)
+        if options is None or not str(getattr(data, "path", "")).endswith("xyz_grid.py"):
+            continue
+        options[:] = [option for option in options if option.label not in _AXES]
+        options.append(
+            module.AxisOption(_AXES[0], str, _axis_setter("model"), choices=model_choices)
+        )
+        options.append(module.AxisOption(_AXES[1], float, _axis_setter("strength")))
+
+
+def _axis_setter(name: str) -> Any:
+    def apply(p: Any, value: Any, _values: Any) -> None:
+        # A new dict: the plot shares one job's attributes with copies of it.
+        p._gpen_axes = {**getattr(p, "_gpen_axes", {}), name: value, "enable": True}
+
+    return apply

@@ -479,7 +479,7 @@ class TestTimeLimit:
 
 def test_freed_memory_is_given_back_after_each_work(webui, monkeypatch):
     part, given = webui.part("api.queue"), threading.Event()
-    monkeypatch.setattr(part, "give_back", given.set)
+    monkeypatch.setattr(part, "return_freed_memory", given.set)
     assert asyncio.run(part.Worker("test").do(lambda: 1)) == 1
     assert given.wait(PATIENCE)
 
@@ -495,7 +495,7 @@ def test_memory_in_pieces_leaves_the_process(webui):
     kept = bytes(50_000) + b"x"
     del pieces
     before = resident()
-    webui.part("freed_memory").give_back()
+    webui.part("api.queue").return_freed_memory()
     assert before - resident() > 16e6
     assert kept
 

@@ -33,7 +33,7 @@ def models(webui):
 @pytest.fixture
 def restore(webui, service, face):
     """Restores through the service: restore(**arguments)."""
-    options = webui.part("entry_options").restoration_options()
+    options = webui.part("controls").restoration_options()
     return lambda **arguments: service.SERVICE.restore(np.asarray(face), options, **arguments)
 
 
@@ -97,8 +97,8 @@ class TestDevice:
         assert "no such device" in caplog.text
 
 
-def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, service, caplog):
-    for error in (service.CheckpointError("put the file there"), RuntimeError("unknown")):
+def test_only_a_failure_that_explains_nothing_is_logged_with_its_origin(host, models, caplog):
+    for error in (models.CheckpointError("put the file there"), RuntimeError("unknown")):
         assert host.report_failure(error, "restoring") == f"GPEN: restoring failed: {error}"
     expected, unexpected = caplog.records
     assert not expected.exc_info
@@ -240,7 +240,7 @@ class TestReplacedTorchLoad:
         assert restore().report.restored == 1
         assert calls == [{"map_location": "cpu", "weights_only": True}]
 
-    def test_without_the_original_it_is_told(self, service, restore, monkeypatch):
+    def test_without_the_original_it_is_told(self, models, restore, monkeypatch):
         monkeypatch.setattr(torch, "load", lambda *_, **__: None)
-        with pytest.raises(service.CheckpointError, match="refused by a replacement"):
+        with pytest.raises(models.CheckpointError, match="refused by a replacement"):
             restore()
