@@ -150,7 +150,9 @@ class TestLoading:
         self.refused(tmp_path, dict.fromkeys(names, torch.zeros(2)), "is GFPGAN, not an upscaler")
 
     def test_an_unknown_network_is_refused(self, spandrel, tmp_path):
-        self.refused(tmp_path, {"weight": torch.zeros(3)}, "not an upscaler of a kind that spandrel")
+        self.refused(
+            tmp_path, {"weight": torch.zeros(3)}, "not an upscaler of a kind that spandrel"
+        )
 
     def test_a_network_for_grey_pictures_is_refused(self, spandrel, tmp_path):
         self.refused(tmp_path, rrdb(4, channels=1), "from 1 to 1 channels, not of RGB")
