@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.plan import ImageInput as ImageInput
     from .restoration.plan import ImageLoader as ImageLoader
     from .restoration.report import FaceReport as FaceReport
+    from .restoration.report import ModelReport as ModelReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
     from .restoration.results import RestoredCrop as RestoredCrop
@@ -137,6 +138,7 @@ _HOMES: Mapping[str, str] = {
     "Model": "model_files.catalogue",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
+    "ModelReport": "restoration.report",
     "Network": "checkpoints.networks",
     "OnProgress": "runtime.progress",
     "OptionError": "errors",

@@ -15,7 +15,7 @@ class LeftOut:
     """How many faces."""
 
     reason: str
-    """To be read after the count: "smaller than 20 pixels"."""
+    """Why, worded to follow the count: "smaller than 20 pixels"."""
 
     def __str__(self) -> str:
         return f"{self.count} {self.reason}"

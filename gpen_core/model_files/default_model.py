@@ -43,8 +43,8 @@ def best_model(paths: Iterable[Path], task: Task = "restoration") -> Path | None
     only one.
 
     Args:
-        paths: of model files.
-        task: what for.
+        paths: model files.
+        task: what the model is to do.
     """
     waiting = [(path, claimed) for path in paths if (claimed := _claimed(path, task)) is not None]
     runs_onnx = is_installed("onnxruntime")

@@ -55,7 +55,7 @@ class ModelFolders:
     """Folders of models, the first with precedence."""
 
     roots: tuple[Path, ...]
-    """Each may hold the files itself or in the sub-folders of a role; it need not exist."""
+    """The folders, each with files of its own or in sub-folders for a role; it need not exist."""
 
     def searched(self, role: Role) -> list[Path]:
         """Every folder that is searched for a role, whether it exists or not."""
@@ -93,8 +93,8 @@ class ModelFolders:
         """The listed model file of that name; never one outside the folders of the role.
 
         Raises:
-            CheckpointError: no such file is listed; the message says which are and where it
-                was looked for them.
+            CheckpointError: no such file is listed; the message says which are, and which folders
+                were searched.
         """
         found = self.find(role)
         for path in found:
@@ -131,10 +131,11 @@ def model_folders(
     hosts: Iterable[PathLike] = (),
     environment: Mapping[str, str] | None = None,
 ) -> ModelFolders:
-    """The folders to search: explicit, from `GPEN_MODELS`, of hosts, then those found by default.
+    """The folders in which model files are searched, the first with precedence.
 
-    By default these are `models` in the current folder, the folder for the user (such as
-    ~/.local/share/gpen/models) and the one in which facexlib keeps its downloads.
+    They are the explicit ones, those of the variable `GPEN_MODELS`, those of hosts, then `models`
+    in the current folder, the folder for the user (such as ~/.local/share/gpen/models) and the one
+    in which facexlib keeps its downloads.
 
     Args:
         explicit: named by the user.

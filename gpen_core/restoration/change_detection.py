@@ -37,7 +37,7 @@ def face_changes(
     Raises:
         OptionError: the pictures are not in the same proportion.
         ImageError: a picture is unusable.
-        DetectionError: the landmarks of a face are none.
+        DetectionError: a face has invalid landmarks.
     """
     now, then = as_pixels(pixels), as_pixels(original, "the original")
     factor = scale_factors(now.shape[:2], then.shape[:2])
@@ -57,6 +57,18 @@ def changed_faces(
     original: PictureLike,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> tuple[Face, ...]:
-    """The faces whose change (see `face_changes`) is above a threshold, with their own numbers."""
+    """The faces that differ between a picture and the one it was made from, by their own numbers.
+
+    Args:
+        faces: faces of `pixels`.
+        pixels: see `face_changes`.
+        original: the picture before the change; see `face_changes`.
+        threshold: mean difference, 0..1, above which a face counts as changed.
+
+    Raises:
+        OptionError: see `face_changes`.
+        ImageError: a picture is unusable.
+        DetectionError: a face has invalid landmarks.
+    """
     changes = face_changes(faces, pixels, original)
     return tuple(face for face, change in zip(faces, changes, strict=True) if change > threshold)

@@ -66,8 +66,14 @@ class Upscaler:
             tile: side in pixels of what the network sees at once; chosen by free memory if None.
         """
         self.name = name
+        """What reports and messages call it: the file's name."""
+
         self.scale = scale
+        """How much larger the network's own results are."""
+
         self.notes: list[str] = []
+        """Deviations from the request, such as steps taken when memory ran out."""
+
         self._network = network
         self._way = TilingMode(device, dtype, tile or tile_for(device, dtype, scale))
         # Calls from several threads take turns: they share the memory that may run out.
