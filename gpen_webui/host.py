@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -49,9 +49,15 @@ def accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def js(function: str) -> dict[str, str]:
-    """The argument that names the JavaScript function to run before an event."""
-    return {("js" if _GRADIO >= 4 else "_js"): function}
+def js(function: str, inputs: Sequence[Any]) -> dict[str, str]:
+    """The argument that lets a JavaScript function change the inputs of an event first.
+
+    Args:
+        function: gets the values of the inputs as an array, and returns them.
+        inputs: of the event; gradio hands the values of its outputs over as well.
+    """
+    call = f"(...values) => {function}(values.slice(0, {len(inputs)}))"
+    return {("js" if _GRADIO >= 4 else "_js"): call}
 
 
 def lossless_image() -> dict[str, str]:

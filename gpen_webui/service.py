@@ -29,7 +29,7 @@ from gpen_core.upscaling.enlarged import Enlarged
 
 from . import host, settings
 from .models import find_model
-from .tab.task_modes import WAYS
+from .tab.modes import MODE_OF_TASK
 
 _PREVIEW = 512
 
@@ -166,7 +166,7 @@ class Service:
         key = (str(path), str(device), precision, str(acceleration), task)
         if self._loaded is None or self._loaded.key != key:
             self.unload()
-            restorer = load_for_task(path, task, device, precision, acceleration, ways=WAYS)
+            restorer = load_for_task(path, task, device, precision, acceleration, ways=MODE_OF_TASK)
             self._loaded = _Loaded(key, restorer)
         return self._loaded.restorer
 

@@ -1,8 +1,8 @@
 // Buttons of the GPEN tab start the host's progress bar; the comparison has a slider.
 
-// Events hand over inputs and then outputs; only the inputs go back, with the task's id in front.
+// The inputs of an event go back with the id of the host's task in front.
 // The bar appears above the line about the work, pictures in the making over the gallery.
-function gpenSubmit(values, count, preview, lines) {
+function gpenSubmit(inputs, preview, lines) {
     const id = typeof randomId === "function" ? randomId() : "";
     const log = gradioApp().getElementById(lines || "gpen_log");
     if (id && log && typeof requestProgress === "function") {
@@ -13,21 +13,19 @@ function gpenSubmit(values, count, preview, lines) {
         results.classList.add("gpen-busy");
         requestProgress(id, log, gallery, () => results.classList.remove("gpen-busy"));
     }
-    const inputs = Array.from(values).slice(0, count);
-    inputs[0] = id;
-    return inputs;
+    return [id, ...inputs.slice(1)];
 }
 
-function gpen_submit_find() {
-    return gpenSubmit(arguments, 6, false);
+function gpen_submit_find(inputs) {
+    return gpenSubmit(inputs, false);
 }
 
-function gpen_submit_restore() {
-    return gpenSubmit(arguments, 19, true);
+function gpen_submit_restore(inputs) {
+    return gpenSubmit(inputs, true);
 }
 
-function gpen_submit_convert() {
-    return gpenSubmit(arguments, 5, false, "gpen_converted");
+function gpen_submit_convert(inputs) {
+    return gpenSubmit(inputs, false, "gpen_converted");
 }
 
 document.addEventListener("input", function (event) {

@@ -15,18 +15,18 @@ from gpen_core.errors import Cancelled, FileError, OptionError
 from .. import host
 from ..controls import model_choices, unsaved
 from ..models import find_model, list_models
+from .modes import MODES, RESTORE
 from .results import error_lines, note_lines
-from .task_modes import MODES, RESTORE
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 
 
-def converting_part(task: Any, mode: Any, model: Any) -> None:
-    """Adds the part.
+def add_conversion(task: Any, mode: Any, model: Any) -> None:
+    """Adds the part of the tab that converts.
 
     Args:
         task: holds the id of the host's progress task.
-        mode: what the tab does, which the models in its list suit.
+        mode: the tab's choice of mode, for whose task it lists models.
         model: the tab's list of models, in which a new file appears.
     """
     with gr.Accordion("Model files", open=False, elem_id="gpen_model_files"):
@@ -57,11 +57,12 @@ def converting_part(task: Any, mode: Any, model: Any) -> None:
         button = gr.Button("Convert", elem_id="gpen_convert")
         result = gr.HTML(elem_id="gpen_converted")
     press = call_queue.wrap_gradio_gpu_call(press_convert, extra_outputs=[gr.update(), gr.update()])
+    inputs = [task, source, form, precision, mode]
     button.click(
         fn=press,
-        inputs=[task, source, form, precision, mode],
+        inputs=inputs,
         outputs=[model, source, result],
-        **host.js("gpen_submit_convert"),
+        **host.js("gpen_submit_convert", inputs),
     )
 
 

@@ -1,73 +1,92 @@
-"""The choice of what the tab does, and its parts that come and go with it."""
+"""What the tab does: one row for each of GPEN's tasks, from which its choices and words come.
+
+A task that makes one picture of another needs no more than its row here and in `TASKS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-import gradio as gr
+from gpen_core.model_files.task_table import Task
 
-from ..controls import model_choices, unsaved
-from ..settings import BEST, setting
-from .task_modes import MODES, PARTS, RESTORE, shown_parts
-
-
-def mode_radio() -> Any:
-    """What is done; not saved among the controls' defaults, as the page begins as for Restore."""
-    return unsaved(
-        gr.Radio(choices=list(MODES), value=RESTORE.title, label="Task", elem_id="gpen_mode")
-    )
+FACE_PARTS = frozenset({"find", "overlay", "faces", "strength_row", "template_row", "detection"})
+"""Parts of the form about finding and placing faces, which an aligned face does without."""
 
 
-def mask_controls() -> dict[str, Any]:
-    """What is filled by Inpaint."""
-    mask = gr.Image(
-        label="Mask (white: to fill)",
-        type="pil",
-        image_mode="RGBA",
-        elem_id="gpen_mask",
-        height=320,
-        visible=False,
-    )
-    aligned = gr.Checkbox(
-        value=False, label="The picture is an aligned face", elem_id="gpen_aligned", visible=False
-    )
-    return {"mask": mask, "aligned": aligned}
+@dataclass(frozen=True)
+class Mode:
+    """One choice of the tab."""
+
+    title: str
+    task: Task
+    doing: str
+    """Begins "... failed", for messages."""
+
+    done: str
+    """What was done to a picture, for the line about it."""
+
+    button: str
+    """The label of the button that does it."""
+
+    source: str
+    """The label of the picture that it is done to."""
+
+    parts: frozenset[str] = frozenset({"several"})
+    """Of the parts of the form that not every mode has, those that are shown."""
+
+    makes_new_picture: bool = False
+    """Whether the result is another picture, which keeps nothing of the source's file."""
 
 
-def connect_modes(
-    mode: Any, aligned: Any, model: Any, photo: Any, button: Any, parts: Mapping[str, Any]
-) -> None:
-    """Lets a choice show what means something with it, and hide the rest.
+RESTORE = Mode(
+    "Restore",
+    "restoration",
+    doing="restoring",
+    done="restored",
+    button="Restore",
+    source="Photo",
+    parts=FACE_PARTS | {"several", "upscaler", "scale", "selfie", "colour", "crops"},
+)
+INPAINT = Mode(
+    "Inpaint",
+    "inpainting",
+    doing="inpainting",
+    done="filled",
+    button="Inpaint",
+    source="Photo",
+    parts=FACE_PARTS | {"mask", "aligned"},
+)
+_ROWS = (
+    RESTORE,
+    Mode("Colorize", "colorization", "colorizing", "colorized", "Colorize", "Photo"),
+    INPAINT,
+    Mode(
+        "Face from segmentation",
+        "segmentation",
+        doing="making a face",
+        done="made a face",
+        button="Make face",
+        source="Segmentation map",
+        makes_new_picture=True,
+    ),
+)
+
+MODES: Mapping[str, Mode] = {mode.title: mode for mode in _ROWS}
+"""Every mode by its title."""
+
+MODE_OF_TASK: Mapping[Task, str] = {mode.task: f"the task {mode.title}" for mode in MODES.values()}
+"""The mode for a model of each task, in words that fit after "use it with"."""
+
+PARTS = tuple(sorted(frozenset().union(*(mode.parts for mode in MODES.values()))))
+"""The parts of the form that come and go with the mode."""
+
+
+def shown_parts(mode: Mode, aligned: bool) -> frozenset[str]:
+    """Those of `PARTS` that are shown.
 
     Args:
-        mode: the choice.
+        mode: the chosen one.
         aligned: whether a picture to inpaint is an aligned face.
-        model: gets the models for what is done.
-        photo: gets the label for what is dropped there.
-        button: gets the name of what it does.
-        parts: the components of `PARTS`.
     """
-    outputs = [photo, button, *(parts[name] for name in PARTS)]
-    inputs = [mode, aligned]
-    aligned.change(fn=choose_mode, inputs=inputs, outputs=outputs, queue=False)
-    mode.change(fn=choose_task, inputs=inputs, outputs=[model, *outputs], queue=False)
-
-
-def choose_task(title: str, aligned: bool) -> list[Any]:
-    """The change of the list of models for a choice of task, then those of `choose_mode`."""
-    choices = model_choices(MODES[title].task)
-    chosen = setting("gpen_model")
-    value = chosen if MODES[title] is RESTORE and chosen in choices else BEST
-    return [gr.update(choices=choices, value=value), *choose_mode(title, aligned)]
-
-
-def choose_mode(title: str, aligned: bool) -> list[Any]:
-    """The changes for a choice: the photo's label, the button's name, what is visible."""
-    mode = MODES[title]
-    shown = shown_parts(mode, aligned)
-    return [
-        gr.update(label=mode.source),
-        gr.update(value=mode.button),
-        *(gr.update(visible=name in shown) for name in PARTS),
-    ]
+    return mode.parts - FACE_PARTS if mode is INPAINT and aligned else mode.parts

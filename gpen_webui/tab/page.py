@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 from modules import call_queue, shared
 
-from gpen_core.detection.registry import DETECTOR_NAMES
-
 from .. import host
-from ..controls import (
-    current,
-    faces_box,
-    model_dropdown,
-    option_radio,
-    strength_slider,
-    unsaved,
-)
-from ..generation.selfie import selfie_button
+from ..controls import model_choices, unsaved
+from ..settings import BEST, setting
 from . import work
-from .conversion import converting_part
-from .modes import connect_modes, mask_controls, mode_radio
+from .conversion import add_conversion
+from .form import mode_radio, setting_controls, source_controls
+from .modes import MODES, PARTS, RESTORE, shown_parts
 
-NO_UPSCALER = "None"
+_SEND_TARGETS = ("img2img", "inpaint", "extras")
 
 
 def register() -> list[tuple[Any, str, str]]:
@@ -34,190 +27,95 @@ def register() -> list[tuple[Any, str, str]]:
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="gpen_inputs"):
                 mode = mode_radio()
-                sources = _source_controls()
-                wishes = {**_wish_controls(), "task": mode}
-                converting_part(task, mode, wishes["model"])
+                form = {**source_controls(), **setting_controls(), "task": mode}
+                add_conversion(task, mode, form["model"])
             with gr.Column(elem_id="gpen_results"):
                 outputs = _output_controls()
-        _connect(task, sources, wishes, outputs)
+        _connect_search(task, form, outputs)
+        _connect_restore(task, form, outputs)
+        _connect_modes(form, {**form, **outputs})
+        form["interrupt"].click(fn=shared.state.interrupt, inputs=[], outputs=[])
     return [(tab, "GPEN", "gpen")]
-
-
-def _source_controls() -> dict[str, Any]:
-    """What is restored, and which of its faces."""
-    photo = gr.Image(label="Photo", type="pil", image_mode="RGBA", elem_id="gpen_photo", height=320)
-    masking = mask_controls()
-    with gr.Accordion("Several photos", open=False, elem_id="gpen_several") as several:
-        files = gr.File(label="Photos", file_count="multiple", elem_id="gpen_files")
-        folder = gr.Textbox(
-            label="Folder on this computer",
-            elem_id="gpen_folder",
-            lines=1,
-            **shared.hide_dirs,
-        )
-    with gr.Row():
-        find = gr.Button("Find faces", elem_id="gpen_find")
-        restore = gr.Button("Restore", variant="primary", elem_id="gpen_restore")
-        interrupt = gr.Button("Interrupt", elem_id="gpen_interrupt")
-    overlay = gr.Image(
-        label="Faces found (click one to choose it)",
-        type="pil",
-        interactive=False,
-        elem_id="gpen_overlay",
-        **host.lossless_image(),
-    )
-    boxes = gr.HTML(elem_id="gpen_boxes")
-    return {
-        **masking,
-        "photo": photo,
-        "several": several,
-        "files": files,
-        "folder": folder,
-        "find": find,
-        "restore": restore,
-        "interrupt": interrupt,
-        "overlay": overlay,
-        "boxes": boxes,
-    }
-
-
-def _wish_controls() -> dict[str, Any]:
-    """How it is restored."""
-    faces = faces_box("Faces", "gpen_faces")
-    upscalers = [upscaler.name for upscaler in shared.sd_upscalers]
-    with gr.Row():
-        model = model_dropdown("Model", "gpen_model")
-        upscaler = gr.Dropdown(
-            choices=[NO_UPSCALER, *(name for name in upscalers if name != NO_UPSCALER)],
-            value=NO_UPSCALER,
-            label="Background upscaler",
-            elem_id="gpen_upscaler",
-        )
-        scale = gr.Slider(
-            minimum=1.0, maximum=4.0, step=0.5, value=2.0, label="Scale", elem_id="gpen_scale"
-        )
-    with gr.Row(elem_id="gpen_strength_row") as strength_row:
-        strength = strength_slider("Strength", "gpen_strength")
-        selfie = selfie_button(model, strength)
-    with gr.Row(elem_id="gpen_template_row") as template_row:
-        template = option_radio("template", "Template", "gpen_template")
-        colour = option_radio("colour", "Colour match", "gpen_colour")
-    with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
-        detector = gr.Radio(
-            choices=list(DETECTOR_NAMES),
-            value=current("gpen_detector"),
-            label="Detector",
-            elem_id="gpen_detector",
-        )
-        unsaved(detector)
-        confidence = gr.Slider(
-            minimum=0.0,
-            maximum=1.0,
-            step=0.01,
-            value=0.0,
-            label="Least confidence (0: the detector's own)",
-            elem_id="gpen_confidence",
-        )
-        minimum = gr.Slider(
-            minimum=0, maximum=1024, step=1, value=20, label="Least size", elem_id="gpen_minimum"
-        )
-        maximum = gr.Slider(
-            minimum=0,
-            maximum=64,
-            step=1,
-            value=0,
-            label="At most so many faces (0: all)",
-            elem_id="gpen_maximum",
-        )
-        feather = gr.Slider(
-            minimum=0.0,
-            maximum=0.2,
-            step=0.001,
-            value=0.011,
-            label="Feather",
-            elem_id="gpen_feather",
-        )
-    return {
-        "faces": faces,
-        "model": model,
-        "upscaler": upscaler,
-        "scale": scale,
-        "strength_row": strength_row,
-        "strength": strength,
-        "selfie": selfie,
-        "template_row": template_row,
-        "template": template,
-        "colour": colour,
-        "detection": detection,
-        "detector": detector,
-        "confidence": confidence,
-        "minimum": minimum,
-        "maximum": maximum,
-        "feather": feather,
-    }
 
 
 def _output_controls() -> dict[str, Any]:
     """What comes out; the log on top, where the host's progress bar comes and goes too."""
     log = gr.HTML(elem_id="gpen_log")
     compare = gr.HTML(elem_id="gpen_compare")
-    gallery = gr.Gallery(
-        label="Restored", elem_id="gpen_gallery", columns=2, **host.lossless_gallery()
-    )
-    crops = gr.Gallery(
-        label="Restored faces", elem_id="gpen_crops", columns=4, **host.lossless_gallery()
-    )
+    look = host.lossless_gallery()
+    gallery = gr.Gallery(label="Restored", elem_id="gpen_gallery", columns=2, **look)
+    crops = gr.Gallery(label="Restored faces", elem_id="gpen_crops", columns=4, **look)
     with gr.Row(elem_id="gpen_send_row"):
-        from .send_to import send_buttons
-
-        send_buttons(gallery)
+        _send_buttons(gallery)
     report = gr.HTML(elem_id="gpen_report")
     return {"compare": compare, "gallery": gallery, "crops": crops, "report": report, "log": log}
 
 
-def _connect(
-    task: Any,
-    sources: dict[str, Any],
-    wishes: dict[str, Any],
-    outputs: dict[str, Any],
-) -> None:
+def _send_buttons(gallery: Any) -> None:
+    """Buttons that send a restored picture to the host's other tabs, where it can do that."""
+    infotext = host.infotexts("create_buttons", "register_paste_params_button", "ParamBinding")
+    if infotext is None:
+        return
+    for target, button in infotext.create_buttons(list(_SEND_TARGETS)).items():
+        infotext.register_paste_params_button(
+            infotext.ParamBinding(
+                paste_button=button, tabname=target, source_image_component=gallery
+            )
+        )
+
+
+def _connect_search(task: Any, form: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
     names = ("detector", "confidence", "minimum", "maximum")
-    sources["find"].click(
+    inputs = [task, form["photo"], *(form[name] for name in names)]
+    form["find"].click(
         fn=call_queue.wrap_gradio_gpu_call(work.find, extra_outputs=[None, ""]),
-        inputs=[task, sources["photo"], *(wishes[name] for name in names)],
-        outputs=[sources["overlay"], sources["boxes"], outputs["log"]],
-        **host.js("gpen_submit_find"),
+        inputs=inputs,
+        outputs=[form["overlay"], form["boxes"], outputs["log"]],
+        **host.js("gpen_submit_find", inputs),
     )
-    sources["photo"].change(
+    form["photo"].change(
         fn=work.forget_faces,
-        inputs=[sources["boxes"], wishes["faces"]],
-        outputs=[sources["overlay"], sources["boxes"], wishes["faces"]],
+        inputs=[form["boxes"], form["faces"]],
+        outputs=[form["overlay"], form["boxes"], form["faces"]],
         queue=False,  # behind a restoration it would come when new numbers stand there
     )
-    sources["restore"].click(
+
+
+def _connect_restore(task: Any, form: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+    names = ("photo", "files", "folder", *work.SETTINGS)
+    inputs = [task, *(form[name] for name in names)]
+    form["restore"].click(
         fn=call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""]),
-        inputs=[
-            task,
-            sources["photo"],
-            sources["files"],
-            sources["folder"],
-            *({**sources, **wishes}[name] for name in work.WISHES),
-        ],
-        outputs=[
-            outputs["compare"],
-            outputs["gallery"],
-            outputs["crops"],
-            outputs["report"],
-            outputs["log"],
-        ],
-        **host.js("gpen_submit_restore"),
+        inputs=inputs,
+        outputs=[outputs[name] for name in ("compare", "gallery", "crops", "report", "log")],
+        **host.js("gpen_submit_restore", inputs),
     )
-    connect_modes(
-        wishes["task"],
-        sources["aligned"],
-        wishes["model"],
-        sources["photo"],
-        sources["restore"],
-        {**sources, **wishes, **outputs},
+
+
+def _connect_modes(form: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+    """Lets a choice of mode show the parts that mean something with it, and hide the others."""
+    outputs = [form["photo"], form["restore"], *(parts[name] for name in PARTS)]
+    inputs = [form["task"], form["aligned"]]
+    form["aligned"].change(fn=_show_mode, inputs=inputs, outputs=outputs, queue=False)
+    form["task"].change(
+        fn=_choose_mode, inputs=inputs, outputs=[form["model"], *outputs], queue=False
     )
-    sources["interrupt"].click(fn=shared.state.interrupt, inputs=[], outputs=[])
+
+
+def _choose_mode(title: str, aligned: bool) -> list[Any]:
+    """The change of the list of models for a choice of mode, then those of `_show_mode`."""
+    choices = model_choices(MODES[title].task)
+    chosen = setting("gpen_model")
+    value = chosen if MODES[title] is RESTORE and chosen in choices else BEST
+    return [gr.update(choices=choices, value=value), *_show_mode(title, aligned)]
+
+
+def _show_mode(title: str, aligned: bool) -> list[Any]:
+    """The changes for a choice: the photo's label, the button's name, what is visible."""
+    mode = MODES[title]
+    shown = shown_parts(mode, aligned)
+    return [
+        gr.update(label=mode.source),
+        gr.update(value=mode.button),
+        *(gr.update(visible=name in shown) for name in PARTS),
+    ]

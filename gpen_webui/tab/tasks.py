@@ -1,4 +1,4 @@
-"""What the tab does with GPEN's other models: colour, fill, make a face."""
+"""What the tab does with GPEN's models for other tasks than restoration."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+import gpen_core
 from gpen_core.errors import OptionError
 from gpen_core.images.picture import Picture, to_float
-from gpen_core.tasks.colorize import colorize_picture
+from gpen_core.model_files.task_table import FUNCTIONS
+from gpen_core.restorers.protocol import Restorer
 from gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
 from gpen_core.tasks.report import TaskReport, TaskResult
-from gpen_core.tasks.segmentation import synthesize_face
 
 from .. import host
 from ..controls import detection_options, restoration_options
 from ..saving import save_picture
 from ..service import SERVICE, show_steps
+from .modes import INPAINT, Mode
 from .results import FinishedPicture
 from .sources import Source
-from .task_modes import COLORIZE, INPAINT, SYNTHESIZE, Mode
 
 
-def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPicture:
+def run_task(source: Source, mode: Mode, settings: dict[str, Any]) -> FinishedPicture:
     """Does a task on one picture and saves what comes of it.
 
     Args:
         source: the picture.
         mode: which task; not restoration.
-        wishes: the values of the tab's controls by their names.
+        settings: the values of the tab's controls by their names.
 
     Raises:
         OptionError: the picture or its mask does not suit the task.
@@ -38,11 +39,10 @@ def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPict
     """
     host.show_progress(f"GPEN: {mode.doing}")
     try:
-        result = _TASKS[mode](source.picture.pixels, wishes)
+        result = _run(mode, source.picture.pixels, settings)
     finally:
         host.show_progress(None)
-    # Nothing of a map is kept: what is made of it is another picture.
-    picture = Picture(source.picture.pixels) if mode is SYNTHESIZE else source.picture
+    picture = Picture(source.picture.pixels) if mode.makes_new_picture else source.picture
     report = result.report
     facts = {"GPEN model": report.model, "GPEN task": report.task}
     image, path = save_picture(picture.with_pixels(result.pixels), facts, source.stem)
@@ -50,7 +50,7 @@ def run_task(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPict
     return FinishedPicture(source.name, image, report, summary, path=path, notes=notes)
 
 
-def read_mask(mask: Image.Image | None) -> NDArray[np.float32]:
+def _read_mask(mask: Image.Image | None) -> NDArray[np.float32]:
     """A mask (H, W), 0..1, from an uploaded picture; what is transparent counts as black.
 
     Raises:
@@ -63,43 +63,37 @@ def read_mask(mask: Image.Image | None) -> NDArray[np.float32]:
     return to_float(np.asarray(grey))
 
 
-def _colorize(pixels: NDArray[Any], wishes: dict[str, Any]) -> TaskResult:
-    with SERVICE.ready(wishes["model"], COLORIZE.task) as restorer:
-        return colorize_picture(pixels, restorer, host.interrupted)
+def _run(mode: Mode, pixels: NDArray[Any], settings: dict[str, Any]) -> TaskResult:
+    with SERVICE.ready(settings["model"], mode.task) as restorer:
+        if mode is INPAINT:
+            return _inpaint(pixels, restorer, settings)
+        function = getattr(gpen_core, FUNCTIONS[mode.task])
+        return function(pixels, restorer, cancelled=host.interrupted)
 
 
-def _inpaint(pixels: NDArray[Any], wishes: dict[str, Any]) -> TaskResult:
-    mask = read_mask(wishes["mask"])
-    with SERVICE.ready(wishes["model"], INPAINT.task) as restorer:
-        if wishes["aligned"]:
-            return inpaint_aligned(pixels, mask, restorer, cancelled=host.interrupted)
-        return inpaint_picture(
-            pixels,
-            mask,
-            restorer,
-            SERVICE.detector(wishes["detector"]),
-            restoration_options(
-                strength=wishes["strength"],
-                template=wishes["template"],
-                faces=wishes["faces"],
-                feather=wishes["feather"],
-            ),
-            detection_options(wishes["confidence"], wishes["minimum"], wishes["maximum"]),
-            on_progress=show_steps,
-            cancelled=host.interrupted,
-        )
-
-
-def _synthesize(pixels: NDArray[Any], wishes: dict[str, Any]) -> TaskResult:
-    with SERVICE.ready(wishes["model"], SYNTHESIZE.task) as restorer:
-        return synthesize_face(pixels, restorer, host.interrupted)
-
-
-_TASKS = {COLORIZE: _colorize, INPAINT: _inpaint, SYNTHESIZE: _synthesize}
+def _inpaint(pixels: NDArray[Any], restorer: Restorer, settings: dict[str, Any]) -> TaskResult:
+    mask = _read_mask(settings["mask"])
+    if settings["aligned"]:
+        return inpaint_aligned(pixels, mask, restorer, cancelled=host.interrupted)
+    return inpaint_picture(
+        pixels,
+        mask,
+        restorer,
+        SERVICE.detector(settings["detector"]),
+        restoration_options(
+            strength=settings["strength"],
+            template=settings["template"],
+            faces=settings["faces"],
+            feather=settings["feather"],
+        ),
+        detection_options(settings["confidence"], settings["minimum"], settings["maximum"]),
+        on_progress=show_steps,
+        cancelled=host.interrupted,
+    )
 
 
 def _summary(mode: Mode, report: TaskReport) -> str:
-    done = {COLORIZE: "colorized", INPAINT: "filled", SYNTHESIZE: "made a face"}[mode]
+    done = mode.done
     if report.faces:
         filled = sum(face.skipped is None for face in report.faces)
         done += f" {filled} of {len(report.faces)} face{'s'[: len(report.faces) != 1]}"

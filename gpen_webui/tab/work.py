@@ -25,12 +25,12 @@ from ..controls import detection_options, restoration_options
 from ..infotext import facts_of
 from ..saving import save_picture
 from ..service import SERVICE, show_as_job
+from .modes import INPAINT, MODES, RESTORE, Mode
 from .results import FinishedPicture, before_after, error_lines, note_lines, report_table
 from .sources import Source, read_sources
-from .task_modes import INPAINT, MODES, RESTORE, Mode
 from .tasks import run_task
 
-WISHES = (
+SETTINGS = (
     "faces",
     "model",
     "upscaler",
@@ -47,6 +47,7 @@ WISHES = (
     "mask",
     "aligned",
 )
+"""The settings of the form, in the order in which `restore` gets them."""
 
 
 def find(
@@ -99,8 +100,8 @@ def restore(
     Returns:
         The comparison, the pictures, the crops, the report, and a line about each picture.
     """
-    wishes: dict[str, Any] = dict(zip(WISHES, values, strict=True))
-    mode = MODES[wishes["task"]]
+    settings: dict[str, Any] = dict(zip(SETTINGS, values, strict=True))
+    mode = MODES[settings["task"]]
     if mode is INPAINT:  # a mask is for one picture
         files, folder = [], ""
     done: list[FinishedPicture] = []
@@ -111,7 +112,7 @@ def restore(
             if host.stopping():
                 raise Cancelled("interrupted")
             try:
-                done.append(_work_on(source, mode, wishes))
+                done.append(_work_on(source, mode, settings))
             except _unusable(mode) as error:
                 problems.append(f"{source.name}: {error}")
                 continue
@@ -139,32 +140,32 @@ def _lines_about(one: FinishedPicture) -> list[str]:
     return [f"{one.name}: {text}" for text in (one.summary + saved, *one.notes)]
 
 
-def _work_on(source: Source, mode: Mode, wishes: dict[str, Any]) -> FinishedPicture:
-    return _restore_one(source, wishes) if mode is RESTORE else run_task(source, mode, wishes)
+def _work_on(source: Source, mode: Mode, settings: dict[str, Any]) -> FinishedPicture:
+    return _restore_one(source, settings) if mode is RESTORE else run_task(source, mode, settings)
 
 
 def _unusable(mode: Mode) -> tuple[type[Exception], ...]:
-    """What tells of one picture alone; maps and masks are pictures that may not fit."""
+    """Errors that are about one picture alone; maps and masks are pictures that may not fit."""
     return (ImageError, DetectionError) + (() if mode is RESTORE else (OptionError,))
 
 
-def _restore_one(source: Source, wishes: dict[str, Any]) -> FinishedPicture:
+def _restore_one(source: Source, settings: dict[str, Any]) -> FinishedPicture:
     """Restores and saves one picture."""
     pixels = source.picture.pixels
     options = restoration_options(
-        strength=wishes["strength"],
-        template=wishes["template"],
-        colour=wishes["colour"],
-        faces=wishes["faces"],
-        feather=wishes["feather"],
+        strength=settings["strength"],
+        template=settings["template"],
+        colour=settings["colour"],
+        faces=settings["faces"],
+        feather=settings["feather"],
     )
     result = SERVICE.restore(
         pixels,
         options,
-        detection_options(wishes["confidence"], wishes["minimum"], wishes["maximum"]),
-        wishes["model"],
-        wishes["detector"],
-        background=_enlarged(source.picture, wishes["upscaler"], wishes["scale"]),
+        detection_options(settings["confidence"], settings["minimum"], settings["maximum"]),
+        settings["model"],
+        settings["detector"],
+        background=_enlarged(source.picture, settings["upscaler"], settings["scale"]),
         on_progress=show_as_job,
     )
     done = pictures.as_grey(result.pixels) if source.picture.grey else result.pixels

@@ -174,8 +174,8 @@ def work(webui):
 
 @pytest.fixture
 def restore(webui, work):
-    """Presses Restore: restore(photo, files, folder, **wishes)."""
-    wishes = {
+    """Presses Restore: restore(photo, files, folder, **settings)."""
+    settings = {
         "faces": "all",
         "model": "best installed",
         "upscaler": "None",
@@ -192,12 +192,12 @@ def restore(webui, work):
         "mask": None,
         "aligned": False,
     }
-    assert set(wishes) == set(work.WISHES)
+    assert set(settings) == set(work.SETTINGS)
     press = webui.call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""])
 
     def run(photo=None, files=None, folder="", **other):
-        values = {**wishes, **other}
-        return press("task(1)", photo, files, folder, *(values[name] for name in work.WISHES))
+        values = {**settings, **other}
+        return press("task(1)", photo, files, folder, *(values[name] for name in work.SETTINGS))
 
     return run
 

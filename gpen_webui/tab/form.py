@@ -1,0 +1,183 @@
+"""The tab's form: what is given, what is done with it, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from modules import shared
+
+from gpen_core.detection.options import DETECTION_LIMITS, MINIMUM_SIZE
+from gpen_core.detection.registry import DETECTOR_NAMES
+from gpen_core.restoration.options import RESTORATION_LIMITS, RestorationOptions
+
+from .. import host
+from ..controls import (
+    current,
+    faces_box,
+    model_dropdown,
+    option_radio,
+    strength_slider,
+    unsaved,
+)
+from ..models import SELFIE, selfie_model
+from ..settings import slider_range
+from .modes import MODES, RESTORE
+
+NO_UPSCALER = "None"
+
+
+def mode_radio() -> Any:
+    """What is done; not saved among the controls' defaults, as the page begins as for Restore."""
+    return unsaved(
+        gr.Radio(choices=list(MODES), value=RESTORE.title, label="Task", elem_id="gpen_mode")
+    )
+
+
+def source_controls() -> dict[str, Any]:
+    """What is given, the buttons, and the faces found, by their names."""
+    photo = gr.Image(label="Photo", type="pil", image_mode="RGBA", elem_id="gpen_photo", height=320)
+    masking = _mask_controls()
+    with gr.Accordion("Several photos", open=False, elem_id="gpen_several") as several:
+        files = gr.File(label="Photos", file_count="multiple", elem_id="gpen_files")
+        folder = gr.Textbox(
+            label="Folder on this computer",
+            elem_id="gpen_folder",
+            lines=1,
+            **shared.hide_dirs,
+        )
+    with gr.Row():
+        find = gr.Button("Find faces", elem_id="gpen_find")
+        restore = gr.Button("Restore", variant="primary", elem_id="gpen_restore")
+        interrupt = gr.Button("Interrupt", elem_id="gpen_interrupt")
+    overlay = gr.Image(
+        label="Faces found (click one to choose it)",
+        type="pil",
+        interactive=False,
+        elem_id="gpen_overlay",
+        **host.lossless_image(),
+    )
+    boxes = gr.HTML(elem_id="gpen_boxes")
+    return {
+        **masking,
+        "photo": photo,
+        "several": several,
+        "files": files,
+        "folder": folder,
+        "find": find,
+        "restore": restore,
+        "interrupt": interrupt,
+        "overlay": overlay,
+        "boxes": boxes,
+    }
+
+
+def setting_controls() -> dict[str, Any]:
+    """How it is done, by the names of `work.SETTINGS`, and the parts of the form they are in."""
+    faces = faces_box("Faces", "gpen_faces")
+    with gr.Row():
+        model = model_dropdown("Model", "gpen_model")
+        background = _background_controls()
+    with gr.Row(elem_id="gpen_strength_row") as strength_row:
+        strength = strength_slider("Strength", "gpen_strength")
+        selfie = _selfie_button(model, strength)
+    with gr.Row(elem_id="gpen_template_row") as template_row:
+        template = option_radio("template", "Template", "gpen_template")
+        colour = option_radio("colour", "Colour match", "gpen_colour")
+    with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
+        searching = _detection_controls()
+        feather = gr.Slider(
+            **slider_range(RESTORATION_LIMITS["feather"]),
+            value=RestorationOptions().feather,
+            label="Feather",
+            elem_id="gpen_feather",
+        )
+    return {
+        **background,
+        **searching,
+        "faces": faces,
+        "model": model,
+        "strength_row": strength_row,
+        "strength": strength,
+        "selfie": selfie,
+        "template_row": template_row,
+        "template": template,
+        "colour": colour,
+        "detection": detection,
+        "feather": feather,
+    }
+
+
+def set_selfie() -> tuple[Any, float]:
+    """The model and the strength that GPEN's authors use for selfies."""
+    name = selfie_model()
+    return gr.update() if name is None else gr.update(value=name), SELFIE.options.strength
+
+
+def _mask_controls() -> dict[str, Any]:
+    mask = gr.Image(
+        label="Mask (white: to fill)",
+        type="pil",
+        image_mode="RGBA",
+        elem_id="gpen_mask",
+        height=320,
+        visible=False,
+    )
+    aligned = gr.Checkbox(
+        value=False, label="The picture is an aligned face", elem_id="gpen_aligned", visible=False
+    )
+    return {"mask": mask, "aligned": aligned}
+
+
+def _background_controls() -> dict[str, Any]:
+    names = [upscaler.name for upscaler in shared.sd_upscalers]
+    upscaler = gr.Dropdown(
+        choices=[NO_UPSCALER, *(name for name in names if name != NO_UPSCALER)],
+        value=NO_UPSCALER,
+        label="Background upscaler",
+        elem_id="gpen_upscaler",
+    )
+    scale = gr.Slider(
+        minimum=1.0, maximum=4.0, step=0.5, value=2.0, label="Scale", elem_id="gpen_scale"
+    )
+    return {"upscaler": upscaler, "scale": scale}
+
+
+def _selfie_button(model: Any, strength: Any) -> Any:
+    button = gr.Button("Selfie settings", elem_id="gpen_selfie", size="sm", scale=0, min_width=140)
+    button.click(fn=set_selfie, inputs=[], outputs=[model, strength], queue=False)
+    return button
+
+
+def _detection_controls() -> dict[str, Any]:
+    """Which faces are found; 0 stands for what is not set."""
+    detector = gr.Radio(
+        choices=list(DETECTOR_NAMES),
+        value=current("gpen_detector"),
+        label="Detector",
+        elem_id="gpen_detector",
+    )
+    confidence = gr.Slider(
+        **slider_range(DETECTION_LIMITS["confidence"]),
+        value=0.0,
+        label="Least confidence (0: the detector's own)",
+        elem_id="gpen_confidence",
+    )
+    minimum = gr.Slider(
+        **slider_range(DETECTION_LIMITS["minimum_size"]),
+        value=MINIMUM_SIZE,
+        label="Least size",
+        elem_id="gpen_minimum",
+    )
+    maximum = gr.Slider(
+        **{**slider_range(DETECTION_LIMITS["maximum_count"]), "minimum": 0},
+        value=0,
+        label="At most so many faces (0: all)",
+        elem_id="gpen_maximum",
+    )
+    return {
+        "detector": unsaved(detector),
+        "confidence": confidence,
+        "minimum": minimum,
+        "maximum": maximum,
+    }
