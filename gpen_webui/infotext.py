@@ -19,9 +19,10 @@ NAMES: Mapping[str, str] = {
     "template": "GPEN template",
     "colour": "GPEN colour match",
     "faces": "GPEN faces",
+    "mask": "GPEN mask",
 }
 """The name of each setting that a generation can be repeated with, which is the label of its
-control as well."""
+control as well. Without a mask's name an infotext is of a version that had only the default."""
 
 
 def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
         "template": report.template,
         "colour": options.colour,
         "faces": options.faces,
+        "mask": options.mask,
     }
     return {NAMES[name]: value for name, value in used.items()} | {RESULT: report.summary()}
 

@@ -12,6 +12,7 @@ from modules import images, scripts, shared
 from modules.ui_components import InputAccordion
 
 from gpen_core.errors import Cancelled
+from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.report import Report
 
 from .. import host, infotext, pictures
@@ -33,6 +34,12 @@ def _enabled_in(facts: dict[str, Any]) -> bool:
     return infotext.NAMES["strength"] in facts
 
 
+def _mask_in(facts: dict[str, Any]) -> str | None:
+    """The mask that an infotext means; None, which changes nothing, if it does not tell of GPEN."""
+    default = RestorationOptions().mask
+    return facts.get(infotext.NAMES["mask"], default) if _enabled_in(facts) else None
+
+
 class GpenScript(scripts.Script):
     """Always there, off by default."""
 
@@ -49,7 +56,8 @@ class GpenScript(scripts.Script):
         with InputAccordion(False, label="GPEN", elem_id=self.elem_id("enable")) as enable:
             controls = panel_controls(self.elem_id)
         self.infotext_fields = [(enable, _enabled_in)]
-        self.infotext_fields += [(controls[name], text) for name, text in infotext.NAMES.items()]
+        sources = {**infotext.NAMES, "mask": _mask_in}
+        self.infotext_fields += [(controls[name], source) for name, source in sources.items()]
         self.paste_field_names = list(infotext.NAMES.values())
         return [enable, *(controls[name] for name in infotext.NAMES)]
 

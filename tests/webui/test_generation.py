@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ON = (True, 0.5, "GPEN-tiny.pth", "ffhq", "lowfreq", "0,2")
+ON = (True, 0.5, "GPEN-tiny.pth", "ffhq", "lowfreq", "0,2", "area")
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ class TestInfotext:
             "GPEN template": "ffhq",
             "GPEN colour match": "lowfreq",
             "GPEN faces": "0,2",
+            "GPEN mask": "area",
         }
         assert script.paste_field_names == list(facts)
         fields = {id(control): target for control, target in script.infotext_fields}
