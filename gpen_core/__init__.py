@@ -53,6 +53,8 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .geometry.alignment import Alignment as Alignment
     from .geometry.resizing import Enlargement as Enlargement
     from .images.picture import Picture as Picture
+    from .images.pillow_images import MaskLike as MaskLike
+    from .images.pillow_images import PictureLike as PictureLike
     from .images.reading import list_pictures as list_pictures
     from .images.reading import read_picture as read_picture
     from .images.writing import write_picture as write_picture
@@ -66,10 +68,13 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .model_files.folders import ModelFolders as ModelFolders
     from .model_files.folders import model_folders as model_folders
     from .network.config import GpenConfig as GpenConfig
+    from .restoration.change_detection import changed_faces as changed_faces
+    from .restoration.change_detection import face_changes as face_changes
     from .restoration.options import RestorationOptions as RestorationOptions
     from .restoration.pipeline import restore_aligned as restore_aligned
     from .restoration.pipeline import restore_picture as restore_picture
     from .restoration.plan import ImageInput as ImageInput
+    from .restoration.plan import ImageLoader as ImageLoader
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
@@ -78,8 +83,12 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.stream import restore_pictures as restore_pictures
     from .restorers.adaptive import AdaptiveRestorer as AdaptiveRestorer
     from .restorers.adaptive import choose_models as choose_models
+    from .restorers.execution import Acceleration as Acceleration
     from .restorers.load import load_restorer as load_restorer
     from .restorers.protocol import Restorer as Restorer
+    from .runtime.cancellation import CancelCheck as CancelCheck
+    from .runtime.devices import Precision as Precision
+    from .runtime.progress import OnProgress as OnProgress
     from .runtime.progress import Progress as Progress
     from .tasks.colorize import colorize_picture as colorize_picture
     from .tasks.inpaint import inpaint_aligned as inpaint_aligned
@@ -97,8 +106,11 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
 logging.getLogger("gpen").addFilter(EscapingFilter())
 
 _HOMES: Mapping[str, str] = {
+    "Acceleration": "restorers.execution",
+    "AdaptiveRestorer": "restorers.adaptive",
     "Alignment": "geometry.alignment",
     "BenchmarkError": "errors",
+    "CancelCheck": "runtime.cancellation",
     "Cancelled": "errors",
     "Catalogue": "model_files.catalogue",
     "CheckpointError": "errors",
@@ -117,19 +129,23 @@ _HOMES: Mapping[str, str] = {
     "GpenConfig": "network.config",
     "GpenError": "errors",
     "ImageError": "errors",
+    "ImageInput": "restoration.plan",
+    "ImageLoader": "restoration.plan",
     "KnownFile": "model_files.catalogue",
     "LeftOut": "faces.left_out",
     "Licence": "model_files.catalogue",
+    "MaskLike": "images.pillow_images",
     "MissingPackageError": "errors",
     "Model": "model_files.catalogue",
-    "AdaptiveRestorer": "restorers.adaptive",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
     "Network": "checkpoints.networks",
+    "OnProgress": "runtime.progress",
     "OptionError": "errors",
     "Outcome": "restoration.results",
     "Picture": "images.picture",
-    "ImageInput": "restoration.plan",
+    "PictureLike": "images.pillow_images",
+    "Precision": "runtime.devices",
     "Progress": "runtime.progress",
     "Report": "restoration.report",
     "RestorationOptions": "restoration.options",
@@ -141,11 +157,13 @@ _HOMES: Mapping[str, str] = {
     "TimeLimitError": "errors",
     "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
+    "changed_faces": "restoration.change_detection",
     "choose_models": "restorers.adaptive",
     "colorize_picture": "tasks.colorize",
     "convert_model": "conversion.convert",
     "detect_faces": "detection.detector",
     "draw_faces": "faces.overlay",
+    "face_changes": "restoration.change_detection",
     "inpaint_aligned": "tasks.inpaint",
     "inpaint_picture": "tasks.inpaint",
     "list_pictures": "images.reading",

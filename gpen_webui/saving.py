@@ -16,10 +16,11 @@ import numpy as np
 from modules import images, shared
 from PIL import Image
 
+from gpen_core.images.formats import WRITTEN
 from gpen_core.images.metadata import comment_of, with_comment
 from gpen_core.images.picture import Picture
 from gpen_core.images.text_chunks import texts_of
-from gpen_core.images.writing import FORMATS, write_picture
+from gpen_core.images.writing import write_picture
 from gpen_core.runtime.atomic_files import make_folder
 
 from . import host, infotext, pictures
@@ -102,13 +103,14 @@ def _next_number(folder: Path) -> int:
 
 def _write_again(path: Path, picture: Picture) -> None:
     """Writes the whole picture over the file that the host made of it."""
-    if path.suffix.lower() not in FORMATS:
+    form = WRITTEN.get(path.suffix.lower())
+    if form is None:
         return
     with Image.open(path) as written:
         said = comment_of(written.info.get("exif"))
         texts = texts_of(written) if written.format == "PNG" else {}
     exif = picture.exif if said is None else with_comment(picture.exif, said)
-    alpha = None if path.suffix.lower() in (".jpg", ".jpeg", ".bmp") else picture.alpha
+    alpha = picture.alpha if form.holds_alpha else None
     whole = replace(picture, alpha=alpha, exif=exif, texts=texts)
     quality = 100 if path.suffix.lower() == ".webp" and _lossless() else _quality()
     write_picture(path, whole, overwrite=True, quality=quality)

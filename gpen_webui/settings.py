@@ -126,7 +126,7 @@ def add_page(model_choices: Callable[[], list[str]]) -> None:
         "Precision",
         gr.Radio,
         {"choices": list(PRECISIONS)},
-        info="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+        info="auto is fp32; fp16 and bf16 need half the memory on a GPU",
     )
     _add(
         "gpen_acceleration",

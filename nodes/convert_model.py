@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from comfy_api.latest import io
 
 from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMATS
-from ..gpen_core.errors import CheckpointError
+from ..gpen_core.errors import OptionError
 from .shared import host
-from .shared.inputs import CATEGORY, model_file
-from .shared.model_files import find_model, fingerprint, missing_model
-from .shared.search_aliases import also_found_as
+from .shared.model_files import ModelFileNode, find_model
+from .shared.schema import checks_types, node_schema
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
+_PRECISIONS = ("fp32", "fp16")
 
 
-class ConvertGpenModel(io.ComfyNode):
+class ConvertGpenModel(ModelFileNode):
     """Writes a GPEN file in another format beside the first."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENConvertModel",
             display_name="Convert GPEN Model",
-            category=CATEGORY,
-            **also_found_as("safetensors", "onnx export"),
+            aliases=("safetensors", "onnx export"),
             is_output_node=True,
             description=(
                 "Writes a GPEN model as .safetensors, which loads faster and cannot hold code, or "
@@ -35,7 +34,7 @@ class ConvertGpenModel(io.ComfyNode):
                 "old one and is kept only if it is the same model."
             ),
             inputs=[
-                model_file(),
+                cls.model_file(),
                 io.Combo.Input(
                     "format",
                     options=list(_FORMATS),
@@ -44,8 +43,8 @@ class ConvertGpenModel(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=["fp32", "fp16"],
-                    default="fp32",
+                    options=list(_PRECISIONS),
+                    default=_PRECISIONS[0],
                     tooltip="of the weights; fp16 is a much smaller file, a little less exact",
                 ),
                 io.Boolean.Input(
@@ -58,18 +57,7 @@ class ConvertGpenModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name: str | None = None) -> bool | str:
-        """Refuses a file that is not there; what comes over a link is None and not known yet."""
-        if model_name is None or find_model(model_name) is not None:
-            return True
-        return missing_model(model_name)
-
-    @classmethod
-    def fingerprint_inputs(cls, model_name: str | None = None, **others: Any) -> str:
-        """Another file of the same name is converted again."""
-        return f"{fingerprint(find_model(model_name or ''))}-{others}"
-
-    @classmethod
+    @checks_types
     def execute(
         cls,
         model_name: str,
@@ -78,9 +66,9 @@ class ConvertGpenModel(io.ComfyNode):
         overwrite: bool,
     ) -> io.NodeOutput:
         """Converts the file."""
+        if precision not in _PRECISIONS:
+            raise OptionError(f"the precision is {precision!r}, but must be fp32 or fp16")
         source = find_model(model_name)
-        if source is None:
-            raise CheckpointError(missing_model(model_name))
         half = "-fp16" if precision == "fp16" else ""
         target = source.with_name(f"{source.stem}{half}.{format}")
         with host.interruptible():

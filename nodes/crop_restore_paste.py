@@ -22,21 +22,17 @@ from ..gpen_core.network.published import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
-from .shared.crops import CropBatch, image_to_crop, is_placeholder
-from .shared.inputs import CATEGORY, colour_match, feather, mask, model, strength, template
-from .shared.model_tasks import require_task
+from .shared.batch_job import load_face_parser, require_task, run_on_each
 from .shared.pictures import (
     check_images,
     check_mask,
-    copy_of,
-    empty_masks,
     frame_of,
     mask_for,
-    put,
     refuse_infinite,
     within_range,
 )
-from .shared.search_aliases import also_found_as
+from .shared.results import CropBatch, ImageBatch, is_placeholder
+from .shared.schema import checks_types, mask, model, node_schema, restoration_widget
 from .shared.values import Faces, FacesSocket, GpenModel
 
 _SIZES = [str(size) for size in SIZES]
@@ -48,11 +44,10 @@ class CropFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENCropFaces",
             display_name="Crop Faces (GPEN)",
-            category=CATEGORY,
-            **also_found_as("align faces", "extract faces"),
+            aliases=("align faces", "extract faces"),
             description=(
                 "Cuts each face out of the images, upright and in the position GPEN expects. All "
                 "faces of a batch come as one batch of crops, in order."
@@ -66,7 +61,7 @@ class CropFaces(io.ComfyNode):
                     default=str(LARGEST),
                     tooltip="side of the crops in pixels: that of the GPEN model",
                 ),
-                template(),
+                restoration_widget("template"),
             ],
             outputs=[
                 io.Image.Output(
@@ -79,6 +74,7 @@ class CropFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
         """Cuts picture by picture."""
         check_template(template)
@@ -87,7 +83,7 @@ class CropFaces(io.ComfyNode):
         faces.check_images(image)
         cut = replace(faces, template=template)
         crops = CropBatch()
-        for index, places in enumerate(alignments(cut, int(size))):
+        for index, places in enumerate(_alignments(cut, int(size))):
             if not places:
                 continue
             host.stop_if_cancelled()
@@ -104,11 +100,10 @@ class RestoreFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreFaces",
             display_name="Run GPEN on Crops",
-            category=CATEGORY,
-            **also_found_as("restore crops", "restore face crops"),
+            aliases=("restore crops", "restore face crops"),
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
                 model(),
@@ -122,21 +117,22 @@ class RestoreFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, model: GpenModel, crops: Tensor) -> io.NodeOutput:
         """Restores one crop after the other."""
         require_task(model, "restoration")
         check_images(crops)
         if is_placeholder(crops):
             return io.NodeOutput(crops)
-        bar = host.Bar(crops.shape[0])
         restored = CropBatch()
-        with host.running(model):
-            for index in range(crops.shape[0]):
-                host.load(model)
-                crop = resize_crop(image_to_crop(crops, index), model.restorer.size)
-                crop = model.restorer.restore(crop, host.cancelled)
-                restored.add(crop)
-                bar.advance(crop)
+
+        def restore(index: int) -> Tensor:
+            crop = resize_crop(_to_crop(crops, index), model.restorer.size)
+            crop = model.restorer.restore(crop, host.cancelled)
+            restored.add(crop)
+            return crop
+
+        run_on_each(model, "restoration", range(crops.shape[0]), restore)
         return io.NodeOutput(restored.image())
 
 
@@ -146,11 +142,10 @@ class PasteFacesBack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENPasteFacesBack",
             display_name="Paste Faces Back (GPEN)",
-            category=CATEGORY,
-            **also_found_as("paste crops", "uncrop faces"),
+            aliases=("paste crops", "uncrop faces"),
             description=(
                 "Pastes restored crops back where they were cut out, without a seam. The images "
                 "may be the original ones or the same ones upscaled. Outside the faces every pixel "
@@ -160,10 +155,11 @@ class PasteFacesBack(io.ComfyNode):
                 io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
                 FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
                 io.Image.Input("restored", tooltip="from Run GPEN on Crops"),
-                strength(),
-                feather(),
-                colour_match(),
+                restoration_widget("strength"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
                 mask("where pasting is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("pasted", display_name="image", tooltip="the restored images"),
@@ -172,6 +168,7 @@ class PasteFacesBack(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -181,9 +178,11 @@ class PasteFacesBack(io.ComfyNode):
         feather: float,
         colour_match: Any,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Pastes picture by picture."""
-        RestorationOptions(strength, feather=feather, colour=colour_match)  # refuses other values
+        # Refuses other values.
+        RestorationOptions(strength, feather=feather, mask=mask_type, colour=colour_match)
         faces.check_length(image)
         check_images(restored)
         if faces.count and restored.shape[0] != faces.count:
@@ -191,12 +190,13 @@ class PasteFacesBack(io.ComfyNode):
                 f"there are {faces.count} faces but {restored.shape[0]} restored crops; connect "
                 "the faces of the Crop Faces (GPEN) node that cut these crops"
             )
-        result, covered = copy_of(image), empty_masks(image)
+        result = ImageBatch(image)
         check_mask(mask, image.shape[0], LIMIT_PURPOSE)
         factor = enlargement((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
+        parser = load_face_parser(mask_type) if faces.count else None
         height, width = image.shape[1:3]
-        for index, found in enumerate(alignments(faces, restored.shape[1])):
+        for index, found in enumerate(_alignments(faces, restored.shape[1])):
             if not found:
                 continue
             host.stop_if_cancelled()
@@ -206,15 +206,30 @@ class PasteFacesBack(io.ComfyNode):
             limit = mask_for(mask, index, height, width)
             canvas = Canvas(frame, places, strength, feather, limit)
             for number, place in enumerate(places):
-                crop = image_to_crop(restored, next(crops))
+                crop = _to_crop(restored, next(crops))
                 original = partial(extract_crop, frame, place, crop.device)
                 crop = match_colour(colour_match, crop, original)
-                canvas.paste(number, crop)
-            put(result, index, canvas.pixels)
-            covered[index] = torch.from_numpy(canvas.mask)
-        return io.NodeOutput(host.as_output(result), host.as_output(covered))
+                canvas.paste(number, crop, None if parser is None else parser.mask(crop))
+            result.put(index, canvas.pixels, canvas.mask)
+        return io.NodeOutput(result.images(), result.masks())
 
 
-def alignments(faces: Faces, size: int) -> list[list[Alignment]]:
+def _alignments(faces: Faces, size: int) -> list[list[Alignment]]:
     """For each picture its faces' alignments to crops of a size."""
     return [[align(face, size, faces.template) for face in found] for found in faces.pictures]
+
+
+def _to_crop(images: Tensor, index: int) -> Tensor:
+    """One picture of an IMAGE batch as a crop (3, S, S), float32, on the device in use.
+
+    Raises:
+        OptionError: it is not square or holds NaN.
+    """
+    height, width = images.shape[1:3]
+    if height != width:
+        raise OptionError(
+            f"face crops are square, but these images are {width}×{height}; "
+            "cut faces out with Crop Faces (GPEN) first"
+        )
+    crop = torch.from_numpy(within_range(frame_of(images, index)))
+    return crop.to(host.device()).permute(2, 0, 1).contiguous()

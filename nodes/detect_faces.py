@@ -18,29 +18,20 @@ from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host
-from .shared.boxes import boxes_for
-from .shared.inputs import (
-    CATEGORY,
-    confidence,
-    images,
-    known_boxes,
-    mask,
-    maximum_count,
-    minimum_size,
-)
+from .shared.boxes import BoxesSocket, boxes_for, boxes_of
 from .shared.pictures import (
     Frame,
     check_images,
     check_mask,
-    copy_of,
-    empty_masks,
     frame_of,
     mask_for,
-    put,
     within_range,
 )
-from .shared.search_aliases import also_found_as
-from .shared.values import BoxesSocket, DetectorSocket, Faces, FacesSocket, boxes_of
+from .shared.results import ImageBatch
+from .shared.schema import checks_types, detection_widget, images, mask, node_schema
+from .shared.values import DetectorSocket, Faces, FacesSocket
+
+_ORDER = DetectionOptions().order
 
 
 class DetectFaces(io.ComfyNode):
@@ -49,11 +40,10 @@ class DetectFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENDetectFaces",
             display_name="Detect Faces (GPEN)",
-            category=CATEGORY,
-            **also_found_as("find faces", "face detection", "face boxes"),
+            aliases=("find faces", "face detection", "face boxes"),
             description=(
                 "Finds faces with their landmarks in each image of a batch and numbers them. A "
                 "mask or boxes restrict the search to faces whose middle lies in them."
@@ -61,17 +51,23 @@ class DetectFaces(io.ComfyNode):
             inputs=[
                 images(),
                 DetectorSocket.Input("detector", tooltip="from Load Face Detector (GPEN)"),
-                confidence(),
-                minimum_size(),
-                maximum_count(),
+                detection_widget("confidence"),
+                detection_widget("minimum_size"),
+                detection_widget("maximum_count"),
                 io.Combo.Input(
                     "order",
                     options=list(ORDERS),
-                    default="left-right",
+                    default=_ORDER,
                     tooltip="how the faces of an image are numbered",
                 ),
                 mask("only faces whose middle lies in the mask"),
-                known_boxes("only faces whose middle lies in one of these"),
+                # As a widget, which frontends draw from 1.39 on, a box would always be sent.
+                BoxesSocket.Input(
+                    "bboxes",
+                    optional=True,
+                    tooltip="only faces whose middle lies in one of these",
+                    extra_dict={"forceInput": True},
+                ),
             ],
             outputs=[
                 FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),
@@ -89,6 +85,7 @@ class DetectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -103,18 +100,15 @@ class DetectFaces(io.ComfyNode):
         """Searches picture by picture."""
         options = detection_options(confidence, minimum_size, maximum_count, order)
         faces = find_faces(image, detector, options, mask, bboxes)
-        overlay, covered = copy_of(image), empty_masks(image)
+        overlay = ImageBatch(image)
         for index, found in enumerate(faces.pictures):
             frame = within_range(frame_of(image, index))
-            put(overlay, index, _drawn(frame, found))
-            _cover(covered[index], found)
-        return io.NodeOutput(
-            faces, host.as_output(overlay), host.as_output(covered), boxes_of(faces), faces.count
-        )
+            overlay.put(index, _drawn(frame, found), _mask_of(frame, found))
+        return io.NodeOutput(faces, overlay.images(), overlay.masks(), boxes_of(faces), faces.count)
 
 
 def detection_options(
-    confidence: float, minimum_size: int, maximum_count: int, order: Any = "left-right"
+    confidence: float, minimum_size: int, maximum_count: int, order: Any = _ORDER
 ) -> DetectionOptions:
     """The options from widgets, where 0 stands for "not set"."""
     return DetectionOptions(confidence or None, minimum_size, maximum_count or None, order)
@@ -152,8 +146,10 @@ def _drawn(frame: Frame, faces: Sequence[Face]) -> Frame:
     return to_float(draw_faces(to_dtype(frame, np.uint8), faces))
 
 
-def _cover(mask: Tensor, faces: Sequence[Face]) -> None:
-    """Fills the boxes of faces with 1."""
+def _mask_of(frame: Frame, faces: Sequence[Face]) -> Frame:
+    """1 in the boxes of a picture's faces, else 0."""
+    mask = np.zeros(frame.shape[:2], np.float32)
     for face in faces:
         left, top, right, bottom = (round(value) for value in face.box)
         mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
+    return mask

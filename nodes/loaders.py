@@ -6,44 +6,41 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..gpen_core.detection.registry import DETECTOR_NAMES, load_detector
-from ..gpen_core.errors import CheckpointError
+from ..gpen_core.detection.registry import (
+    AUTO_HELP,
+    DETECTOR_NAMES,
+    DETECTORS,
+    load_detector,
+)
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
-from .shared.inputs import CATEGORY, model_file
-from .shared.model_files import (
-    detection_folders,
-    find_model,
-    fingerprint,
-    missing_model,
-)
-from .shared.search_aliases import also_found_as
+from .shared.model_files import ModelFileNode, detection_folders, find_model
+from .shared.schema import checks_types, node_schema
 from .shared.values import DetectorSocket, ModelSocket
 
 
-class LoadGpenModel(io.ComfyNode):
+class LoadGpenModel(ModelFileNode):
     """Reads a GPEN file into the host's memory management."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENLoadModel",
             display_name="Load GPEN Model",
-            category=CATEGORY,
-            **also_found_as("face restore model", "gpen model loader"),
+            aliases=("face restore model", "gpen model loader"),
             description=(
                 "Loads a GPEN face restoration model. The file may have any name; its size is read "
                 "from its content. GPEN's weights are for non-commercial use."
             ),
             inputs=[
-                model_file(),
+                cls.model_file(),
                 io.Combo.Input(
                     "precision",
                     options=list(PRECISIONS),
                     default="auto",
-                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a graphics card",
+                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a GPU",
                 ),
                 io.Combo.Input(
                     "acceleration",
@@ -59,33 +56,10 @@ class LoadGpenModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name: str | None = None) -> bool | str:
-        """Refuses a file that is not there, before anything runs.
-
-        What comes over a link is not known yet, None, and left to `execute`. The host repeats the
-        message for each argument named here, so precision is left to `execute` too.
-        """
-        if model_name is None or find_model(model_name) is not None:
-            return True
-        return missing_model(model_name)
-
-    @classmethod
-    def fingerprint_inputs(
-        cls,
-        model_name: str | None = None,
-        precision: str | None = None,
-        acceleration: str | None = None,
-    ) -> str:
-        """Another file of the same name is loaded again. What comes over a link is None."""
-        return f"{fingerprint(find_model(model_name or ''))}-{precision}-{acceleration}"
-
-    @classmethod
+    @checks_types
     def execute(cls, model_name: str, precision: Any, acceleration: Any = "auto") -> io.NodeOutput:
         """Loads the file; where it runs is up to the host from now on."""
-        path = find_model(model_name)
-        if path is None:
-            raise CheckpointError(missing_model(model_name))
-        return io.NodeOutput(host.open_model(path, precision, acceleration))
+        return io.NodeOutput(host.open_model(find_model(model_name), precision, acceleration))
 
 
 class LoadFaceDetector(io.ComfyNode):
@@ -94,21 +68,20 @@ class LoadFaceDetector(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENLoadFaceDetector",
             display_name="Load Face Detector (GPEN)",
-            category=CATEGORY,
-            **also_found_as("face detection model", "retinaface", "yunet", "mtcnn"),
+            aliases=("face detection model", *DETECTORS, "mtcnn"),
             description=(
-                "Chooses how faces are found. The embedded detector needs no files; RetinaFace and "
-                "YuNet use files in models/facedetection."
+                "Chooses how faces are found. The embedded detector needs no files; the others "
+                "use files in models/facedetection."
             ),
             inputs=[
                 io.Combo.Input(
                     "detector_name",
                     options=list(DETECTOR_NAMES),
-                    default="auto",
-                    tooltip="auto takes RetinaFace if it is installed, else the embedded detector",
+                    default=DETECTOR_NAMES[0],
+                    tooltip=AUTO_HELP,
                 )
             ],
             outputs=[
@@ -126,6 +99,7 @@ class LoadFaceDetector(io.ComfyNode):
         return f"the detector {detector_name!r} is unknown; use {', '.join(DETECTOR_NAMES)}"
 
     @classmethod
+    @checks_types
     def execute(cls, detector_name: Any) -> io.NodeOutput:
         """Loads it."""
         return io.NodeOutput(load_detector(detector_name, detection_folders(), host.device()))

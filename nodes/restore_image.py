@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -10,46 +10,47 @@ from torch import Tensor
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
+from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
 from .shared import host
 from .shared.batch_job import Job
-from .shared.crops import CropBatch
-from .shared.inputs import (
-    CATEGORY,
+from .shared.model_files import detection_folders
+from .shared.results import CropBatch
+from .shared.schema import (
     change_from,
-    choice_of_faces,
-    colour_match,
-    confidence,
-    feather,
+    checks_types,
+    detection_widget,
     images,
-    keep_crops,
     known_detector,
     known_faces,
     mask,
-    maximum_count,
-    minimum_size,
     model,
-    strength,
-    template,
+    node_schema,
+    restoration_widget,
 )
-from .shared.model_files import detection_folders
-from .shared.search_aliases import FACE_RESTORATION, also_found_as
 from .shared.values import Faces, GpenModel
+
+_ALIASES = (
+    *("face restore", "restore faces", "face restoration", "face enhance", "face fix"),
+    *("gpen", "gfpgan", "codeformer", "restoreformer", "reactor"),
+)
+"""What people look for who want faces restored, other programs for it among it."""
 
 
 class RestoreImage(io.ComfyNode):
     """Detect, cut out, restore, paste back."""
 
+    TASK: ClassVar[Task] = "restoration"
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreImage",
             display_name="Restore Faces (GPEN Face Restoration)",
-            category=CATEGORY,
-            **also_found_as(*FACE_RESTORATION),
+            aliases=_ALIASES,
             description=(
                 "Restores the faces of images with GPEN: finds them, restores each at the model's "
                 "size and pastes it back without a seam. Everything else stays as it is. Video "
@@ -58,15 +59,22 @@ class RestoreImage(io.ComfyNode):
             inputs=[
                 images(),
                 model(),
-                strength(),
-                template(),
-                feather(),
-                colour_match(),
-                choice_of_faces(),
-                confidence(),
-                minimum_size(),
-                maximum_count(),
-                keep_crops(),
+                restoration_widget("strength"),
+                restoration_widget("template"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
+                restoration_widget("faces"),
+                detection_widget("confidence"),
+                detection_widget("minimum_size"),
+                detection_widget("maximum_count"),
+                io.Boolean.Input(
+                    "keep_crops",
+                    default=True,
+                    tooltip=(
+                        "whether to give out the crops; off saves 50 MB a face at 2048, for long "
+                        "videos"
+                    ),
+                ),
                 known_detector(),
                 known_faces(),
                 io.Image.Input(
@@ -75,6 +83,7 @@ class RestoreImage(io.ComfyNode):
                     tooltip="the same images upscaled; the faces are pasted into these",
                 ),
                 mask("where restoring is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),
@@ -89,6 +98,7 @@ class RestoreImage(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -106,10 +116,11 @@ class RestoreImage(io.ComfyNode):
         faces: Faces | None = None,
         background: Tensor | None = None,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Finds faces, if they are not given, and restores them."""
         options = RestorationOptions(
-            strength, template, feather, colour=colour_match, faces=face_numbers
+            strength, template, feather, mask_type, colour_match, face_numbers
         )
         crops = CropBatch()
         job = Job(model, options, keep=crops.add if keep_crops else None)
@@ -126,11 +137,10 @@ class RestoreAfterSwap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENRestoreAfterSwap",
             display_name="Restore Swapped Faces Only (GPEN)",
-            category=CATEGORY,
-            **also_found_as("reactor", "face swap", "faceswap", "restore after swap"),
+            aliases=("reactor", "face swap", "faceswap", "restore after swap"),
             description=(
                 "For use after ReActor or any other face swap: compares the swapped with the "
                 "original images, restores only the faces that were changed, and leaves all others "
@@ -140,13 +150,14 @@ class RestoreAfterSwap(io.ComfyNode):
                 io.Image.Input("swapped_image", tooltip="the images after the swap"),
                 io.Image.Input("original_image", tooltip="the images before the swap"),
                 model(),
-                strength(),
-                template(),
-                feather(),
-                colour_match(),
+                restoration_widget("strength"),
+                restoration_widget("template"),
+                restoration_widget("feather"),
+                restoration_widget("colour"),
                 change_from("the least mean change of a face that counts as swapped"),
                 known_detector(),
                 mask("where restoring is allowed"),
+                restoration_widget("mask", optional=True),
             ],
             outputs=[
                 io.Image.Output("restored", display_name="image", tooltip="the restored images"),
@@ -156,6 +167,7 @@ class RestoreAfterSwap(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         swapped_image: Tensor,
@@ -168,9 +180,10 @@ class RestoreAfterSwap(io.ComfyNode):
         change_from: float,
         detector: Detector | None = None,
         mask: Tensor | None = None,
+        mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
         """Finds faces after the swap, keeps the changed ones, restores them."""
-        options = RestorationOptions(strength, template, feather, colour=colour_match)
+        options = RestorationOptions(strength, template, feather, mask_type, colour_match)
         detector = detector or default_detector()
         found = find_faces(swapped_image, detector, DetectionOptions())
         changed = [

@@ -8,19 +8,28 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..gpen_core.detection.detector import FoundFaces
+from ..gpen_core.detection.options import DETECTION_LIMITS
 from ..gpen_core.errors import OptionError
 from ..gpen_core.faces.face import ORDERS, sort_faces
 from ..gpen_core.faces.selection import faces_in_mask, faces_of_size, largest_faces, select_faces
 from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
+from ..gpen_core.runtime.ranges import Range
 from .shared import host
-from .shared.inputs import CATEGORY, change_from, choice_of_faces, mask
 from .shared.pictures import check_images, check_mask, frame_of, mask_for, within_range
-from .shared.search_aliases import also_found_as
+from .shared.schema import (
+    change_from,
+    checks_types,
+    mask,
+    node_schema,
+    number_widget,
+    restoration_widget,
+)
 from .shared.values import Faces, FacesSocket
 
-KEEP_ORDER = "as found"
+_KEEP_ORDER = "as found"
+_SIZE = DETECTION_LIMITS["minimum_size"]
 
 
 class SelectFaces(io.ComfyNode):
@@ -29,38 +38,25 @@ class SelectFaces(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENSelectFaces",
             display_name="Select Faces (GPEN)",
-            category=CATEGORY,
-            **also_found_as("choose faces", "filter faces"),
+            aliases=("choose faces", "filter faces"),
             description=(
                 "Keeps the faces that fulfil every condition: number, size, score, place, and "
                 "whether a face swap has changed them. Faces keep their numbers."
             ),
             inputs=[
                 FacesSocket.Input("faces", tooltip="from Detect Faces (GPEN)"),
-                choice_of_faces(),
-                io.Int.Input(
-                    "largest", default=0, min=0, max=1000, tooltip="only the largest N; 0 for all"
-                ),
-                io.Int.Input(
-                    "size_from", default=0, min=0, max=16384, tooltip="least size in pixels"
-                ),
-                io.Int.Input(
-                    "size_to",
-                    default=0,
-                    min=0,
-                    max=16384,
-                    tooltip="greatest size in pixels; 0 for no limit",
-                ),
-                io.Float.Input(
-                    "score_from", default=0.0, min=0.0, max=1.0, step=0.01, tooltip="least score"
-                ),
+                restoration_widget("faces"),
+                number_widget("largest", Range(0), 0, "only the largest N; 0 for all"),
+                number_widget("size_from", _SIZE, 0, "least size in pixels"),
+                number_widget("size_to", _SIZE, 0, "greatest size in pixels; 0 for no limit"),
+                number_widget("score_from", DETECTION_LIMITS["confidence"], 0, "least score"),
                 io.Combo.Input(
                     "order",
-                    options=[KEEP_ORDER, *ORDERS],
-                    default=KEEP_ORDER,
+                    options=[_KEEP_ORDER, *ORDERS],
+                    default=_KEEP_ORDER,
                     tooltip="the order in which faces are cut out",
                 ),
                 change_from("with both images below: the least mean change of a face that counts"),
@@ -83,6 +79,7 @@ class SelectFaces(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         faces: Faces,
@@ -118,7 +115,7 @@ class SelectFaces(io.ComfyNode):
             if largest:
                 most = largest_faces(kept.faces, largest)
                 kept = kept.keep(most, f"beyond the {largest} largest")
-            ordered = kept.faces if order == KEEP_ORDER else sort_faces(kept.faces, order)
+            ordered = kept.faces if order == _KEEP_ORDER else sort_faces(kept.faces, order)
             pictures.append(FoundFaces(ordered, kept.left_out))
         selected = faces.with_found(pictures)
         return io.NodeOutput(selected, selected.count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from comfy_api.latest import io
@@ -9,32 +11,42 @@ from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.checks import HOLE_PURPOSE, require_marked
+from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
+from ..gpen_core.runtime.ranges import Range
 from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
 from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
 from .restore_image import default_detector
 from .shared import host
-from .shared.crops import CropBatch
-from .shared.inputs import CATEGORY, images, known_detector, known_faces, model
-from .shared.model_tasks import require_task
-from .shared.pictures import Frame, check_images, copy_of, frame_of, mask_for, put, within_range
-from .shared.search_aliases import also_found_as
+from .shared.batch_job import require_task, run_on_each
+from .shared.pictures import Frame, check_images, frame_of, mask_for, within_range
+from .shared.results import CropBatch, ImageBatch
+from .shared.schema import (
+    checks_types,
+    images,
+    known_detector,
+    known_faces,
+    model,
+    node_schema,
+    number_widget,
+)
 from .shared.values import Faces, GpenModel
 
 
 class ColorizeImage(io.ComfyNode):
     """Colours pictures."""
 
+    TASK: ClassVar[Task] = "colorization"
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENColorize",
             display_name="Colorize Image (GPEN)",
-            category=CATEGORY,
-            **also_found_as("colorise", "colourize", "old photo"),
+            aliases=("colorise", "colourize", "old photo"),
             description=(
                 "Colours grey pictures of faces with a GPEN colorization model. Light and detail "
                 "stay the picture's own; only the colour is the network's. Best for aligned "
@@ -50,32 +62,31 @@ class ColorizeImage(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Colours picture by picture."""
-        require_task(model, "colorization")
-        check_images(image)
-        result, bar = copy_of(image), host.Bar(image.shape[0])
-        with host.running(model):
-            for index in range(image.shape[0]):
-                host.load(model)
-                frame = within_range(frame_of(image, index))
-                coloured = colorize_picture(frame, model.restorer, host.cancelled)
-                put(result, index, coloured.pixels)
-                bar.advance()
-        return io.NodeOutput(host.as_output(result))
+        result = ImageBatch(image)
+
+        def colorize(index: int) -> None:
+            frame = within_range(frame_of(image, index))
+            result.put(index, colorize_picture(frame, model.restorer, host.cancelled).pixels)
+
+        run_on_each(model, cls.TASK, range(image.shape[0]), colorize)
+        return io.NodeOutput(result.images())
 
 
 class InpaintFace(io.ComfyNode):
     """Fills masked parts of faces."""
 
+    TASK: ClassVar[Task] = "inpainting"
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENInpaint",
             display_name="Inpaint Face (GPEN)",
-            category=CATEGORY,
-            **also_found_as("face inpainting", "remove scratches"),
+            aliases=("face inpainting", "remove scratches"),
             description=(
                 "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the "
                 "mask stays as it is. Faces are found first, unless the images are aligned faces "
@@ -85,12 +96,11 @@ class InpaintFace(io.ComfyNode):
                 images(),
                 io.Mask.Input("mask", tooltip="what is to be filled: half covered counts"),
                 model("an inpainting model from Load GPEN Model"),
-                io.Int.Input(
+                number_widget(
                     "feather_pixels",
-                    default=DEFAULT_FEATHER,
-                    min=0,
-                    max=MOST_FEATHER,
-                    tooltip="width in pixels of the soft edge, which lies within the mask",
+                    Range(0, MOST_FEATHER),
+                    DEFAULT_FEATHER,
+                    "width in pixels of the soft edge, which lies within the mask",
                 ),
                 io.Boolean.Input(
                     "aligned",
@@ -104,6 +114,7 @@ class InpaintFace(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(
         cls,
         image: Tensor,
@@ -115,48 +126,52 @@ class InpaintFace(io.ComfyNode):
         faces: Faces | None = None,
     ) -> io.NodeOutput:
         """Fills picture by picture; one with nothing masked passes through."""
-        require_task(model, "inpainting")
+        require_task(model, cls.TASK)
         if faces is not None:
             faces.check_images(image)
         if not aligned and faces is None:
             detector = detector or default_detector()
         masks = _masks(image, mask)
-        result, bar = copy_of(image), host.Bar(len(masks))
-        with host.running(model):
-            for index, hole in masks.items():
-                host.load(model)
-                frame = within_range(frame_of(image, index))
-                if aligned:
-                    made = inpaint_aligned(
-                        frame, hole, model.restorer, feather_pixels, host.cancelled
-                    )
-                else:
-                    made = inpaint_picture(
-                        frame,
-                        hole,
-                        model.restorer,
-                        detector,
-                        RestorationOptions(template=faces.template if faces else "gpen"),
-                        faces=None if faces is None else faces.pictures[index],
-                        feather_pixels=feather_pixels,
-                        cancelled=host.cancelled,
-                    )
-                _put_hole(result, index, made.pixels, hole)
-                bar.advance()
-        return io.NodeOutput(host.as_output(result))
+        result = ImageBatch(image)
+        options = RestorationOptions(template=faces.template) if faces else RestorationOptions()
+
+        def inpaint(index: int) -> None:
+            frame = within_range(frame_of(image, index))
+            if aligned:
+                made = inpaint_aligned(
+                    frame, masks[index], model.restorer, feather_pixels, host.cancelled
+                )
+            else:
+                made = inpaint_picture(
+                    frame,
+                    masks[index],
+                    model.restorer,
+                    detector,
+                    options,
+                    faces=None if faces is None else faces.pictures[index],
+                    feather_pixels=feather_pixels,
+                    cancelled=host.cancelled,
+                )
+            # Outside the mask even values beyond 0..1 stay as they came.
+            masked = masks[index][..., np.newaxis] >= 0.5
+            result.put(index, np.where(masked, made.pixels, frame_of(image, index)))
+
+        run_on_each(model, cls.TASK, masks, inpaint)
+        return io.NodeOutput(result.images())
 
 
 class FaceFromSegmentation(io.ComfyNode):
     """Makes faces from segmentation maps."""
 
+    TASK: ClassVar[Task] = "segmentation"
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
-        return io.Schema(
+        return node_schema(
             node_id="GPENFaceFromSegmentation",
             display_name="Face from Segmentation (GPEN)",
-            category=CATEGORY,
-            **also_found_as("segmentation to face", "seg2face"),
+            aliases=("segmentation to face", "seg2face"),
             description=(
                 "Makes a face from a segmentation map in the colours of CelebAMask-HQ, with a GPEN "
                 "segmentation-to-face model."
@@ -173,19 +188,20 @@ class FaceFromSegmentation(io.ComfyNode):
         )
 
     @classmethod
+    @checks_types
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
         """Makes one face after the other."""
-        require_task(model, "segmentation")
         check_images(image)
-        made, bar = CropBatch(), host.Bar(image.shape[0])
-        with host.running(model):
-            for index in range(image.shape[0]):
-                host.load(model)
-                frame = within_range(frame_of(image, index))
-                face = synthesize_face(frame, model.restorer, host.cancelled)
-                crop = torch.from_numpy(face.pixels).permute(2, 0, 1)
-                made.add(crop)
-                bar.advance(crop)
+        made = CropBatch()
+
+        def synthesize(index: int) -> Tensor:
+            frame = within_range(frame_of(image, index))
+            face = synthesize_face(frame, model.restorer, host.cancelled)
+            crop = torch.from_numpy(face.pixels).permute(2, 0, 1)
+            made.add(crop)
+            return crop
+
+        run_on_each(model, cls.TASK, range(image.shape[0]), synthesize)
         return io.NodeOutput(made.image())
 
 
@@ -199,9 +215,3 @@ def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
     }
     require_marked(masks.values(), HOLE_PURPOSE)
     return masks
-
-
-def _put_hole(result: Tensor, index: int, filled: Frame, hole: Frame) -> None:
-    """Writes what was filled; beside it even values outside 0..1 stay as they came."""
-    frame = frame_of(result, index)
-    put(result, index, np.where(hole[..., np.newaxis] >= 0.5, filled, frame))

@@ -1,7 +1,10 @@
 """The public names: where each is, what importing them loads, and that nothing more is needed."""
 
 import ast
+import dataclasses
+import importlib
 import inspect
+import itertools
 import json
 import re
 import subprocess
@@ -13,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import gpen_core
 from gpen_core.runtime.renaming import renamed_keyword
@@ -129,8 +133,8 @@ class TestPublicNames:
 
     def test_types_in_public_signatures_and_fields_are_public(self):
         public = {value for _, value in public_values() if isinstance(value, type)}
-        # What a module imports for type checkers alone is public or torch too.
-        known = {**dict(public_values()), "torch": torch}
+        # What a module imports for type checkers alone is public, torch or Pillow's.
+        known = {**dict(public_values()), "torch": torch, "Image": Image}
         missing = {
             f"{used.__module__}.{used.__name__} ({where})"
             for where, function in public_functions()
@@ -142,12 +146,7 @@ class TestPublicNames:
 
     def test_messages_name_nothing_that_is_not_public(self):
         """What they name must be there under that name: a function, or a parameter of one."""
-        parameters = {
-            name
-            for _, function in public_functions()
-            for name in inspect.signature(function).parameters
-        }
-        known = parameters | set(gpen_core.__all__)
+        known = parameters() | set(gpen_core.__all__)
         unknown = {
             f"{word} in {path.relative_to(CORE)}"
             for path in CORE.rglob("*.py")
@@ -156,6 +155,25 @@ class TestPublicNames:
             if not word.endswith(".pth") and word not in known
         }
         assert not unknown
+
+    def test_docstrings_name_nothing_that_is_not_public(self):
+        """Whoever reads one in a tooltip must be able to look up what it refers to."""
+        members = {member for _, value in public_values() for member in dir(value)}
+        known = {*gpen_core.__all__, *members, *parameters()}
+        unknown = {
+            f"{word} ({where})"
+            for where, text in public_docstrings()
+            for word in re.findall(r"`([\w.]+)`", text)
+            # Other packages' names, and variables of the environment.
+            if not re.match(r"(torch|os|spandrel|ImageOps)\.|GPEN_", word)
+            and not known.issuperset(word.split("."))
+        }
+        assert not unknown
+
+    def test_every_public_name_has_a_docstring(self):
+        texts = dict(public_docstrings())
+        assert set(gpen_core.__all__) - set(texts) == {"__version__"}
+        assert not {where for where, text in texts.items() if not text.strip()}
 
 
 def public_values():
@@ -174,6 +192,37 @@ def public_functions():
                 function = getattr(held, "fget", getattr(held, "__func__", held))
                 if inspect.isfunction(function) and not member.startswith("_"):
                     yield f"{name}.{member}", function
+
+
+def parameters():
+    """The names of the parameters of all public functions."""
+    return {name for _, each in public_functions() for name in inspect.signature(each).parameters}
+
+
+def public_docstrings():
+    """Those of public names, of the members of public classes and of their fields, with where."""
+    for where, function in public_functions():
+        if not function.__module__.endswith(".renaming"):
+            yield where, inspect.getdoc(function) or ""
+    for name, value in public_values():
+        if isinstance(value, type):
+            source = ast.parse(inspect.getsource(value)).body[0]
+            if dataclasses.is_dataclass(value) or issubclass(value, tuple):
+                yield from ((f"{name}.{field}", text) for field, text in texts_below(source))
+        elif name in gpen_core._HOMES:
+            home = importlib.import_module(f"gpen_core.{gpen_core._HOMES[name]}")
+            texts = dict(texts_below(ast.parse(inspect.getsource(home))))
+            yield name, texts.get(name) or inspect.getdoc(value) or ""
+
+
+def texts_below(tree):
+    """The names that are assigned in a class or module, and the strings that follow them."""
+    for node, following in itertools.pairwise([*tree.body, None]):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            text = getattr(getattr(following, "value", None), "value", None)
+            if isinstance(target, ast.Name):
+                yield target.id, text if isinstance(text, str) else ""
 
 
 def types_in(hint):

@@ -22,7 +22,7 @@ class Machine:
     """That torch uses."""
 
     device: str
-    """Name of the graphics card, or the processor's again."""
+    """Name of the GPU, or the processor's again."""
 
     system: str
     python: str
@@ -31,9 +31,9 @@ class Machine:
 
     def describe(self) -> str:
         """The machine in one line."""
-        card = "" if self.device == self.processor else f"{self.device}, "
+        gpu = "" if self.device == self.processor else f"{self.device}, "
         return (
-            f"{card}{self.processor}, {self.cores} cores, {self.threads} threads, {self.system}, "
+            f"{gpu}{self.processor}, {self.cores} cores, {self.threads} threads, {self.system}, "
             f"Python {self.python}, torch {self.torch}, gpen {self.gpen}"
         )
 

@@ -45,7 +45,7 @@ def write_record(path: Path, record: Record, overwrite: bool) -> None:
     """Writes a record as JSON.
 
     Raises:
-        ImageError: the file exists already, or it cannot be written.
+        FileError: the file exists already, or it cannot be written.
     """
     content = {
         "schema": _SCHEMA,

@@ -53,7 +53,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class TensorView:
+class _TensorView:
     """A tensor that would be built, known to lie inside `storage`."""
 
     storage: Storage
@@ -118,7 +118,7 @@ def _size(dimensions: object) -> object:
 
 
 def _parameter(tensor: object, _requires_grad: object, hooks: object) -> object:
-    if not isinstance(tensor, TensorView) or hooks:
+    if not isinstance(tensor, _TensorView) or hooks:
         raise ValueError("a parameter that is no tensor or has hooks")
     return tensor
 
@@ -139,7 +139,7 @@ def _tensor(
     count = math.prod(size)
     if count and (count > storage.count or last >= storage.count):
         raise damaged("it describes a tensor larger than the numbers stored for it")
-    return TensorView(storage)
+    return _TensorView(storage)
 
 
 def is_natural(value: object) -> TypeGuard[int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from ..images.formats import CHOICES as FORMAT_CHOICES
 from ..model_files.folders import ModelFolders, model_folders
 from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS, Acceleration
 from ..runtime.devices import PRECISIONS, Precision
@@ -119,7 +120,7 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
     group = parser.add_argument_group("output")
     group.add_argument(
         "--format",
-        choices=("png", "jpg", "webp", "tif"),
+        choices=FORMAT_CHOICES,
         default="png",
         help="of pictures written into a folder (default: png, which loses nothing)",
     )
@@ -128,7 +129,7 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
         type=_quality,
         default=95,
         metavar="N",
-        help="of jpg and webp, 1 to 100 (default: 95)",
+        help="of jpg, webp and avif, 1 to 100 (default: 95)",
     )
     group.add_argument(
         "--report", action="store_true", help="write a JSON report beside each picture"

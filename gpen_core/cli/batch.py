@@ -13,13 +13,13 @@ from ..runtime.progress import OnProgress, Progress, Stage
 from .console import Console
 from .targets import Target
 
-Process = Callable[[Target, OnProgress], str]
+_Process = Callable[[Target, OnProgress], str]
 """Processes one picture; returns what to print about it."""
 
 Job = Callable[[], str]
 """Does the rest of the work on one picture; returns what to print about it. May raise."""
 
-MakeJobs = Callable[[Sequence[Target], Sequence[OnProgress]], Generator[Job]]
+_MakeJobs = Callable[[Sequence[Target], Sequence[OnProgress]], Generator[Job]]
 """Yields a job for each picture, in their order; may work ahead between them."""
 
 _STEPS: Mapping[Stage, str] = {
@@ -35,7 +35,7 @@ _WRITERS = 4
 _log = logging.getLogger("gpen")
 
 
-def process_all(targets: Sequence[Target], process: Process, console: Console) -> int:
+def process_all(targets: Sequence[Target], process: _Process, console: Console) -> int:
     """Processes every target, one at a time, and summarizes the failures.
 
     Returns:
@@ -54,7 +54,7 @@ def process_all(targets: Sequence[Target], process: Process, console: Console) -
     return run_jobs(targets, make_jobs, console)
 
 
-def run_jobs(targets: Sequence[Target], make_jobs: MakeJobs, console: Console) -> int:
+def run_jobs(targets: Sequence[Target], make_jobs: _MakeJobs, console: Console) -> int:
     """Runs the job of every target and summarizes the failures.
 
     Returns:

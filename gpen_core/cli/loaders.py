@@ -25,11 +25,11 @@ def installed_model(folders: ModelFolders, size: int | None = None) -> Path | No
         folders: where to look.
         size: if given, only files named for it count.
     """
-    paths = readable_models(folders)
+    paths = _readable_models(folders)
     return best_model(path for path in paths if size in (None, parse_filename(path.name).size))
 
 
-def readable_models(folders: ModelFolders) -> list[Path]:
+def _readable_models(folders: ModelFolders) -> list[Path]:
     """The files in the folders of restoration models that can be run here."""
     found = folders.find("restoration")
     runs_onnx = is_installed("onnxruntime")
@@ -46,7 +46,7 @@ def load_chosen_restorer(arguments: ModelArguments, preset: str | None) -> Resto
     if arguments.model != "auto":
         return load_preset_restorer(arguments, preset)
     return choose_models(
-        readable_models(arguments.folders),
+        _readable_models(arguments.folders),
         arguments.device,
         arguments.precision,
         arguments.acceleration,
@@ -90,7 +90,7 @@ def load_named_restorer(arguments: ModelArguments) -> Restorer:
     else:
         path = installed_model(folders)
     if path is None:
-        others = ", ".join(path.name for path in readable_models(folders))
+        others = ", ".join(path.name for path in _readable_models(folders))
         found = f" Found, but not named like GPEN's: {others}." if others else ""
         raise CheckpointError(
             f"no GPEN model is installed.{found} Get one with `gpen models fetch GPEN-BFR-2048`, "
@@ -115,7 +115,7 @@ def load_task_restorer(arguments: ModelArguments, task: Task) -> Restorer:
 
 
 def _installed_for(task: Task, folders: ModelFolders) -> Path:
-    best = best_model(readable_models(folders), task)
+    best = best_model(_readable_models(folders), task)
     if best is None:
         model = next(model.name for model in load_catalogue().models if model.task == task)
         raise CheckpointError(

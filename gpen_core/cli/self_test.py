@@ -39,16 +39,16 @@ _MARKS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]], dtype
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SelfTestResult:
     """One test's result."""
 
     passed: bool
     text: str
 
 
-def run_tests(device: torch.device) -> tuple[Outcome, ...]:
+def run_tests(device: torch.device) -> tuple[SelfTestResult, ...]:
     """Runs every test; one that raises counts as failed."""
-    outcomes: list[Outcome] = []
+    outcomes: list[SelfTestResult] = []
     tests = [("network", _network), ("geometry and colour", _pipeline)]
     if uses_tf32(device):
         tests.insert(1, ("network in TF32", _network_in_tf32))
@@ -56,23 +56,23 @@ def run_tests(device: torch.device) -> tuple[Outcome, ...]:
         try:
             outcome = test(device)
         except (GpenError, RuntimeError) as error:  # torch has no narrower type for its errors
-            outcome = Outcome(False, f"stopped with: {error}")
+            outcome = SelfTestResult(False, f"stopped with: {error}")
         verdict = "pass" if outcome.passed else "FAIL"
-        outcomes.append(Outcome(outcome.passed, f"{name}: {verdict} ({outcome.text})"))
+        outcomes.append(SelfTestResult(outcome.passed, f"{name}: {verdict} ({outcome.text})"))
     return tuple(outcomes)
 
 
-def _network(device: torch.device) -> Outcome:
+def _network(device: torch.device) -> SelfTestResult:
     with without_tf32():
         return _passthrough(device, _ALLOWED_ERROR)
 
 
-def _network_in_tf32(device: torch.device) -> Outcome:
+def _network_in_tf32(device: torch.device) -> SelfTestResult:
     """As pictures are restored on a GPU that supports it."""
     return _passthrough(device, _ALLOWED_ERROR_IN_TF32)
 
 
-def _passthrough(device: torch.device, allowed: float) -> Outcome:
+def _passthrough(device: torch.device, allowed: float) -> SelfTestResult:
     """A network that must return its input, as a whole and in strips."""
     network = GpenNetwork(passthrough_state(_CONFIG), _CONFIG, torch.float32).to(device)
     shape = (1, 3, _CONFIG.size, _CONFIG.size)
@@ -80,10 +80,10 @@ def _passthrough(device: torch.device, allowed: float) -> Outcome:
     with torch.inference_mode():
         outputs = [network(image.to(device), plan).cpu() for plan in (None, strip_plan(_CONFIG))]
     error = max(float((output - image).abs().max()) for output in outputs)
-    return Outcome(error <= allowed, f"off by {error:.1e}, allowed {allowed:.0e} in -1 to 1")
+    return SelfTestResult(error <= allowed, f"off by {error:.1e}, allowed {allowed:.0e} in -1 to 1")
 
 
-def _pipeline(device: torch.device) -> Outcome:
+def _pipeline(device: torch.device) -> SelfTestResult:
     """A turned face through crop, network and paste; its landmarks are marked in five colours."""
     face = _face()
     picture = _picture(face)
@@ -98,7 +98,7 @@ def _pipeline(device: torch.device) -> Outcome:
     difference = (result.pixels.astype(np.float64) - picture)[inside]
     psnr = float(10 * np.log10(255**2 / max(np.square(difference).mean(), 1e-9)))
     untouched = bool((result.pixels == picture)[outside].all())
-    return Outcome(
+    return SelfTestResult(
         psnr >= _LEAST_PSNR and shift <= _ALLOWED_SHIFT and colour <= _ALLOWED_COLOUR and untouched,
         f"pasted {psnr:.1f} dB, needed {_LEAST_PSNR:.0f}; landmarks off by {shift:.3f} pixels, "
         f"allowed {_ALLOWED_SHIFT:g}; colours off by {colour:.3f}, allowed {_ALLOWED_COLOUR:g}; "

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ImageError, OptionError
-from ..images.reading import SUFFIXES, list_pictures
-from ..images.writing import FORMATS
+from ..images.formats import READ_SUFFIXES, WRITTEN
+from ..images.reading import list_pictures
 
 CROPS = "-face*.png"
 """Ending of the crops beside an output; how many there will be is not known beforehand."""
@@ -56,7 +56,7 @@ def plan_targets(
             file that cannot be written.
     """
     sources = _sources(inputs, recursive, output)
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in READ_SUFFIXES and not output.is_dir():
         targets = [_single(sources, output)]
     else:
         if len(inputs) == 1 and not inputs[0].is_dir():
@@ -109,9 +109,9 @@ def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Pat
 
 
 def _single(sources: Sequence[tuple[Path, Path]], output: Path) -> Target:
-    if output.suffix.lower() not in FORMATS:
+    if output.suffix.lower() not in WRITTEN:
         raise OptionError(
-            f"{output}: pictures are not written as {output.suffix}; use {', '.join(FORMATS)}"
+            f"{output}: pictures are not written as {output.suffix}; use {', '.join(WRITTEN)}"
         )
     if len(sources) != 1:
         raise OptionError(
@@ -125,7 +125,7 @@ def _check_no_file(folder: Path) -> None:
     """Rejects a folder named like a file: "photo.pgn" is a typo, "v1.0" is not."""
     if folder.suffix[1:2].isalpha() and not folder.exists():
         raise OptionError(
-            f"{folder}: pictures are not written as {folder.suffix}; use {', '.join(FORMATS)}. If "
+            f"{folder}: pictures are not written as {folder.suffix}; use {', '.join(WRITTEN)}. If "
             "it is to be a folder, make it first"
         )
 

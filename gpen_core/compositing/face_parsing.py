@@ -30,7 +30,7 @@ _SIGMA = 5.66
 
 
 class FaceParser:
-    """ParseNet, loaded."""
+    """A loaded ParseNet, which finds face and hair in a crop."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         """Usually called through `load_face_parser`."""

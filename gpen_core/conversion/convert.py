@@ -29,15 +29,23 @@ _LARGEST_DIFFERENCE_IN_HALF = 2e-2
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written."""
+    """What `convert_model` wrote."""
 
     target: Path
+    """The file."""
+
     config: GpenConfig
+    """The network in it."""
+
     half: bool
+    """Whether its weights are float16."""
+
     bytes: int
+    """Length of the file."""
+
     difference: float
-    """The largest from the source: of the picture for ONNX, else of a weight relative to the
-    largest of its tensor."""
+    """The largest difference from the source: of the picture for ONNX, else of a weight,
+    relative to the largest of its tensor."""
 
 
 def convert_model(

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from ..faces.face import Face
 
-Floats = NDArray[np.floating[Any]]
+_Floats = NDArray[np.floating[Any]]
 
-SAME_FACE_UNION = 0.4
+_SAME_FACE_UNION = 0.4
 """Two boxes that share this part of their union show one face."""
 
-SAME_FACE_CONTAINED = 0.7
+_SAME_FACE_CONTAINED = 0.7
 """A box with this part of itself inside another shows the same face."""
 
-SAME_FACE_LANDMARKS = 0.3
+_SAME_FACE_LANDMARKS = 0.3
 """Landmarks this close on average, in eye-to-mouth distances, belong to one face."""
 
 
-def overlap(box: Floats, others: Floats, of: Literal["union", "smaller"] = "union") -> Floats:
+def overlap(box: _Floats, others: _Floats, of: Literal["union", "smaller"] = "union") -> _Floats:
     """The area that `box` shares with each of `others`, as a part of the union or smaller box.
 
     Args:
@@ -43,7 +43,7 @@ def overlap(box: Floats, others: Floats, of: Literal["union", "smaller"] = "unio
 
 
 def nms(
-    boxes: Floats, scores: Floats, limit: float, of: Literal["union", "smaller"] = "union"
+    boxes: _Floats, scores: _Floats, limit: float, of: Literal["union", "smaller"] = "union"
 ) -> NDArray[np.intp]:
     """Non-maximum suppression: the best boxes, none overlapping a better one by over `limit`.
 
@@ -90,31 +90,31 @@ def faces_not_among(faces: Iterable[Face], others: Sequence[Face]) -> tuple[Face
     )
 
 
-def _boxes_of(faces: Sequence[Face]) -> Floats:
+def _boxes_of(faces: Sequence[Face]) -> _Floats:
     return np.asarray([face.box for face in faces], np.float64).reshape(-1, 4)
 
 
-def _points_of(faces: Sequence[Face]) -> Floats:
+def _points_of(faces: Sequence[Face]) -> _Floats:
     return np.asarray([face.points() for face in faces], np.float64).reshape(-1, 5, 2)
 
 
-def _is_among(box: Floats, points: Floats, boxes: Floats, others: Floats) -> bool:
+def _is_among(box: _Floats, points: _Floats, boxes: _Floats, others: _Floats) -> bool:
     """Whether the face of a box (4,) and landmarks (5, 2) is one of several others."""
     return bool(
-        (overlap(box, boxes) > SAME_FACE_UNION).any()
-        or (overlap(box, boxes, "smaller") > SAME_FACE_CONTAINED).any()
-        or (_landmark_distances(points, others) < SAME_FACE_LANDMARKS).any()
+        (overlap(box, boxes) > _SAME_FACE_UNION).any()
+        or (overlap(box, boxes, "smaller") > _SAME_FACE_CONTAINED).any()
+        or (_landmark_distances(points, others) < _SAME_FACE_LANDMARKS).any()
     )
 
 
-def _landmark_distances(points: Floats, others: Floats) -> Floats:
+def _landmark_distances(points: _Floats, others: _Floats) -> _Floats:
     """Mean distances of the landmarks over the eye-to-mouth distance of the larger face: (N,)."""
     reach = np.maximum(_reach(points), _reach(others))
     distance = np.linalg.norm(points - others, axis=-1).mean(axis=-1)
     return distance / np.maximum(reach, 1e-9)
 
 
-def _reach(points: Floats) -> Floats:
+def _reach(points: _Floats) -> _Floats:
     """From the middle of the eyes to the middle of the mouth; of landmarks (..., 5, 2)."""
     between = points[..., 3:, :].mean(axis=-2) - points[..., :2, :].mean(axis=-2)
     return np.linalg.norm(between, axis=-1)

@@ -11,7 +11,8 @@ import torch
 
 from ..faces.face import Face, number_faces
 from ..faces.left_out import LeftOut, left_out_for
-from ..images.checks import Pixels, check_picture
+from ..images.checks import Pixels
+from ..images.pillow_images import PictureLike, as_pixels
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
 from ..runtime.out_of_memory import with_cpu_fallback
@@ -21,13 +22,13 @@ from .rotated import detect_rotated, reduction
 
 CANCELLED = "the face detection was cancelled"
 
-TURNED_MINIMUM_SIZE = MINIMUM_SIZE
+_TURNED_MINIMUM_SIZE = MINIMUM_SIZE
 """Least size of a face, in pixels of the reduced picture, when searching turned pictures."""
 
 
 @dataclass(frozen=True)
 class FoundFaces:
-    """What came of looking for the faces of a picture."""
+    """The faces that a search found in a picture, and those that it left out."""
 
     faces: tuple[Face, ...]
     """The faces wanted, in the order of the options, numbered from 0."""
@@ -82,8 +83,8 @@ class BoundedDetector(Protocol):
 
 
 @runtime_checkable
-class CardDetector(Detector, Protocol):
-    """A detector that may run on a card, and has a way out if that is full."""
+class _GpuDetector(Detector, Protocol):
+    """A detector that may run on a GPU, and has a way out if that is full."""
 
     @property
     def device(self) -> torch.device:
@@ -97,7 +98,7 @@ class CardDetector(Detector, Protocol):
 
 def search_faces(
     detector: Detector,
-    pixels: Pixels,
+    pixels: PictureLike,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
@@ -106,33 +107,33 @@ def search_faces(
 
     Faces found twice are merged; those below the confidence or the minimum size are left out; of
     the rest the largest `maximum_count` stay. Where no upright face is found, the picture is
-    searched again turned by 90, 270 and 180 degrees (see `turned`). When the memory of a card runs
-    out, the picture is searched on the CPU.
+    searched again turned by 90, 270 and 180 degrees. When the memory of a GPU runs out, the
+    picture is searched on the CPU.
 
     Args:
         detector: what to search with.
-        pixels: (H, W, 3) RGB; uint8, uint16, or float32 in 0..1.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
         options: which faces are wanted.
         cancelled: asked often; a true answer stops the search.
-        notes: gets what went otherwise than asked, in words.
+        notes: gets deviations from the request, in words.
 
     Raises:
         ImageError: the picture is empty, of another shape or type, or holds unusable values.
         Cancelled: `cancelled` asked to stop.
     """
     options = options or DetectionOptions()
-    check_picture(pixels)
+    image = as_pixels(pixels)
     callbacks = Callbacks()
     asked = callbacks.guard(cancelled)
-    device = detector.device if isinstance(detector, CardDetector) else torch.device("cpu")
+    device = detector.device if isinstance(detector, _GpuDetector) else torch.device("cpu")
 
     def search(place: torch.device) -> FoundFaces:
-        if place != device and isinstance(detector, CardDetector):
-            return _search(detector.on_cpu(), pixels, options, asked)
-        return _search(detector, pixels, options, asked)
+        if place != device and isinstance(detector, _GpuDetector):
+            return _search(detector.on_cpu(), image, options, asked)
+        return _search(detector, image, options, asked)
 
     kept = [] if notes is None else notes
-    kept.extend(search_notes(detector, pixels, options))
+    kept.extend(search_notes(detector, image, options))
     return callbacks.run(lambda: with_cpu_fallback("detecting faces", search, device, kept))
 
 
@@ -156,7 +157,7 @@ def _search(
     """The wanted faces, upright ones or, if there are none, turned ones."""
     found = _wanted(detector.detect(pixels, options, cancelled), detector, options)
     if not found.faces:
-        smallest = max(options.minimum_size / reduction(pixels), TURNED_MINIMUM_SIZE)
+        smallest = max(options.minimum_size / reduction(pixels), _TURNED_MINIMUM_SIZE)
         closely = replace(options, minimum_size=smallest)
         turned = detect_rotated(lambda turned: detector.detect(turned, closely, cancelled), pixels)
         again = _wanted(turned, detector, options)
@@ -167,12 +168,12 @@ def _search(
 
 def detect_faces(
     detector: Detector,
-    pixels: Pixels,
+    pixels: PictureLike,
     options: DetectionOptions | None = None,
     cancelled: CancelCheck | None = None,
     notes: list[str] | None = None,
 ) -> tuple[Face, ...]:
-    """The faces alone that `search_faces` finds, which see."""
+    """Finds the faces of a picture; see `search_faces`, which also counts those left out."""
     return search_faces(detector, pixels, options, cancelled, notes).faces
 
 

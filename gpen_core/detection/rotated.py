@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from ..faces.face import Face, landmarks_from_array
 
-LONG_SIDE = 1600
+_LONG_SIDE = 1600
 """A larger picture is reduced for this search: it is a last resort and made three times."""
 
-Search = Callable[[Any], tuple[Face, ...]]
+_Search = Callable[[Any], tuple[Face, ...]]
 
 
 def reduction(pixels: NDArray[Any]) -> int:
     """The whole factor by which `pixels` are reduced for the turned search."""
-    return math.ceil(max(pixels.shape[:2]) / LONG_SIDE)
+    return math.ceil(max(pixels.shape[:2]) / _LONG_SIDE)
 
 
-def detect_rotated(search: Search, pixels: NDArray[Any]) -> tuple[Face, ...]:
+def detect_rotated(search: _Search, pixels: NDArray[Any]) -> tuple[Face, ...]:
     """Runs `search` on the picture in its three other quarter turns.
 
     Args:

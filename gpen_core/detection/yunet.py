@@ -29,10 +29,10 @@ TILE = 1024
 SMALLEST, LARGEST = 12.0, 250.0
 """Sizes in pixels, as the network sees them, that a search accepts."""
 
-OCTAVES = 8.0
+_OCTAVES = 8.0
 """Ratio between the scales of two searches."""
 
-CLOSE_SIZE = 250.0
+_CLOSE_SIZE = 250.0
 """Size in pixels that a face is given for the closer look, where landmarks are most exact.
 
 On Solvay 1927 they move the crop by 2.8 % on average from where GPEN's authors had it; without the
@@ -131,7 +131,7 @@ def _looks(width: int, height: int, minimum_size: float) -> Iterator[Tile]:
         yield from overlapping_tiles(width, height, scale, TILE, int(LARGEST))
         if max(width, height) * scale <= LARGEST:
             return
-        scale /= OCTAVES
+        scale /= _OCTAVES
 
 
 def _around(face: Face, width: int, height: int) -> Tile:
@@ -143,7 +143,7 @@ def _around(face: Face, width: int, height: int) -> Tile:
         max(0, int(top - margin)),
         min(width, int(right + margin) + 1),
         min(height, int(bottom + margin) + 1),
-        min(CLOSE_SIZE / face.size, _MOST_ENLARGED),
+        min(_CLOSE_SIZE / face.size, _MOST_ENLARGED),
     )
 
 

@@ -89,7 +89,7 @@ def sort_faces(faces: Iterable[Face], order: Order) -> tuple[Face, ...]:
             "score" most certain first. Ties fall back to left-right.
 
     Raises:
-        OptionError: the order is not one of `ORDERS`.
+        OptionError: the order is another one.
     """
     if order not in ORDERS:
         raise OptionError(f"the order {order!r} is unknown; choose one of {', '.join(ORDERS)}")
@@ -106,7 +106,7 @@ def number_faces(faces: Iterable[Face], order: Order = "left-right") -> tuple[Fa
     """Sorts faces (see `sort_faces`) and numbers them from 0.
 
     Raises:
-        OptionError: the order is not one of `ORDERS`.
+        OptionError: the order is another one.
     """
     ordered = sort_faces(faces, order)
     return tuple(replace(face, index=index) for index, face in enumerate(ordered))

@@ -12,6 +12,8 @@ class LeftOut:
     """How many faces were found and left out for one reason, before any was looked at closer."""
 
     count: int
+    """How many faces."""
+
     reason: str
     """To be read after the count: "smaller than 20 pixels"."""
 

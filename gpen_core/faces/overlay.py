@@ -8,23 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ..images.pillow_images import PictureLike, as_pixels
 from .face import Face
 
 _BITMAP_SIZE = 9  # to which digits of Pillow's bitmap font are as high as others', in pixels
 _COLOURS = ((0, 230, 118), (255, 193, 7), (41, 182, 246), (255, 112, 67), (186, 104, 200))
 
 
-def draw_faces(pixels: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
+def draw_faces(pixels: PictureLike, faces: Sequence[Face]) -> NDArray[np.uint8]:
     """Draws each face's box, landmarks and number.
 
     Args:
-        pixels: RGB (H, W, 3), uint8.
+        pixels: RGB (H, W, 3) of uint8; or a PIL image.
         faces: faces in this picture's coordinates.
 
     Returns:
-        A new picture of the same size.
+        A new picture of the same size, as an array.
+
+    Raises:
+        ImageError: the picture is unusable, or of another type.
     """
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture = Image.fromarray(np.ascontiguousarray(as_pixels(pixels, types=("uint8",))))
     draw = ImageDraw.Draw(picture)
     line = max(2, round(max(picture.size) / 600))
     for face in faces:

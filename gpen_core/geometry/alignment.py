@@ -44,7 +44,7 @@ class Alignment:
         return scale_of(self.image_to_crop)
 
     def for_size(self, size: int) -> Alignment:
-        """The alignment of the same face in a crop of another size, as `align` gives it."""
+        """The alignment of the same face in a crop of another size."""
         # Templates grow about the first pixel's centre, as the authors' do.
         return Alignment(self.image_to_crop * (size / self.size), size)
 

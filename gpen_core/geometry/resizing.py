@@ -12,7 +12,10 @@ class Enlargement(NamedTuple):
     """How much larger a resized picture is; its sides are whole, so the two may differ a little."""
 
     x: float
+    """Factor of the width."""
+
     y: float
+    """Factor of the height."""
 
 
 def enlargement(shape: Sequence[int], resized: Sequence[int]) -> Enlargement:

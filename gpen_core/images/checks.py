@@ -41,7 +41,9 @@ def check_picture(
             values outside 0..1, infinities or NaN.
     """
     if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ImageError(f"{name} must be a NumPy array, not {type(pixels).__name__}")
+        raise ImageError(
+            f"{name} must be a NumPy array or a PIL image, not {type(pixels).__name__}"
+        )
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         hint = "; convert a grey picture or one with alpha first"
         if pixels.size == 0:

@@ -21,6 +21,7 @@ from PIL import Image, ImageCms
 
 from ..errors import GpenError, ImageError
 from ..runtime.optional_packages import require
+from .formats import FORMATS, READ_SUFFIXES
 from .metadata import read_exif, turn_upright
 from .picture import Picture
 from .text_chunks import mend_info, texts_of
@@ -29,12 +30,6 @@ from .webp import webp_size
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""
-
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
-SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif"),
-    *(".avif", ".heic", ".heif"),
-)
 
 _PNG_DEPTH_OFFSET = 24
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -107,7 +102,7 @@ def _check_is_file(path: Path) -> None:
 
 def _named_like_a_picture(path: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+    return path.suffix.lower() in READ_SUFFIXES and not hidden
 
 
 def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
@@ -200,7 +195,8 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
     if not start:
         raise ImageError(f"{path} is empty")
     Image.init()
-    for name in FORMATS:
+    names = [form.name for form in FORMATS]
+    for name in names:
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory is None or (accept is not None and accept(start) is not True):
             continue
@@ -209,7 +205,7 @@ def _open(file: IO[bytes], path: Path) -> Image.Image:
             return factory(file, str(path))
         except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
             _log.debug("%s does not open as %s (%s)", path, name, error)
-    known = ", ".join(name for name in FORMATS if name in Image.OPEN)
+    known = ", ".join(name for name in names if name in Image.OPEN)
     raise ImageError(f"{path} is not a picture that can be read here ({known})")
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
-STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 274, 277, 278, 279
-PLANAR, PREDICTOR, EXTRA, SAMPLE_FORMAT = 284, 317, 338, 339
-TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
+WIDTH, HEIGHT, _BITS, COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
+_PLANAR, PREDICTOR, _EXTRA, _SAMPLE_FORMAT = 284, 317, 338, 339
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 
 GREY_WHITE_ZERO, GREY, RGB = 0, 1, 2
-PREMULTIPLIED, ALPHA = 1, 2
+_PREMULTIPLIED, ALPHA = 1, 2
 
 _NO_MEANING = 65000  # a private tag, in place of one that is to be overlooked
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 13: 4, 16: 8, 18: 8}
@@ -73,7 +73,7 @@ class TiffLayout:
     @property
     def premultiplied(self) -> bool:
         """Whether the colours are stored multiplied by alpha."""
-        return PREMULTIPLIED in self.extra
+        return _PREMULTIPLIED in self.extra
 
     @property
     def alpha(self) -> int | None:
@@ -98,14 +98,14 @@ class TiffLayout:
         changed = bytearray(data)
         wider = 1 if self.planar else self.channels
         for tag, value in {
-            **{BITS: self.bits, SAMPLES: 1, PHOTOMETRIC: GREY, PLANAR: 1, SAMPLE_FORMAT: 1},
+            **{_BITS: self.bits, _SAMPLES: 1, _PHOTOMETRIC: GREY, _PLANAR: 1, _SAMPLE_FORMAT: 1},
             **{PREDICTOR: 1, ORIENTATION: 1, WIDTH: self.width * wider},
-            TILE_WIDTH: (self._tile_width or 0) * wider,
+            _TILE_WIDTH: (self._tile_width or 0) * wider,
         }.items():
             self._set(changed, tag, value)
-        if EXTRA in self._entries:
-            struct.pack_into(self._order + "H", changed, self._entries[EXTRA].at, _NO_MEANING)
-        for tag in (STRIP_OFFSETS, STRIP_BYTES, TILE_OFFSETS, TILE_BYTES):
+        if _EXTRA in self._entries:
+            struct.pack_into(self._order + "H", changed, self._entries[_EXTRA].at, _NO_MEANING)
+        for tag in (_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES):
             self._take(changed, data, tag, plane * self._parts, self._parts)
         return bytes(changed)
 
@@ -137,23 +137,23 @@ class TiffLayout:
 
     def _read_values(self, data: bytes) -> None:
         self.width, self.height = (self._numbers(data, tag, (0,))[0] for tag in (WIDTH, HEIGHT))
-        self.all_bits = self._numbers(data, BITS, (1,))
+        self.all_bits = self._numbers(data, _BITS, (1,))
         self.bits = max(self.all_bits)
-        self.channels = self._numbers(data, SAMPLES, (1,))[0]
-        self.photometric = self._numbers(data, PHOTOMETRIC, (GREY,))[0]
+        self.channels = self._numbers(data, _SAMPLES, (1,))[0]
+        self.photometric = self._numbers(data, _PHOTOMETRIC, (GREY,))[0]
         self.compression = self._numbers(data, COMPRESSION, (1,))[0]
         self.orientation = self._numbers(data, ORIENTATION, (1,))[0]
-        self.extra = self._numbers(data, EXTRA, ())
-        self.unsigned = set(self._numbers(data, SAMPLE_FORMAT, (1,))) == {1}
-        self.planar = self._numbers(data, PLANAR, (1,))[0] == 2 and self.channels > 1
+        self.extra = self._numbers(data, _EXTRA, ())
+        self.unsigned = set(self._numbers(data, _SAMPLE_FORMAT, (1,))) == {1}
+        self.planar = self._numbers(data, _PLANAR, (1,))[0] == 2 and self.channels > 1
         differences = self._numbers(data, PREDICTOR, (1,))[0] == 2
         self._predicted = differences and self.compression in _PREDICTED
-        tiled = TILE_OFFSETS in self._entries
-        self._tile_width = self._numbers(data, TILE_WIDTH, (0,))[0] if tiled else None
-        rows = self._numbers(data, TILE_HEIGHT if tiled else ROWS_PER_STRIP, (self.height,))[0]
+        tiled = _TILE_OFFSETS in self._entries
+        self._tile_width = self._numbers(data, _TILE_WIDTH, (0,))[0] if tiled else None
+        rows = self._numbers(data, _TILE_HEIGHT if tiled else _ROWS_PER_STRIP, (self.height,))[0]
         down = -(-self.height // max(rows, 1))
         self._parts = down * -(-self.width // max(self._tile_width or self.width, 1))
-        offsets = self._entries.get(TILE_OFFSETS if tiled else STRIP_OFFSETS)
+        offsets = self._entries.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS)
         self._listed = offsets.count if offsets else 0
 
     def _numbers(self, data: bytes, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:

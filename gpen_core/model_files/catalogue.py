@@ -35,6 +35,7 @@ class Licence:
     """Where it is stated."""
 
     commercial_use: bool
+    """Whether it allows commercial use."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,20 @@ class ModelFile:
     """The name it is saved under."""
 
     also_named: tuple[str, ...]
+    """Other names it is found under."""
+
     format: FileFormat
+    """Whether torch or onnxruntime reads it."""
+
     bytes: int | None
+    """Its length; None if that is not known."""
+
     sha256: str | None
+    """The SHA-256 of its content, hexadecimal; None if that is not known."""
+
     addresses: tuple[str, ...]
+    """Web addresses it can be downloaded from, the best first."""
+
     source: str
     """Who publishes it, or states its hash."""
 
@@ -63,17 +74,28 @@ class Model:
     """One set of weights, in whatever files."""
 
     name: str
+    """What its makers call it."""
+
     aliases: tuple[str, ...]
+    """Other names of it."""
+
     network: Network
+    """The kind of network that the weights are for."""
+
     task: Task
+    """What it was trained for."""
+
     size: int | None
     """Side of a GPEN model's picture in pixels; None for other networks."""
 
     licence: Licence
+    """The terms it is used under."""
+
     page: str
     """A web page on which people find the files."""
 
     files: tuple[ModelFile, ...]
+    """The files that hold it, the one to get first."""
 
     @property
     def role(self) -> Role:
@@ -91,14 +113,18 @@ class KnownFile:
     """A file of the catalogue and the model it holds."""
 
     model: Model
+    """The model in the file."""
+
     file: ModelFile
+    """The file."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every model that something is known about."""
+    """All models that are known, with their files and licences."""
 
     models: tuple[Model, ...]
+    """The models, in the order in which they are listed."""
 
     def files(self) -> Iterator[KnownFile]:
         """All files of all models."""

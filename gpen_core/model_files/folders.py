@@ -76,7 +76,7 @@ class ModelFolders:
         return sorted(first.values(), key=_place_in_list)
 
     def find_file(self, role: Role, names: Iterable[str]) -> Path | None:
-        """`first_file` in the folders of a role."""
+        """The file in the first folder of a role that has one of these names; None if none has."""
         return first_file(self.searched(role), names)
 
     def destination(self, role: Role, environment: Mapping[str, str] | None = None) -> Path:

@@ -65,5 +65,5 @@ COMMANDS: Mapping[Task, str] = {
 def named_task(name: str) -> Task | None:
     """The task that a model file's name, in lower case, speaks of; None if it speaks of none."""
     # From the last row to the first: a name may hold "bfr" as well, and means the other task then.
-    rows = reversed(TASKS.items())
-    return next((task for task, row in rows if any(part in name for part in row.name_parts)), None)
+    tasks = reversed(tuple(TASKS))
+    return next((t for t in tasks if any(part in name for part in TASKS[t].name_parts)), None)

@@ -33,7 +33,10 @@ class GpenConfig:
     """Factor on every width (0.5 for the published 256 model, else 1)."""
 
     style_dim: int = 512
+    """Length of the style vector."""
+
     n_mlp: int = 8
+    """Layers of the mapping network."""
 
     @property
     def resolutions(self) -> tuple[int, ...]:

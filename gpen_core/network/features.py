@@ -13,7 +13,7 @@ from .layers import DownBlock, FromRgb
 from .memory import StripPlan
 
 
-class Encoder(Protocol):
+class _Encoder(Protocol):
     """What makes features: the network."""
 
     config: GpenConfig
@@ -27,7 +27,7 @@ class Encoder(Protocol):
 class Features:
     """The high encoder features of one picture: held whole up to a size, made by the band above."""
 
-    def __init__(self, encoder: Encoder, image: Tensor, plan: StripPlan, least: int) -> None:
+    def __init__(self, encoder: _Encoder, image: Tensor, plan: StripPlan, least: int) -> None:
         """Makes the features that `plan` keeps, down to the resolution `least`."""
         self._encoder = encoder
         self._image = image

@@ -230,7 +230,7 @@ def compile_network(network: GpenNetwork, backend: str = "inductor") -> Callable
 
     Returns:
         What `network.forward` returns, to rounding. Raises whatever torch's compiler raises where
-        it does not work; most often it misses a C++ compiler, or Triton for a graphics card.
+        it does not work; most often it misses a C++ compiler, or Triton for a GPU.
     """
 
     def run(images: Tensor) -> Tensor:

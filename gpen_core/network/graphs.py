@@ -16,7 +16,7 @@ from ..runtime.devices import obtainable_memory
 from ..runtime.out_of_memory import CAPTURING
 
 Run = Callable[[Tensor], Tensor]
-Capture = Callable[[Run, Tensor], Run]
+_Capture = Callable[[Run, Tensor], Run]
 """Makes, of a run and an example of its input, one that repeats what was done for the example."""
 
 
@@ -35,7 +35,7 @@ class Graphs:
     or moves the weights releases them.
     """
 
-    def __init__(self, capture: Capture | None = None) -> None:
+    def __init__(self, capture: _Capture | None = None) -> None:
         """`capture` stands in for CUDA's."""
         self._given = capture
         self._capture = capture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ..faces.face import Face
 from ..geometry.alignment import align
 from ..geometry.resizing import enlargement
 from ..geometry.sampling import extract_crop
-from ..images.checks import check_picture
+from ..images.pillow_images import PictureLike, as_pixels
 
 _SIDE = 128
 _INNER = slice(_SIDE // 4, _SIDE * 7 // 8)
@@ -22,7 +19,7 @@ DEFAULT_THRESHOLD = 0.02
 
 
 def face_changes(
-    faces: Sequence[Face], pixels: NDArray[Any], original: NDArray[Any]
+    faces: Sequence[Face], pixels: PictureLike, original: PictureLike
 ) -> tuple[float, ...]:
     """How much each face differs between a picture and the one it was made from.
 
@@ -30,7 +27,7 @@ def face_changes(
 
     Args:
         faces: faces of `pixels`.
-        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
         original: the picture before the change, of any of these types; it may be of another size
             in the same proportion.
 
@@ -42,14 +39,13 @@ def face_changes(
         ImageError: a picture is unusable.
         DetectionError: the landmarks of a face are none.
     """
-    check_picture(pixels)
-    check_picture(original, "the original")
-    factor = enlargement(pixels.shape[:2], original.shape[:2])
+    now, then = as_pixels(pixels), as_pixels(original, "the original")
+    factor = enlargement(now.shape[:2], then.shape[:2])
     changes: list[float] = []
     for face in faces:
         alignment = align(face, _SIDE)
-        after = extract_crop(pixels, alignment)
-        before = extract_crop(original, alignment.for_resized(factor))
+        after = extract_crop(now, alignment)
+        before = extract_crop(then, alignment.for_resized(factor))
         difference = (after - before).abs()[:, _INNER, _SIDE // 8 : _SIDE * 7 // 8]
         changes.append(float(difference.mean()))
     return tuple(changes)
@@ -57,8 +53,8 @@ def face_changes(
 
 def changed_faces(
     faces: Sequence[Face],
-    pixels: NDArray[Any],
-    original: NDArray[Any],
+    pixels: PictureLike,
+    original: PictureLike,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> tuple[Face, ...]:
     """The faces whose change (see `face_changes`) is above a threshold, with their own numbers."""

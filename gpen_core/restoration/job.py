@@ -19,13 +19,21 @@ from torch import Tensor
 from ..compositing.canvas import Canvas
 from ..detection.detector import FoundFaces
 from ..errors import Cancelled
-from ..images.checks import check_picture
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
 from .face_job import FaceWork
-from .plan import ImageInput, ImageLoader, Plan, RestorationContext, find_faces, plan_picture
+from .plan import (
+    ImageInput,
+    ImageLoader,
+    Plan,
+    PreparedImage,
+    RestorationContext,
+    find_faces,
+    plan_picture,
+    prepare_image,
+)
 from .report import FaceReport, Report
 from .results import Outcome, RestoredCrop, RestoredPicture
 
@@ -159,8 +167,8 @@ class PictureWork:
         """Loads the picture, finds its faces and decides what is done with them."""
         context, notes = self._context, list[str]()
         with without_gradients():
-            image = self._source(stop) if callable(self._source) else self._source
-        check_picture(image.pixels)
+            given = self._source(stop) if callable(self._source) else self._source
+        image = prepare_image(given)
         if image.faces is None:
             self._on_progress(self._progress("detecting faces"))
         found = self._find(image, stop, notes)
@@ -169,18 +177,18 @@ class PictureWork:
             plan = plan_picture(image, found, context)
             alignments = [face.background_alignment for face in plan.chosen]
             canvas = Canvas(
-                plan.background,
+                image.background,
                 alignments,
                 options.strength,
                 options.feather,
                 image.paste_mask,
                 options.feather_shape,
             )
-            faces = FaceWork(image.pixels, canvas, plan.background, options, context.face_parser)
+            faces = FaceWork(image.pixels, canvas, image.background, options, context.face_parser)
         faces.notes.extend(notes)
         return plan, faces
 
-    def _find(self, image: ImageInput, stop: CancelCheck, notes: list[str]) -> FoundFaces:
+    def _find(self, image: PreparedImage, stop: CancelCheck, notes: list[str]) -> FoundFaces:
         detector, searches = self._context.detector, image.faces is None
         if searches and detector is not None:
             self._searched_by = detector.name
@@ -249,8 +257,8 @@ class PictureWork:
             strength=options.strength,
             faces=tuple(reports[face.index] for face in plan.found.faces),
             left_out=plan.found.left_out,
-            upscaler=plan.upscaler,
-            notes=tuple(dict.fromkeys((*plan.background_notes, *notes))),
+            upscaler=plan.image.upscaler,
+            notes=tuple(dict.fromkeys((*plan.image.background_notes, *notes))),
             milliseconds=self.clock.spent,
         )
 

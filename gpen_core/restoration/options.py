@@ -48,20 +48,35 @@ HELP = {
 
 @dataclass(frozen=True)
 class RestorationOptions:
-    """How faces are cut out, restored and put back. Every field has a meaning in `HELP`.
+    """How faces are cut out, restored and put back.
 
     Raises:
-        OptionError: a value is outside what `RESTORATION_LIMITS` and `CHOICES` say, or the choice
-            of faces is not understood.
+        OptionError: a value is outside what its field says.
     """
 
     strength: float = 1.0
+    """How much of the restored face is taken, 0..1; GPEN's authors use 0.8 for selfies."""
+
     template: TemplateName = "gpen"
+    """How a face sits in the crop: "gpen" as GPEN's authors align it, "ffhq" 12 % closer."""
+
     feather: float = DEFAULT_FEATHER
+    """Width of the soft edge of the pasted area, as a part of the crop's side, 0..0.2."""
+
     mask: MaskName = "area"
+    """What of the crop is pasted: "area" for all of it, "parse" for face and hair only, which needs
+    a face parser."""
+
     colour: ColourMatch = "none"
+    """Whose colour the face gets: "none" keeps the network's, "lowfreq" takes the overall colour
+    and light of the picture."""
+
     faces: str = "all"
+    """Which faces are restored: "all", "largest", "largest:3", or numbers and ranges such as
+    "0,2-4"."""
+
     feather_shape: FeatherShape = "cubic"
+    """Profile of the soft edge."""
 
     def __post_init__(self) -> None:
         for name, allowed in RESTORATION_LIMITS.items():

@@ -14,8 +14,9 @@ from ..detection.detector import Detector, FoundFaces
 from ..detection.options import DetectionOptions
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
-from ..images.checks import LIMIT_PURPOSE, check_picture, check_square, require_marked
+from ..images.checks import LIMIT_PURPOSE, check_square, require_marked
 from ..images.picture import to_dtype, to_float
+from ..images.pillow_images import MaskLike, PictureLike, as_mask, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress
@@ -31,15 +32,15 @@ from .stream import restore_pictures
 @renamed_keyword("parser", "face_parser")
 @renamed_keyword("progress", "on_progress")
 def restore_picture(
-    pixels: NDArray[Any],
+    pixels: PictureLike,
     restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
     detection: DetectionOptions | None = None,
     *,
     faces: FoundFaces | Sequence[Face] | None = None,
-    background: NDArray[Any] | Enlarged | None = None,
-    paste_mask: NDArray[np.float32] | None = None,
+    background: PictureLike | Enlarged | None = None,
+    paste_mask: MaskLike | None = None,
     face_parser: FaceParser | None = None,
     on_progress: OnProgress | None = None,
     cancelled: CancelCheck | None = None,
@@ -49,16 +50,15 @@ def restore_picture(
     """Restores the faces of a picture.
 
     Args:
-        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Not changed.
         restorer: the loaded model; an adaptive one takes another for each face.
         detector: finds the faces; not needed if they are given.
         options: how faces are cut out and put back.
         detection: which faces count.
         faces: faces of this picture found elsewhere, in place of detection.
-        background: the same picture, enlarged or reduced, into which the faces are pasted in place
-            of `pixels`; of any of the three types. The report names what enlarged it if it is
-            the result of `Upscaler.upscale` or `resample`.
-        paste_mask: (H, W) of the background's size, 0..1: nothing is pasted where it is 0.
+        background: the same picture, enlarged or reduced, to paste the faces into; or the result
+            of `Upscaler.upscale` or `resample`, which the report then names.
+        paste_mask: of the background's size, (H, W) 0..1 or a PIL image; 0 keeps what is there.
         face_parser: makes the parse mask; needed for `options.mask` "parse".
         on_progress: called before the search, before the first face and after each face.
         cancelled: asked often; true stops the work.
@@ -66,7 +66,7 @@ def restore_picture(
         time_limit: seconds after which the work stops at its next step; None for no limit.
 
     Returns:
-        The restored picture. If no face is found, `pixels` is equal to the background.
+        The restored picture, as arrays. If no face is found, `pixels` is equal to the background.
 
     Raises:
         ImageError: the picture is unusable.
@@ -76,6 +76,7 @@ def restore_picture(
         GpenError: a face could not be restored; no picture is returned then.
     """
     if paste_mask is not None:
+        paste_mask = as_mask(paste_mask)
         require_marked([paste_mask], LIMIT_PURPOSE)
     (outcome,) = restore_pictures(
         [ImageInput(pixels, faces, background, paste_mask)],
@@ -93,24 +94,24 @@ def restore_picture(
 
 
 def restore_aligned(
-    pixels: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
+    pixels: PictureLike, restorer: Restorer, cancelled: CancelCheck | None = None
 ) -> NDArray[Any]:
     """Restores a picture that is an aligned face crop already: the network and nothing else.
 
     Args:
-        pixels: RGB (H, W, 3), square; uint8, uint16, or float32 in 0..1.
+        pixels: RGB (S, S, 3), square, of uint8, uint16, or float32 in 0..1; or a PIL image.
         restorer: the loaded model.
         cancelled: asked often; true stops the work.
 
     Returns:
-        RGB (size, size, 3) at the model's size, of the dtype of `pixels`.
+        An array, RGB (size, size, 3) at the model's size, of the dtype of `pixels`.
 
     Raises:
         OptionError: the picture is not square.
         ImageError: the picture is unusable.
         Cancelled: `cancelled` returned true.
     """
-    check_picture(pixels)
+    pixels = as_pixels(pixels)
     check_square(pixels, "an aligned crop", "restore it without saying that it is aligned")
     source = torch.from_numpy(np.array(to_float(pixels), order="C")).permute(2, 0, 1)
     crop = resize_crop(source, restorer.size)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
@@ -18,6 +17,7 @@ from ..faces.face import Face
 from ..faces.selection import select_faces
 from ..geometry.alignment import Alignment, align
 from ..geometry.resizing import Enlargement, enlargement
+from ..images.pillow_images import MaskLike, PictureLike, as_background, as_mask, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_field
@@ -37,23 +37,43 @@ _GREATEST_SIDE = 16.0
 class ImageInput:
     """A picture whose faces are to be restored."""
 
-    pixels: NDArray[Any]
-    """RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed."""
+    pixels: PictureLike
+    """RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Not changed."""
 
     faces: FoundFaces | Iterable[Face] | None = None
     """Faces of this picture found elsewhere, in place of detection."""
 
-    background: NDArray[Any] | Enlarged | None = None
+    background: PictureLike | Enlarged | None = None
     """The same picture, enlarged or reduced, into which the faces are pasted in place of `pixels`;
-    of any of the three types. The report names what enlarged it if it is the result of
+    of any of these types. The report names what enlarged it if it is the result of
     `Upscaler.upscale` or `resample`."""
 
-    paste_mask: NDArray[np.float32] | None = None
-    """(H, W) of the background's size, 0..1: nothing is pasted where it is 0."""
+    paste_mask: MaskLike | None = None
+    """(H, W) of the background's size, 0..1, or a PIL image: nothing is pasted where it is 0."""
 
 
 ImageLoader = Callable[[CancelCheck], ImageInput]
 """Loads a picture when it is its turn; asks often whether to stop, if that takes long."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """An input whose picture was checked and whose parts are arrays."""
+
+    pixels: NDArray[Any]
+    """RGB (H, W, 3)."""
+
+    faces: FoundFaces | Iterable[Face] | None
+    background: NDArray[Any]
+    """What the faces are pasted into, (H, W, 3); the same as `pixels` unless one was given."""
+
+    upscaler: str | None
+    """What enlarged the background; None if nothing did."""
+
+    background_notes: tuple[str, ...]
+    """Notes about the background, for the report."""
+
+    paste_mask: NDArray[Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +108,27 @@ class PlannedFace:
 class Plan:
     """What is to be done with a picture."""
 
-    image: ImageInput
+    image: PreparedImage
     found: FoundFaces
     chosen: list[PlannedFace]
     skipped: dict[int, FaceReport]
     """Reports of the faces that are not restored, by the face's number."""
 
-    background: NDArray[Any]
-    """What the faces are pasted into, (H, W, 3)."""
 
-    upscaler: str | None
-    """What enlarged the background; None if nothing did."""
+def prepare_image(image: ImageInput) -> PreparedImage:
+    """Checks a picture, and makes arrays of what are PIL images.
 
-    background_notes: tuple[str, ...]
-    """Notes about the background, for the report."""
+    Raises:
+        ImageError: the picture is unusable, or a PIL image of it or beside it.
+        OptionError: the paste mask is neither an array nor a PIL image.
+    """
+    pixels = as_pixels(image.pixels)
+    given, upscaler, notes = image.background, None, ()
+    if isinstance(given, Enlarged):
+        given, upscaler, notes = given.pixels, given.by, given.notes
+    background = pixels if given is None else as_background(given)
+    paste_mask = None if image.paste_mask is None else as_mask(image.paste_mask)
+    return PreparedImage(pixels, image.faces, background, upscaler, notes, paste_mask)
 
 
 def find_faces(
@@ -133,11 +160,11 @@ def find_faces(
     return search_faces(detector, pixels, detection, cancelled, notes)
 
 
-def plan_picture(image: ImageInput, found: FoundFaces, context: RestorationContext) -> Plan:
+def plan_picture(image: PreparedImage, found: FoundFaces, context: RestorationContext) -> Plan:
     """Decides about every face, and into what they will be pasted.
 
     Args:
-        image: the picture, which is usable.
+        image: the picture.
         found: the faces of the picture.
         context: with what it is restored.
 
@@ -147,15 +174,14 @@ def plan_picture(image: ImageInput, found: FoundFaces, context: RestorationConte
     """
     restorer, options, shape = context.restorer, context.options, image.pixels.shape[:2]
     aligned, skipped = align_faces(found.faces, shape, restorer.size, options)
-    background, upscaler, notes = _background_of(image)
-    factor = enlargement(shape, background.shape[:2])
+    factor = enlargement(shape, image.background.shape[:2])
     chosen: list[PlannedFace] = []
     for face, alignment in aligned:
         if _is_outside(image.paste_mask, alignment.for_resized(factor), options.feather):
             skipped[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
         else:
             chosen.append(_planned(face, alignment, factor, restorer))
-    return Plan(image, found, chosen, skipped, background, upscaler, notes)
+    return Plan(image, found, chosen, skipped)
 
 
 def align_faces(
@@ -211,7 +237,7 @@ def _placed(alignment: Alignment, shape: Sequence[int]) -> Alignment:
     return alignment
 
 
-def _is_outside(mask: NDArray[np.float32] | None, alignment: Alignment, feather: float) -> bool:
+def _is_outside(mask: NDArray[Any] | None, alignment: Alignment, feather: float) -> bool:
     """Whether nothing of a face may be pasted; a mask of the wrong shape is refused elsewhere."""
     return mask is not None and mask.ndim == 2 and not shows(alignment, feather, mask)
 
@@ -224,13 +250,3 @@ def _planned(
     if own.size != alignment.size:
         alignment = alignment.for_size(own.size)
     return PlannedFace(face, alignment, alignment.for_resized(factor), own)
-
-
-def _background_of(
-    image: ImageInput,
-) -> tuple[NDArray[Any], str | None, tuple[str, ...]]:
-    """What faces are pasted into, what enlarged it, and the notes about that."""
-    background = image.background
-    if isinstance(background, Enlarged):
-        return background.pixels, background.by, background.notes
-    return (image.pixels if background is None else background), None, ()

@@ -26,10 +26,14 @@ class FaceReport:
     """What happened to one face: restored, or skipped with the reason."""
 
     face: Face
+    """The face, in the coordinates of the picture that was given."""
+
     crop_scale: float | None = None
     """Crop pixels per picture pixel: above 1 the network saw the face enlarged."""
 
     milliseconds: float | None = None
+    """Time spent on it; None if it was skipped."""
+
     model: str | None = None
     """The model that restored it; also where nothing of that is in the picture."""
 
@@ -57,6 +61,8 @@ class ModelReport:
     """Width in pixels: of the picture that was given to restore, of the result of other tasks."""
 
     height: int
+    """Height in pixels, of the same."""
+
     model: str
     """The name of the model, or of all that were used."""
 
@@ -67,6 +73,8 @@ class ModelReport:
     """What computed: a device of torch, or an execution provider of onnxruntime."""
 
     precision: str
+    """Type of the feature maps: float32, float16, bfloat16."""
+
     faces: tuple[FaceReport, ...] = ()
     """The faces that were looked at; none where the whole picture was."""
 
@@ -107,18 +115,22 @@ class ModelReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Report(ModelReport):
-    """What was done to one picture."""
+    """What was done to one picture, face by face."""
 
     detector: str | None
     """The detector that ran; None if the faces were given."""
 
     template: str
+    """How faces sat in their crops; see `RestorationOptions`."""
+
     strength: float
+    """How much of the restored faces was taken, 0..1."""
+
     upscaler: str | None = None
     """What enlarged the picture around the faces; None if nothing did."""
 
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
-    """Time by stage: detect, restore, paste."""
+    """Time by stage: detect, crop, restore, paste."""
 
     def summary(self) -> str:
         """One sentence for people."""

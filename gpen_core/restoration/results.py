@@ -19,7 +19,11 @@ class RestoredCrop:
     """One face before and after the network."""
 
     face: Face
+    """The face, in the coordinates of the input."""
+
     alignment: Alignment
+    """Where its crop lies in the input."""
+
     aligned: Tensor
     """RGB (3, S, S), float32, 0..1: what the network was given."""
 
@@ -44,20 +48,21 @@ class RestoredPicture:
     """The restored faces' crops, if they were to be kept."""
 
     report: Report
+    """What was done, face by face."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one of many pictures."""
+    """The result of one picture of `restore_pictures`, or why there is none."""
 
     position: int
-    """Of the picture among all, from 0."""
+    """Position of the picture among all, from 0."""
 
     picture: RestoredPicture | None
-    """None if it failed."""
+    """The restored picture; None if it failed."""
 
     failure: Exception | None
-    """Why it failed."""
+    """What the picture failed with; None if it did not."""
 
     def result(self) -> RestoredPicture:
         """The restored picture, or raises what the picture failed with."""

@@ -72,8 +72,8 @@ def restore_pictures(
         face_parser: makes the parse mask; needed for `options.mask` "parse".
         on_progress: called with how far a picture is: before the search, before the first face,
             after each face and at the end; not in step with other pictures. Only called in the
-            caller's thread, while it waits for an outcome. (It was `progress` until 0.2, called
-            with the position and the progress; that still works until 0.3.)
+            caller's thread, while it waits for an outcome. (Until 0.2 it was named progress and
+            called with the position too; that still works until 0.3.)
         cancelled: asked often, in the caller's thread; true stops the work.
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
         time_limit: seconds for each picture, from when it is loaded; it fails with

@@ -21,6 +21,7 @@ from ..runtime.devices import (
 )
 
 Acceleration = Literal["auto", "none", "compile"]
+"""What makes a model faster on a graphics card; see `load_restorer`."""
 ACCELERATIONS: tuple[Acceleration, ...] = ("auto", "none", "compile")
 
 ACCELERATION_HELP = (

@@ -29,7 +29,8 @@ def load_restorer(
         device: "auto", or a device of torch such as "cpu" or "cuda:1". For an ONNX file also the
             name of a provider, such as "directml" or "tensorrt".
         precision: of the feature maps; an ONNX file has its own.
-        acceleration: see `execution.fallback_modes`; has no meaning for an ONNX file.
+        acceleration: "auto" takes CUDA graphs where there is memory for them, "none" does not,
+            "compile" takes `torch.compile` as well; has no meaning for an ONNX file.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or no GPEN model.

@@ -51,10 +51,10 @@ _BUILT_FOR = {
 Provider = tuple[str, dict[str, Any]]
 """Its name in onnxruntime, and its options."""
 
-# OpenVINO would compute in half precision on a graphics card, whatever the file's precision is.
+# OpenVINO would compute in half precision on a GPU, whatever the file's precision is.
 _AS_THE_FILE = {"precision": "ACCURACY"}
 OPENVINO_ON_CPU: Provider = (NAMES["openvino"], {"device_type": "CPU", **_AS_THE_FILE})
-"""What OpenVINO does without a graphics card of Intel."""
+"""What OpenVINO does without an Intel GPU."""
 
 # y = x for one number; onnxruntime loads a provider with any graph.
 _SMALLEST = (
@@ -80,13 +80,13 @@ def choose_providers(device: str | torch.device, available: Iterable[str]) -> li
         others = ", ".join(n for n, full in NAMES.items() if full in present) or "none but cpu"
         raise OptionError(
             f"the installed onnxruntime has no {NAMES[kind]}; it has: {others}. "
-            "Use --device auto, or install the onnxruntime that belongs to your card"
+            "Use --device auto, or install the onnxruntime that belongs to your GPU"
         )
     wanted = _wanted_kinds(kind)
     chosen = [(NAMES[k], _options(k, index)) for k in wanted if NAMES[k] in present]
     if kind == "openvino":
         # Not OpenVINO's own choice, AUTO: that leaves the whole network to onnxruntime's CPU
-        # provider, and a list such as AUTO:GPU,CPU does not start where there is no such card.
+        # provider, and a list such as AUTO:GPU,CPU does not start where there is no such GPU.
         chosen.append(OPENVINO_ON_CPU)
     return [*chosen, (CPU, {})]
 
@@ -148,7 +148,7 @@ def explain_cpu(
     kind, _ = _kind_and_index(device)
     wanted = _wanted_kinds(choose_device("auto").type if kind == "auto" else kind)
     if wanted and wanted[0] == "cuda" and torch.version.hip:
-        wanted = wanted[1:]  # torch calls AMD's cards so as well
+        wanted = wanted[1:]  # torch calls AMD's GPUs so as well
     if not wanted:
         return None
     usable = [name for name in wanted if NAMES[name] in set(available)]
@@ -157,7 +157,7 @@ def explain_cpu(
         if usable[0] not in ("cuda", "tensorrt"):
             return (
                 f"onnxruntime ran on the CPU: {NAMES[usable[0]]} could not start. Update the "
-                f"card's driver and {installed or 'onnxruntime'}, or use the .pth file"
+                f"GPU's driver and {installed or 'onnxruntime'}, or use the .pth file"
             )
         brought = f" (torch brings CUDA {torch.version.cuda})" if torch.version.cuda else ""
         return (

@@ -47,12 +47,12 @@ _BYTES_PER_PIXEL = 480
 class OnnxRestorer:
     """A loaded GPEN model that onnxruntime runs; used like `TorchRestorer`.
 
-    One session per file. When the graphics card's memory runs out, it goes on with the CPU; that
+    One session per file. When the GPU's memory runs out, it goes on with the CPU; that
     is logged and kept in `notes`, as is a provider that did not start.
     """
 
     def __init__(
-        self, path: Path, model: AdmittedModel, providers: list[Provider], card: torch.device
+        self, path: Path, model: AdmittedModel, providers: list[Provider], gpu: torch.device
     ) -> None:
         """Usually called through `load`.
 
@@ -60,7 +60,7 @@ class OnnxRestorer:
             path: of the file.
             model: what `admit` says of it.
             providers: onnxruntime's names and options, best first, the CPU last.
-            card: what torch calls the device of the first provider; the CPU if it knows none.
+            gpu: what torch calls the device of the first provider; the CPU if it knows none.
         """
         self.name = path.name
         self.notes: list[str] = []
@@ -68,7 +68,7 @@ class OnnxRestorer:
         self._interface = model.interface
         self._seconds = model.seconds
         self._providers = providers
-        self._card = card
+        self._gpu = gpu
         self._session: Any = None
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
@@ -94,12 +94,12 @@ class OnnxRestorer:
         runtime = require("onnxruntime", _PURPOSE)
         available = runtime.get_available_providers()
         providers = choose_providers(device, available)
-        restorer = cls(path, model, providers, _card(device))
+        restorer = cls(path, model, providers, _gpu(device))
         restorer._start()
         if restorer.backend == CPU:
             restorer._note(explain_cpu(device, available, installed_packages()))
         elif restorer._providers[0] == OPENVINO_ON_CPU:
-            restorer._note("OpenVINO found no graphics card of Intel and computes on the processor")
+            restorer._note("OpenVINO found no Intel GPU and computes on the processor")
         if precision not in ("auto", restorer._short_precision()):
             restorer._note(f"an ONNX model runs in the precision of its file: {restorer.precision}")
         if not model.interface.recognised:
@@ -114,7 +114,7 @@ class OnnxRestorer:
     @property
     def device(self) -> torch.device:
         """Where the model runs, as far as torch knows that device."""
-        return torch.device("cpu") if self.backend == CPU else self._card
+        return torch.device("cpu") if self.backend == CPU else self._gpu
 
     @property
     def backend(self) -> str:
@@ -183,7 +183,7 @@ class OnnxRestorer:
             self._session = None
 
     def _run(self, image: NDArray[Any], cancelled: CancelCheck | None) -> NDArray[np.floating[Any]]:
-        """Runs the session; after a lack of memory on a graphics card, once more on the CPU."""
+        """Runs the session; after a lack of memory on a GPU, once more on the CPU."""
         while True:
             try:
                 return self._run_once(image, cancelled)
@@ -262,7 +262,7 @@ def memory_of(path: Path, size: int) -> int:
     return path.stat().st_size + _BYTES_PER_RUN + _BYTES_PER_PIXEL * size**2
 
 
-def _card(device: str | torch.device) -> torch.device:
+def _gpu(device: str | torch.device) -> torch.device:
     """The device for torch's part of the work while a model runs on `device`."""
     if isinstance(device, torch.device):
         return device

@@ -12,6 +12,7 @@ from torch.torch_version import TorchVersion
 from ..errors import OptionError
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+"""Type of weights and feature maps; "auto" is fp32."""
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -19,7 +20,7 @@ _AMPLE = 4 << 30
 """Free bytes from which a whole 2048 frame in float32 fits beside whatever else the host does."""
 
 _ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
-"""Environment variables that users and hosts set for torch's memory on a card."""
+"""Environment variables that users and hosts set for torch's memory on a GPU."""
 
 
 def choose_device(name: str | torch.device = "auto") -> torch.device:
@@ -92,7 +93,7 @@ def half_dtype(device: torch.device) -> torch.dtype | None:
     return None if device.type == "cpu" else torch.float16
 
 
-def card_memory(device: torch.device) -> tuple[int, int]:
+def gpu_memory(device: torch.device) -> tuple[int, int]:
     """Bytes of a CUDA device that are free, and all of them."""
     # Before version 2.5 torch wants a number here, and nowhere else.
     return torch.cuda.mem_get_info(with_device_index(device))
@@ -101,12 +102,12 @@ def card_memory(device: torch.device) -> tuple[int, int]:
 def has_ample_memory(device: torch.device) -> bool:
     """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there.
 
-    Nor where cuDNN is off, as ComfyUI has it on some AMD cards: torch then lays out each
+    Nor where cuDNN is off, as ComfyUI has it on some AMD GPUs: torch then lays out each
     convolution's input anew, which for a whole frame takes several times the memory of all else.
     """
     if device.type != "cuda" or not torch.backends.cudnn.enabled:
         return False
-    return card_memory(device)[0] > _AMPLE
+    return gpu_memory(device)[0] > _AMPLE
 
 
 def has_graphs(device: torch.device) -> bool:
@@ -128,7 +129,7 @@ def has_graphs(device: torch.device) -> bool:
 def uses_tf32(device: torch.device) -> bool:
     """Whether convolutions in float32 are computed with 10 bits after the point (TF32).
 
-    NVIDIA cards do from Ampere on, unless torch is set otherwise.
+    NVIDIA GPUs do from Ampere on, unless torch is set otherwise.
     """
     if device.type != "cuda" or torch.version.hip is not None:
         return False
@@ -167,14 +168,14 @@ def is_on(place: torch.device, device: torch.device) -> bool:
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where that is unknown."""
     if device.type == "cuda":
-        return card_memory(device)[0]
+        return gpu_memory(device)[0]
     if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
 def obtainable_memory(device: torch.device) -> int | None:
-    """Like `free_memory`, with what torch holds on a card and would give back."""
+    """Like `free_memory`, with what torch holds on a GPU and would give back."""
     free = free_memory(device)
     if free is None or device.type != "cuda":
         return free

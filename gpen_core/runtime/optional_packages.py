@@ -11,7 +11,7 @@ _INSTALL = {
     "facexlib": "pip install --no-deps facexlib",
     "torchvision": "install the torchvision that belongs to the installed torch",
     "spandrel": "pip install spandrel",
-    "onnxruntime": "pip install onnxruntime-gpu (or onnxruntime, without an NVIDIA card)",
+    "onnxruntime": "pip install onnxruntime-gpu (or onnxruntime, without an NVIDIA GPU)",
 }
 
 

@@ -29,6 +29,8 @@ class Progress:
     """How far the work on one picture is."""
 
     stage: Stage
+    """What is being done, in words."""
+
     done: int = 0
     """Steps of this stage done so far: faces, or tiles while a picture is enlarged."""
 
@@ -48,6 +50,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+"""Takes each event; called in the caller's thread."""
 
 
 def ignore_progress(_progress: Progress) -> None:

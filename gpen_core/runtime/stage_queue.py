@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 Event = TypeVar("Event")
 Result = TypeVar("Result")
 
@@ -22,14 +22,14 @@ class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen out
     """The caller has no use any more for what a thread does."""
 
 
-class StageQueue(Generic[Item, Event, Result]):
+class StageQueue(Generic[_Item, Event, Result]):
     """What lies between the three roles."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._made: deque[Item] = deque()
+        self._made: deque[_Item] = deque()
         self._made_all = False
-        self._worked_on: list[Item] | None = None
+        self._worked_on: list[_Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
         self._events: deque[Event] = deque()
@@ -60,7 +60,7 @@ class StageQueue(Generic[Item, Event, Result]):
                 self._made_all = True
                 self._changed.notify_all()
 
-    def put(self, piece: Item, room: int) -> None:
+    def put(self, piece: _Item, room: int) -> None:
         """Hands a piece to the caller, once fewer than `room` wait.
 
         Raises:
@@ -84,7 +84,7 @@ class StageQueue(Generic[Item, Event, Result]):
                 self._finished_all = True
                 self._changed.notify_all()
 
-    def get_batch(self) -> list[Item] | None:
+    def get_batch(self) -> list[_Item] | None:
         """Waits for pieces that the caller has worked on; None if no more come."""
         with self._changed:
             self._changed.wait_for(
@@ -143,7 +143,7 @@ class StageQueue(Generic[Item, Event, Result]):
                 raise self._failure
             return True
 
-    def take_batch(self, fits: Callable[[list[Item], Item], bool]) -> list[Item]:
+    def take_batch(self, fits: Callable[[list[_Item], _Item], bool]) -> list[_Item]:
         """Takes the pieces that are there and can be worked on together.
 
         None while there are events or results.
@@ -151,7 +151,7 @@ class StageQueue(Generic[Item, Event, Result]):
         Args:
             fits: whether a piece may join those before it.
         """
-        batch: list[Item] = []
+        batch: list[_Item] = []
         with self._changed:
             # Events of a piece come before it, and are to be known before it is worked on.
             waiting = bool(self._events or self._results)
@@ -162,7 +162,7 @@ class StageQueue(Generic[Item, Event, Result]):
             self._changed.notify_all()
         return batch
 
-    def forward(self, batch: list[Item]) -> bool:
+    def forward(self, batch: list[_Item]) -> bool:
         """Hands pieces to the last thread; false if there is no room yet."""
         with self._changed:
             if self._worked_on is not None:

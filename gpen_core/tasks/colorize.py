@@ -8,15 +8,14 @@ source's luma can have is made paler until one can, rather than cut off, which w
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..geometry.sampling import extract_crop
-from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
+from ..images.pillow_images import PictureLike, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.timing import since
@@ -29,7 +28,7 @@ Values = NDArray[np.float32]
 
 
 def colorize_picture(
-    pixels: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
+    pixels: PictureLike, restorer: Restorer, cancelled: CancelCheck | None = None
 ) -> TaskResult:
     """Colours a picture with a GPEN colorization model.
 
@@ -40,20 +39,21 @@ def colorize_picture(
     The model was trained with aligned faces that fill the picture.
 
     Args:
-        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Of a coloured picture only the
-            luma is used. Not changed.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Of a coloured
+            picture only the luma is used. Not changed.
         restorer: the loaded colorization model.
         cancelled: asked often; true stops the work.
 
     Returns:
-        The coloured picture, of the size and dtype of `pixels` and of its luma, but for rounding.
+        The coloured picture as an array, of the size and dtype of `pixels` and of its luma, but
+        for rounding.
 
     Raises:
         ImageError: the picture is unusable.
         Cancelled: `cancelled` returned true.
         GpenError: the network failed.
     """
-    check_picture(pixels)
+    pixels = as_pixels(pixels)
     began = time.perf_counter()
     alignment = letterbox_alignment(pixels.shape[:2], restorer.size)
     crop = extract_crop(pixels, alignment, restorer.device)

@@ -24,8 +24,9 @@ from ..faces.face import Face
 from ..faces.left_out import besides
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
-from ..images.checks import check_picture, check_square
+from ..images.checks import check_square
 from ..images.picture import to_dtype, to_float
+from ..images.pillow_images import MaskLike, PictureLike, as_pixels
 from ..restoration.face_job import cut_out
 from ..restoration.options import RestorationOptions
 from ..restoration.plan import align_faces, find_faces
@@ -43,8 +44,8 @@ from .report import TaskResult, result_of
 
 @renamed_keyword("feather", "feather_pixels")
 def inpaint_aligned(
-    pixels: NDArray[Any],
-    mask: NDArray[Any],
+    pixels: PictureLike,
+    mask: MaskLike,
     restorer: Restorer,
     feather_pixels: int = DEFAULT_FEATHER,
     cancelled: CancelCheck | None = None,
@@ -52,14 +53,15 @@ def inpaint_aligned(
     """Fills masked parts of a picture that is an aligned face already.
 
     Args:
-        pixels: RGB (S, S, 3), square; uint8, uint16, or float32 in 0..1. Not changed.
-        mask: (S, S), boolean or 0..1: filled where it is 0.5 or more.
+        pixels: RGB (S, S, 3), square, of uint8, uint16, or float32 in 0..1; or a PIL image. Not
+            changed.
+        mask: (S, S), boolean or 0..1, or a PIL image: filled where it is 0.5 or more.
         restorer: the loaded inpainting model.
         feather_pixels: width of the mask's soft edge, which lies within the mask.
         cancelled: asked often; true stops the work.
 
     Returns:
-        The picture in its own size and dtype; equal to `pixels` outside the mask.
+        The picture as an array, in its own size and dtype; equal to `pixels` outside the mask.
 
     Raises:
         OptionError: the picture is not square, or the mask does not fit, is empty or covers all.
@@ -67,7 +69,7 @@ def inpaint_aligned(
         Cancelled: `cancelled` returned true.
         GpenError: the network failed.
     """
-    check_picture(pixels)
+    pixels = as_pixels(pixels)
     check_square(pixels, "an aligned face", "fill it without saying that it is aligned")
     masked = read_mask(mask, pixels)
     weight = feathered_mask(masked, feather_pixels)
@@ -88,8 +90,8 @@ def inpaint_aligned(
 @renamed_keyword("feather", "feather_pixels")
 @renamed_keyword("progress", "on_progress", from_counts)
 def inpaint_picture(
-    pixels: NDArray[Any],
-    mask: NDArray[Any],
+    pixels: PictureLike,
+    mask: MaskLike,
     restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
@@ -103,8 +105,8 @@ def inpaint_picture(
     """Fills masked parts of the faces of a picture; what is masked beside the faces is noted.
 
     Args:
-        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
-        mask: (H, W), boolean or 0..1: filled where it is 0.5 or more.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Not changed.
+        mask: (H, W), boolean or 0..1, or a PIL image: filled where it is 0.5 or more.
         restorer: the loaded inpainting model.
         detector: finds the faces; not needed if they are given.
         options: which faces, how they sit in the crop, how much is taken, and the soft edge of the
@@ -117,7 +119,7 @@ def inpaint_picture(
         cancelled: asked often; true stops the work.
 
     Returns:
-        The picture in its own size and dtype; equal to `pixels` outside the mask.
+        The picture as an array, in its own size and dtype; equal to `pixels` outside the mask.
 
     Raises:
         OptionError: the mask does not fit, is empty or covers all; or neither detector nor faces.
@@ -125,7 +127,7 @@ def inpaint_picture(
         Cancelled: `cancelled` returned true.
         GpenError: the network failed.
     """
-    check_picture(pixels)
+    pixels = as_pixels(pixels)
     masked = read_mask(mask, pixels)
     weight = feathered_mask(masked, feather_pixels)
     began, notes = time.perf_counter(), list[str]()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..images.checks import HOLE_PURPOSE, check_mask, require_marked
+from ..images.pillow_images import MaskLike, as_mask
 
 DEFAULT_FEATHER = 2
 """Pixels; hides the seam, and is less than what a mask drawn by hand reaches beyond the damage."""
@@ -20,17 +21,18 @@ MOST_FEATHER = 256
 Mask = NDArray[np.bool_]
 
 
-def read_mask(mask: NDArray[Any], pixels: NDArray[Any]) -> Mask:
+def read_mask(mask: MaskLike, pixels: NDArray[Any]) -> Mask:
     """The pixels to fill, as booleans (H, W).
 
     Args:
-        mask: (H, W), boolean or floating 0..1: filled where it is 0.5 or more.
+        mask: (H, W), boolean or floating 0..1, or a PIL image: filled where it is 0.5 or more.
         pixels: (H, W, 3), the picture it is for.
 
     Raises:
         OptionError: it is no such mask, is of another size than the picture, holds nothing, or
             leaves nothing of the picture.
     """
+    mask = as_mask(mask)
     if mask.ndim != 2 or not (mask.dtype == np.bool_ or np.issubdtype(mask.dtype, np.floating)):
         raise OptionError(
             f"the mask must be (H, W) of booleans or of 0..1, not {mask.shape} of {mask.dtype}"

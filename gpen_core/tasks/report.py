@@ -16,10 +16,13 @@ from ..restorers.protocol import Restorer
 
 @dataclass(frozen=True, kw_only=True)
 class TaskReport(ModelReport):
-    """How a picture was made."""
+    """How a picture was coloured, filled or made, with which model."""
 
     task: Task
+    """What the model is for: "colorization", "inpainting" or "segmentation"."""
+
     milliseconds: float = 0.0
+    """Time spent on it."""
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -35,6 +38,7 @@ class TaskResult:
     """RGB (H, W, 3) of the dtype of the input."""
 
     report: TaskReport
+    """How they were made."""
 
 
 def result_of(

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..images.checks import check_picture, check_square
+from ..images.checks import check_square
 from ..images.picture import to_dtype, to_float
+from ..images.pillow_images import PictureLike, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.timing import since
@@ -22,7 +23,7 @@ _MAX_COLOURS = 256
 
 
 def synthesize_face(
-    segmentation: NDArray[Any], restorer: Restorer, cancelled: CancelCheck | None = None
+    segmentation: PictureLike, restorer: Restorer, cancelled: CancelCheck | None = None
 ) -> TaskResult:
     """Makes a face with a GPEN segmentation-to-face model.
 
@@ -30,13 +31,14 @@ def synthesize_face(
     size than the model's is resized without mixing its colours.
 
     Args:
-        segmentation: RGB (S, S, 3), square; uint8, uint16, or float32 in 0..1. The colours are
-            those of CelebAMask-HQ: skin is (204, 0, 0), hair (0, 0, 204), background black.
+        segmentation: RGB (S, S, 3), square, of uint8, uint16, or float32 in 0..1; or a PIL image.
+            The colours are those of CelebAMask-HQ: skin is (204, 0, 0), hair (0, 0, 204),
+            background black.
         restorer: the loaded segmentation model.
         cancelled: asked often; true stops the work.
 
     Returns:
-        A face at the model's size, of the dtype of the map.
+        A face as an array at the model's size, of the dtype of the map.
 
     Raises:
         OptionError: the map is not square, or holds no colour.
@@ -44,7 +46,7 @@ def synthesize_face(
         Cancelled: `cancelled` returned true.
         GpenError: the network failed.
     """
-    check_picture(segmentation, "the segmentation map")
+    segmentation = as_pixels(segmentation, "the segmentation map")
     _check_map(segmentation)
     began = time.perf_counter()
     nearest = _nearest_pixels(segmentation.shape[0], restorer.size)

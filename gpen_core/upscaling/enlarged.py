@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import OptionError
-from ..images.checks import check_picture
 from ..images.picture import to_dtype, to_float
+from ..images.pillow_images import PictureLike, as_pixels
 from ..images.reading import MAX_PIXELS
 
 _MAX_FACTOR = 16.0
@@ -31,7 +31,7 @@ class Enlarged:
     """What reports call the upscaler: the file's name, or "Lanczos"."""
 
     notes: tuple[str, ...] = ()
-    """What went otherwise than asked, such as steps taken when memory ran out."""
+    """Deviations from the request, such as steps taken when memory ran out."""
 
 
 def check_factor(factor: float) -> None:
@@ -62,11 +62,11 @@ def enlarged_size(
     return height, width
 
 
-def resample(pixels: NDArray[Any], factor: float, max_pixels: int = MAX_PIXELS) -> Enlarged:
+def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -> Enlarged:
     """Enlarges a picture by interpolation alone (Lanczos), which adds no detail.
 
     Args:
-        pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
+        pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Not changed.
         factor: how much larger, 1 to 16.
         max_pixels: a larger result is refused.
 
@@ -74,7 +74,7 @@ def resample(pixels: NDArray[Any], factor: float, max_pixels: int = MAX_PIXELS) 
         ImageError: the picture is unusable.
         OptionError: the factor is out of range or the result too large.
     """
-    check_picture(pixels, TO_ENLARGE)
+    pixels = as_pixels(pixels, TO_ENLARGE)
     return Enlarged(resized(pixels, enlarged_size(pixels.shape, factor, max_pixels)), "Lanczos")
 
 

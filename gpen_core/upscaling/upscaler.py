@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import GpenError
-from ..images.checks import check_picture
 from ..images.picture import to_float
+from ..images.pillow_images import PictureLike, as_pixels
 from ..images.reading import MAX_PIXELS
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
@@ -86,7 +86,7 @@ class Upscaler:
     @renamed_keyword("progress", "on_progress", from_counts)
     def upscale(
         self,
-        pixels: NDArray[Any],
+        pixels: PictureLike,
         factor: float | None = None,
         *,
         on_progress: OnProgress | None = None,
@@ -99,7 +99,7 @@ class Upscaler:
         pixel, one above it by interpolating further.
 
         Args:
-            pixels: RGB (H, W, 3); uint8, uint16, or float32 in 0..1. Not changed.
+            pixels: RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image. Not changed.
             factor: how much larger, 1 to 16; None for the network's own factor.
             on_progress: called after each tile.
             cancelled: asked before each tile; true stops the work.
@@ -111,16 +111,16 @@ class Upscaler:
             Cancelled: `cancelled` returned true.
             GpenError: memory ran out in every way, or the result is not finite.
         """
-        check_picture(pixels, TO_ENLARGE)
+        source = as_pixels(pixels, TO_ENLARGE)
         wanted = self.scale if factor is None else factor
-        size = enlarged_size(pixels.shape, wanted, max_pixels)
+        size = enlarged_size(source.shape, wanted, max_pixels)
         reached = size
         if wanted > self.scale:
-            reached = (pixels.shape[0] * self.scale, pixels.shape[1] * self.scale)
+            reached = (source.shape[0] * self.scale, source.shape[1] * self.scale)
         callbacks = Callbacks()
         reported, asked = callbacks.guard(on_progress), callbacks.guard(cancelled)
         with self._lock:
-            result = callbacks.run(lambda: self._upscale(pixels, reached, reported, asked))
+            result = callbacks.run(lambda: self._upscale(source, reached, reported, asked))
             notes = list(self.notes)
         if reached != size:
             result = resized(result, size)

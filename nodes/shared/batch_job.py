@@ -1,48 +1,99 @@
-"""One run of a restoring node over a batch."""
+"""Runs of a model over a batch of images."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ...gpen_core.compositing.face_parsing import FaceParser
+from ...gpen_core.compositing.masks import MASKS, MaskName
 from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.images.checks import LIMIT_PURPOSE
+from ...gpen_core.model_files.face_parser import load_installed_face_parser
+from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import ImageInput
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
+from ...gpen_core.tasks.loading import admit
 from . import host
-from .model_tasks import require_task
+from .model_files import parsing_folders
 from .pictures import (
     check_images,
     check_mask,
-    copy_of,
-    empty_masks,
     frame_of,
     mask_for,
-    put,
     refuse_infinite,
     within_range,
 )
+from .results import ImageBatch
 from .values import Faces, GpenModel
 
 _PARTS = 100
 """Of a picture on the bar: how many faces it has is not known before they are found."""
 
+_PARSER_MEMORY = 1 << 30
+"""Bytes that ParseNet takes with its weights, and more."""
+
+
+def require_task(model: GpenModel, task: Task) -> None:
+    """Refuses a model that is known to be for another task; notes what is not known.
+
+    Raises:
+        CheckpointError: it is for another task.
+    """
+    from ..extension import nodes_by_task  # which imports the nodes, and they this module
+
+    if model.task is not None:
+        admit(model.restorer, model.task, task, nodes_by_task())
+
+
+def run_on_each(
+    model: GpenModel, task: Task, indices: Collection[int], work: Callable[[int], Tensor | None]
+) -> None:
+    """Runs a model on images of a batch, one after the other.
+
+    Args:
+        model: is loaded before each image, as the host may have made room in between.
+        task: what the model must be for.
+        indices: of the images.
+        work: is called with each index; may return a face for the preview, RGB (3, S, S), 0..1.
+
+    Raises:
+        CheckpointError: the model is for another task.
+    """
+    require_task(model, task)
+    bar = host.Bar(len(indices))
+    with host.running(model):
+        for index in indices:
+            host.load(model)
+            bar.advance(work(index))
+
+
+def load_face_parser(mask: MaskName) -> FaceParser | None:
+    """The face parser that a mask needs, for one run; None if the mask does without.
+
+    Raises:
+        CheckpointError: its weights are not installed, damaged or another network's.
+        MissingPackageError: facexlib or torchvision cannot be imported.
+    """
+    if MASKS[mask].needs_parser:
+        host.make_room(_PARSER_MEMORY)
+    return load_installed_face_parser(mask, parsing_folders(), host.device(), option="mask_type")
+
 
 @dataclass
 class Job:
-    """One run over a batch."""
+    """One restoration of the faces of a batch."""
 
     model: GpenModel
     options: RestorationOptions
@@ -78,13 +129,14 @@ class Job:
             faces.check_images(images)
         _check_background(background, images)
         check_mask(mask, images.shape[0], LIMIT_PURPOSE)
-        result, covered = copy_of(background), empty_masks(background)
+        result = ImageBatch(background)
         outcomes = restore_pictures(
             (partial(_task, images, background, mask, faces, i) for i in range(images.shape[0])),
             self.model.restorer,
             self.detector,
             self.options,
             self.detection,
+            face_parser=load_face_parser(self.options.mask),
             on_progress=self._watch(images.shape[0]),
             cancelled=host.cancelled,
             keep_crops=False,
@@ -93,10 +145,9 @@ class Job:
         with host.running(self.model), closing(outcomes):
             for outcome in outcomes:
                 restored = outcome.result()
-                put(result, outcome.position, restored.pixels)
-                covered[outcome.position] = torch.from_numpy(restored.mask)
+                result.put(outcome.position, restored.pixels, restored.mask)
                 self.reports.append(restored.report.to_dict() | {"detector": name})
-        return host.as_output(result), host.as_output(covered)
+        return result.images(), result.masks()
 
     def _watch(self, count: int) -> OnProgress:
         """What moves the bar, keeps crops, and loads the model before each picture with faces."""

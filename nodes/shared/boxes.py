@@ -6,8 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from comfy_api.latest import io
+
 from ...gpen_core.errors import OptionError
 from ...gpen_core.faces.face import Box
+from .values import Faces
+
+BoxesSocket = io.Custom("BOUNDING_BOX")
 
 
 def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
@@ -20,6 +25,24 @@ def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
     if entries and not any(isinstance(entry, Mapping) for entry in entries):
         entries = _list(entries[min(index, len(entries) - 1)])
     return tuple(_box(entry) for entry in entries)
+
+
+def boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
+    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each picture."""
+    return [
+        [
+            {
+                "x": round(face.box[0]),
+                "y": round(face.box[1]),
+                "width": round(face.width),
+                "height": round(face.height),
+                "label": f"face {face.index}",
+                "score": face.score,
+            }
+            for face in picture
+        ]
+        for picture in faces.pictures
+    ]
 
 
 def _list(value: Any) -> Sequence[Any]:

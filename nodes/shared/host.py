@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,13 +38,18 @@ def open_model(path: Path, precision: Precision, acceleration: Acceleration = "a
     """Loads a model file for the host's device, under the host's memory management."""
     if kind_of_file(path) is FileKind.ONNX:
         # onnxruntime takes the card's memory at once, and the host does not count it.
-        management.free_memory(path.stat().st_size, device())
-    model = manage(load_restorer(path, device(), precision, acceleration))
+        make_room(path.stat().st_size)
+    model = _manage(load_restorer(path, device(), precision, acceleration))
     model.task = task_of(path)
     return model
 
 
-def manage(restorer: Restorer) -> GpenModel:
+def make_room(size: int) -> None:
+    """Has the host unload models until so many bytes are free, for what it does not manage."""
+    management.free_memory(size, device())
+
+
+def _manage(restorer: Restorer) -> GpenModel:
     """Puts a restorer's network under the host's memory management, if torch runs it."""
     torch_runs_it = isinstance(restorer, TorchRestorer)
     return GpenModel(restorer, _patcher_for(restorer) if torch_runs_it else None)
@@ -80,21 +85,6 @@ def load(model: GpenModel) -> None:
         memory_required=restorer.working_memory(),
         force_full_load=True,
     )
-
-
-def as_output(picture: Tensor) -> Tensor:
-    """A picture or mask where, and in the type in which, the host wants results."""
-    return picture.to(device=management.intermediate_device(), dtype=_output_dtype())
-
-
-def empty_output(shape: Sequence[int]) -> Tensor:
-    """Memory for a result, where and in the type in which the host wants it."""
-    return torch.empty(*shape, device=management.intermediate_device(), dtype=_output_dtype())
-
-
-def _output_dtype() -> torch.dtype:
-    # Older hosts know float32 alone.
-    return getattr(management, "intermediate_dtype", lambda: torch.float32)()
 
 
 def cancelled() -> bool:

@@ -60,26 +60,6 @@ def refuse_infinite(frame: Frame) -> None:
         )
 
 
-def copy_of(images: Tensor) -> Tensor:
-    """A float32 copy of a batch, alpha included, for results to be written into with `put`.
-
-    Raises:
-        OptionError: it is no IMAGE.
-    """
-    check_images(images)
-    return images.to(device="cpu", dtype=torch.float32, copy=True)
-
-
-def empty_masks(images: Tensor) -> Tensor:
-    """A batch of masks (B, H, W), 0, float32, for the images."""
-    return torch.zeros(images.shape[:3], dtype=torch.float32, device="cpu")
-
-
-def put(batch: Tensor, index: int, frame: Frame) -> None:
-    """Writes a picture into a batch, beside its alpha."""
-    batch[index, :, :, :3] = torch.from_numpy(frame)
-
-
 def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0) -> None:
     """Refuses a mask that marks nothing in any of so many pictures.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 ModelSocket = io.Custom("GPEN_MODEL")
 DetectorSocket = io.Custom("GPEN_DETECTOR")
 FacesSocket = io.Custom("GPEN_FACES")
-BoxesSocket = io.Custom("BOUNDING_BOX")
 
 
 @dataclass(eq=False)
@@ -89,21 +88,3 @@ class Faces:
                 f"the faces were found in pictures of {self.width}×{self.height} pixels, but these "
                 f"images are {width}×{height}; connect the same images to both nodes"
             )
-
-
-def boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
-    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each picture."""
-    return [
-        [
-            {
-                "x": round(face.box[0]),
-                "y": round(face.box[1]),
-                "width": round(face.width),
-                "height": round(face.height),
-                "label": f"face {face.index}",
-                "score": face.score,
-            }
-            for face in picture
-        ]
-        for picture in faces.pictures
-    ]

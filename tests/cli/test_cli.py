@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from gpen_core import __version__
 from gpen_core.cli import batch, loaders, main, self_test
@@ -21,6 +21,7 @@ from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.cli.console import Console
 from gpen_core.cli.loaders import installed_model
 from gpen_core.errors import ImageError
+from gpen_core.images.formats import CHOICES
 from gpen_core.images.picture import Picture
 from gpen_core.images.reading import read_picture
 from gpen_core.images.writing import write_picture
@@ -245,6 +246,13 @@ class TestRestore:
         with Image.open("out/a.jpg") as image:
             assert image.format == "JPEG"
 
+    def test_every_format_that_is_written_can_be_chosen(self, run):
+        write_picture("a.png", Picture(np.zeros((60, 60, 3), np.uint8)))
+        for choice in CHOICES:
+            if choice != "avif" or features.check("avif"):
+                assert run("restore", "a.png", "-o", "out", "--format", choice)[0] == 0
+                assert Path("out", f"a.{choice}").is_file()
+
     def test_alpha_depth_and_orientation_survive(self, run, photo):
         Path("in").mkdir()
         alpha = np.linspace(0, 255, photo[..., 0].size).reshape(photo.shape[:2]).astype(np.uint8)
@@ -297,7 +305,7 @@ class TestRestore:
 
 @pytest.fixture
 def in_threads(monkeypatch):
-    """As on a graphics card, where reading, restoring and writing overlap."""
+    """As on a GPU, where reading, restoring and writing overlap."""
     monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
     monkeypatch.setattr(restore, "benefits_from_threads", lambda device: True)
     before = set(threading.enumerate())

@@ -85,7 +85,7 @@ def test_a_network_given_up_for_lack_of_memory_is_let_go(
 
 
 def test_a_model_that_goes_on_elsewhere_is_managed_there(pack, load_model, photo, loads, detector):
-    """As after the last step when memory runs out: from the graphics card to the CPU."""
+    """As after the last step when memory runs out: from the GPU to the CPU."""
     model = load_model("random", 256)
     model.patcher.load_device = torch.device("meta")
     pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)
@@ -218,7 +218,7 @@ def test_cancel_in_the_host_s_progress_hook_is_not_swallowed(
 
 
 def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch):
-    crops = pack.part("nodes.shared.crops").CropBatch()
+    crops = pack.part("nodes.shared.results").CropBatch()
     with torch.inference_mode():
         crops.add(torch.full((3, 8, 8), 0.25))
         crops.add(torch.full((3, 8, 8), 1.5))
@@ -230,10 +230,10 @@ def test_a_crowd_of_crops_is_kept_once_and_in_the_host_s_type(pack, monkeypatch)
     monkeypatch.setattr(
         pack.host.model_management, "intermediate_dtype", lambda: torch.float16, raising=False
     )
-    half = pack.part("nodes.shared.crops").CropBatch()
+    half = pack.part("nodes.shared.results").CropBatch()
     half.add(torch.rand(3, 8, 8))
     assert half.image().dtype == torch.float16
-    assert pack.part("nodes.shared.crops").CropBatch().image().dtype == torch.float16
+    assert pack.part("nodes.shared.results").CropBatch().image().dtype == torch.float16
 
 
 class TestOnnx:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+HINT = "(put GPEN-BFR-2048.pth into models/facerestore_models)"
 EXTENSIONS = {".ckpt", ".pt", ".pth"}
 
 
@@ -36,7 +37,7 @@ def test_an_empty_list_says_where_to_put_the_file(pack, folders, files):
 
 def test_the_widget_offers_the_hint_while_nothing_is_there(pack, folders, files):
     schema = pack.nodes["GPENLoadModel"].GET_SCHEMA()
-    assert schema.inputs[0].options == [files.NOTHING_INSTALLED]
+    assert schema.inputs[0].options == [HINT]
 
 
 def test_lists_what_may_be_a_gpen_model_with_the_2048_one_first(folders, files):
@@ -64,7 +65,7 @@ def test_a_read_only_models_folder_is_no_failure(folders, files, monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    assert files.list_models() == [files.NOTHING_INSTALLED]
+    assert files.list_models() == [HINT]
 
 
 def test_folders_of_extra_model_paths_count(folders, files, tmp_path):
@@ -159,7 +160,8 @@ def test_names_never_lead_outside(pack, folders, files, name):
     put(folders.models_dir, "secret.pth")
     put(default(folders), "GPEN-BFR-2048.pth", "sub/x.pth")
     node = pack.nodes["GPENLoadModel"]
-    assert files.find_model(name) is None
+    with pytest.raises(pack.part("gpen_core.errors").CheckpointError, match="not there"):
+        files.find_model(name)
     assert isinstance(node.validate_inputs(model_name=name), str)
     assert "missing" in node.fingerprint_inputs(model_name=name)
     with pytest.raises(pack.part("gpen_core.errors").CheckpointError, match="put it into one of"):

@@ -141,7 +141,7 @@ def test_batches_keep_length_and_order_and_frames_without_a_face_are_untouched(
 def test_frames_on_their_way_at_once_give_the_same_pixels(
     pack, load_model, couple, detector, node_id, monkeypatch
 ):
-    """As on a graphics card, where several threads share the work: the same to rounding."""
+    """As on a GPU, where several threads share the work: the same to rounding."""
     frames = torch.cat([couple, torch.zeros_like(couple), couple.flip(2) * 0.8, couple * 0.9])
     model = load_model("random", 256)
     inputs = {"image": frames}

@@ -15,7 +15,7 @@ class TestPicture:
     @pytest.mark.parametrize(
         ("pixels", "message"),
         [
-            ("photo.png", "the background must be a NumPy array, not str"),
+            ("photo.png", "the background must be a NumPy array or a PIL image, not str"),
             (
                 np.zeros((4, 5), np.uint8),
                 r"must be RGB of shape \(height, width, 3\), not \(4, 5\); convert a grey picture",

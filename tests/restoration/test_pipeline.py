@@ -432,7 +432,7 @@ def test_steps_beside_the_network_go_on_when_memory_runs_out(
 
     monkeypatch.setattr(face_job, step, failing)
     work = face_job.with_cpu_fallback
-    # As if the step had been on a graphics card, which there is none of here.
+    # As if the step had been on a GPU, which there is none of here.
     monkeypatch.setattr(
         face_job,
         "with_cpu_fallback",

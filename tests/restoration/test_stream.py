@@ -460,7 +460,7 @@ class TestFailures:
         assert before(LookupError, restore_pictures(given(), Fake(), Finder())) == [0, 1]
 
     def test_memory_that_runs_out_beside_the_network(self, mode, monkeypatch):
-        """As if on a graphics card, which there is none of here."""
+        """As if on a GPU, which there is none of here."""
         expected = [o.result() for o in restore_pictures(tasks(2, 1), Fake(), Finder())]
         work = face_work.with_cpu_fallback
         tried = []
@@ -725,7 +725,7 @@ class TestMemory:
 
 
 class TestStreams:
-    """On CUDA, with a stand-in for its streams: there is no graphics card here."""
+    """On CUDA, with a stand-in for its streams: there is no GPU here."""
 
     @pytest.fixture
     def events(self, monkeypatch, threaded):

@@ -18,8 +18,7 @@ from gpen_core import load_restorer, restore_picture
 from gpen_core.checkpoints.onnx.graph import read_graph
 from gpen_core.checkpoints.onnx.interface import describe_graph, read_interface
 from gpen_core.checkpoints.onnx.protobuf import WireError, fields, numbers
-from gpen_core.cli import main
-from gpen_core.cli.commands import doctor
+from gpen_core.cli import main, self_test
 from gpen_core.cli.commands.demo import sample_photo
 from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.errors import (
@@ -194,7 +193,7 @@ class SlowSession:
 
 
 class FullCard:
-    """A session on a graphics card without memory."""
+    """A session on a GPU without memory."""
 
     def get_providers(self):
         return [CUDA, CPU]
@@ -295,7 +294,7 @@ class TestProviders:
         loaded = load_restorer(models / "random.onnx", "openvino")
         assert runtime.tried == tried
         assert loaded._providers[0][1].get("device_type") == (first or "CPU")
-        said = {"GPU": "", "CPU": "OpenVINO found no graphics card", None: "could not start"}
+        said = {"GPU": "", "CPU": "OpenVINO found no Intel GPU", None: "could not start"}
         assert said[starts] in "".join(loaded.notes)
         assert bool(loaded.notes) == (starts != "GPU")
         loaded.unload()
@@ -333,7 +332,7 @@ class TestProviders:
         assert "Install onnxruntime-openvino" in explain_cpu("xpu", [CPU], {"onnxruntime": "1"})
         usable = [NAMES["directml"], CPU]
         said = explain_cpu("directml", usable, {"onnxruntime-directml": "1"})
-        assert "Update the card's driver and onnxruntime-directml 1" in said
+        assert "Update the GPU's driver and onnxruntime-directml 1" in said
         monkeypatch.setattr(torch.version, "hip", "7.0")
         said = explain_cpu("cuda", [CPU], {"onnxruntime": "1"})
         assert "Install onnxruntime-migraphx" in said
@@ -537,7 +536,7 @@ class TestExamination:
             lambda model, options, providers: original(model, options, providers=[CPU]),
         )
         monkeypatch.setattr(torch.version, "cuda", "13.0")
-        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        monkeypatch.setattr(self_test, "run_tests", lambda device: [])
         card = torch.device("cuda")
         monkeypatch.setattr("gpen_core.restorers.onnx_providers.choose_device", lambda name: card)
         assert main(["doctor"]) == 0
@@ -550,6 +549,6 @@ class TestExamination:
             raise RuntimeError("no such library")
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", broken)
-        monkeypatch.setattr(doctor, "run_tests", lambda device: [])
+        monkeypatch.setattr(self_test, "run_tests", lambda device: [])
         assert main(["doctor", "--device", "cpu"]) == 0
         assert "onnxruntime: FAIL (no such library)" in capsys.readouterr().out

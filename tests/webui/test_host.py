@@ -150,7 +150,7 @@ class TestMemory:
         assert np.array_equal(restore().pixels, inside)
 
     def test_the_same_where_threads_share_the_work(self, host, restore, monkeypatch):
-        """As on a graphics card; the host is asked and told in its own thread alone."""
+        """As on a GPU; the host is asked and told in its own thread alone."""
         expected, callers = restore().pixels, set()
         original = host.interrupted
 

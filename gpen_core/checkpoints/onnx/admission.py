@@ -14,7 +14,7 @@ before. What is promised of a file that passes:
 * The bytes mean the same here and there: see `wire`.
 
 A run may therefore stay in this process. A child would add a bound of the operating system, but
-neither graphics cards nor embedded Pythons, as hosts have them, allow one everywhere, and each
+neither GPUs nor embedded Pythons, as hosts have them, allow one everywhere, and each
 picture would travel; a time limit far above the counted cost stops a run that still
 goes on, after the node that is being computed. What remains is trust in onnxruntime's own code for
 these operators.

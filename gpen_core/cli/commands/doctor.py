@@ -23,12 +23,11 @@ from ...restorers.onnx_providers import (
     installed_packages,
     provider_that_starts,
 )
-from ...runtime.devices import card_memory, choose_device, uses_tf32
+from ...runtime.devices import choose_device, gpu_memory, uses_tf32
 from ...runtime.optional_packages import is_installed, require
 from ..arguments import add_device
 from ..console import Console
 from ..loaders import installed_model
-from ..self_test import run_tests
 
 _PACKAGES = {
     "torch": "",
@@ -59,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the report; returns 1 if a self-test or an installed model fails."""
+    from ..self_test import run_tests  # it imports all there is
+
     console.print(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
     for package, purpose in _PACKAGES.items():
         console.print(f"  {package}: {_version(package, purpose)}")
@@ -90,7 +91,7 @@ def _describe_device(device: torch.device) -> str:
         return f"{device}, {torch.get_num_threads()} threads"
     if device.type != "cuda":
         return str(device)
-    free, total = card_memory(device)
+    free, total = gpu_memory(device)
     name = torch.cuda.get_device_name(device)
     room = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     tf32 = "; float32 is computed in TF32" if uses_tf32(device) else ""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...errors import OptionError
+from ...images.formats import WRITTEN
 from ...images.picture import Picture, to_dtype
 from ...images.reading import read_picture
-from ...images.writing import FORMATS, check_writable, write_picture
+from ...images.writing import check_writable, write_picture
 from ...model_files.face_parser import load_installed_face_parser
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
@@ -139,7 +140,7 @@ def _check_aligned(
     if given.besides():
         raise OptionError("--aligned writes the crop alone, no --report and no --save-crops")
     suffix = given.inputs.output.suffix.lower()
-    if given.output.format != "png" or suffix in set(FORMATS) - {".png"}:
+    if given.output.format != "png" or suffix in set(WRITTEN) - {".png"}:
         raise OptionError("--aligned writes PNG, so that nothing of the crop is lost")
 
 

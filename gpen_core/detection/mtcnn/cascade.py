@@ -22,10 +22,10 @@ from ..detector import CANCELLED
 from .network import Mtcnn, OutputNet, ProposalNet, RefinementNet
 from .pyramid import Pyramid
 
-OCTAVE = 0.709
+_OCTAVE = 0.709
 """Ratio between the sizes at which windows are proposed: half the area each time."""
 
-PROPOSAL_SCORE, REFINEMENT_SCORE, OUTPUT_SCORE = 0.6, 0.6, 0.5
+_PROPOSAL_SCORE, _REFINEMENT_SCORE, _OUTPUT_SCORE = 0.6, 0.6, 0.5
 """The least probability with which a window passes each network.
 
 The last two are 0.1 and 0.2 below the usual ones: the aligned pass, which follows, tells faces from
@@ -99,7 +99,7 @@ def _propose(
             raise_if_cancelled(cancelled, CANCELLED)
             windows = _strip_windows(network, strip) + picture.new_tensor([0.0, top, 0.0, top])
             found.append(windows * per_pixel.repeat(2))
-        scale *= OCTAVE
+        scale *= _OCTAVE
     return _squared(torch.cat(found))
 
 
@@ -116,7 +116,7 @@ def _strip_windows(network: ProposalNet, strip: Tensor) -> Tensor:
     """The corrected windows (N, 4) of a strip that score better than their neighbours."""
     offsets, scores = network(strip)
     peaks = torch.nn.functional.max_pool2d(scores[None], 3, 1, 1)[0]
-    batch, row, column = ((scores >= PROPOSAL_SCORE) & (scores == peaks)).nonzero().unbind(1)
+    batch, row, column = ((scores >= _PROPOSAL_SCORE) & (scores == peaks)).nonzero().unbind(1)
     corner = torch.stack((column, row), dim=1).to(strip.dtype) * network.STRIDE
     windows = torch.cat((corner, corner + network.WINDOW), dim=1)
     return _corrected(windows, offsets[batch, :, row, column])
@@ -130,7 +130,7 @@ def _refine(
     corners, axes = _parallelograms(windows)
     results = in_batches(network, pyramid, corners, axes, network.WINDOW, cancelled)
     for part, (offsets, score) in zip(torch.split(windows, _BATCH), results, strict=False):
-        good = score >= REFINEMENT_SCORE
+        good = score >= _REFINEMENT_SCORE
         kept.append(_corrected(part[good], offsets[good]))
         scores.append(score[good])
     boxes, certain = torch.cat(kept), torch.cat(scores)
@@ -150,7 +150,7 @@ def _output(
     for part, (offsets, landmarks, score) in zip(
         torch.split(windows, _BATCH), results, strict=False
     ):
-        good = score >= OUTPUT_SCORE
+        good = score >= _OUTPUT_SCORE
         boxes.append(_corrected(part[good], offsets[good]))
         sides = (part[good, 2:] - part[good, :2])[:, None]
         points.append(part[good, None, :2] + landmarks[good] * sides)

@@ -29,7 +29,7 @@ for all of them; of 100 megapixels for those of 40 pixels and more. Each look th
 half as much, so that all of them cover no more than twice this.
 """
 
-RESIZING_DEVICES = ("cpu", "cuda")
+_RESIZING_DEVICES = ("cpu", "cuda")
 """Device types whose antialiased resizing every supported torch has."""
 
 
@@ -49,7 +49,7 @@ class EmbeddedDetector:
         """Loads the networks on `device`, or on the CPU where it cannot resize antialiased."""
         self.device = torch.device(device)
         """Where it runs."""
-        if self.device.type not in RESIZING_DEVICES:
+        if self.device.type not in _RESIZING_DEVICES:
             self.device = torch.device("cpu")
         self._network = load_mtcnn(self.device)
 

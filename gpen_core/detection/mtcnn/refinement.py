@@ -26,7 +26,7 @@ from .pyramid import Pyramid
 FRAME = 512
 """Side of the aligned frame, in which the numbers below are given."""
 
-LEANING = np.deg2rad(15.0)
+_LEANING = np.deg2rad(15.0)
 """A head leaning more than this, in radians, gets a second look."""
 
 _CENTRE = (256.5, 281.5)
@@ -52,7 +52,7 @@ def refine_landmarks(
         return found
     frames = _frames_to_picture(found.landmarks)
     landmarks, scores = _look(network, pyramid, frames, cancelled)
-    leaning = np.abs(np.arctan2(frames[:, 1, 0], frames[:, 0, 0])) > LEANING
+    leaning = np.abs(np.arctan2(frames[:, 1, 0], frames[:, 0, 0])) > _LEANING
     if leaning.any():
         again = _frames_to_picture(landmarks[leaning])
         landmarks[leaning], scores[leaning] = _look(network, pyramid, again, cancelled)

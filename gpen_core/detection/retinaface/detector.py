@@ -33,7 +33,7 @@ SMALLEST = 16.0
 SEARCH_PIXELS = {"cpu": 2_000_000}
 """How many pixels the search for small faces may cover, by device type."""
 
-SEARCH_PIXELS_ELSEWHERE = 32_000_000
+_SEARCH_PIXELS_ELSEWHERE = 32_000_000
 
 _MEAN_BGR = (104.0, 117.0, 123.0)
 _SAME_FACE = 0.4
@@ -98,7 +98,7 @@ class RetinaFaceDetector:
         return SMALLEST / max(min(1.0, self._finest_scale(width, height)), overview.scale)
 
     def _finest_scale(self, width: int, height: int) -> float:
-        budget = SEARCH_PIXELS.get(self.device.type, SEARCH_PIXELS_ELSEWHERE)
+        budget = SEARCH_PIXELS.get(self.device.type, _SEARCH_PIXELS_ELSEWHERE)
         return math.sqrt(budget / (width * height))
 
     def _look(self, pixels: Pixels, tile: Tile, least: float) -> Iterator[Face]:

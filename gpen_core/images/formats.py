@@ -1,0 +1,90 @@
+"""The formats of image files: one row for each, from which reading and writing take their rules.
+
+| format | depth   | alpha | profile | EXIF                          | texts | longest side |
+|--------|---------|-------|---------|-------------------------------|-------|--------------|
+| PNG    | 8, 16   | yes   | yes     | yes                           | yes   |              |
+| TIFF   | 8, 16   | yes   | yes     | the tags describing the photo | no    |              |
+| WebP   | 8       | yes   | yes     | yes                           | no    | 16383        |
+| AVIF   | 8       | yes   | yes     | yes                           | no    | 32768        |
+| JPEG   | 8       | no    | yes     | yes, up to 64 kB              | no    | 65500        |
+| BMP    | 8       | no    | no      | no                            | no    |              |
+
+GIF and HEIF are only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EncoderOptions = Callable[[int], dict[str, Any]]
+"""Makes what Pillow's encoder is given from the quality, 1..100."""
+
+# Photos pack hardly better above this level, but take several times as long.
+ZLIB_LEVEL = 3
+
+
+def _jpeg(quality: int) -> dict[str, Any]:
+    return {"quality": quality, "subsampling": 0}
+
+
+def _webp(quality: int) -> dict[str, Any]:
+    # exact: keeps the colour of fully transparent pixels
+    return {"quality": quality, "lossless": quality == 100, "exact": True}
+
+
+def _avif(quality: int) -> dict[str, Any]:
+    return {"quality": quality, "subsampling": "4:4:4"}
+
+
+def _zlib(_quality: int) -> dict[str, Any]:
+    return {"compress_level": ZLIB_LEVEL}
+
+
+def _plain(_quality: int) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """One format of image files."""
+
+    name: str
+    """What Pillow calls it."""
+
+    suffixes: tuple[str, ...]
+    """The endings of its files in lower case; files are written with the first by default."""
+
+    encoder_options: EncoderOptions = _plain
+    is_written: bool = True
+    """False for a format that is only read."""
+
+    holds_16_bit: bool = False
+    holds_alpha: bool = True
+    longest_side: int | None = None
+    """Of a written image in pixels, None for any. What the usual programs read: AVIF and JPEG
+    could hold a little more."""
+
+
+FORMATS = (
+    ImageFormat("PNG", (".png",), _zlib, holds_16_bit=True),
+    ImageFormat("JPEG", (".jpg", ".jpeg", ".jfif"), _jpeg, holds_alpha=False, longest_side=65500),
+    ImageFormat("WEBP", (".webp",), _webp, longest_side=16383),
+    ImageFormat("TIFF", (".tif", ".tiff"), _zlib, holds_16_bit=True),
+    ImageFormat("BMP", (".bmp",), holds_alpha=False),
+    ImageFormat("GIF", (".gif",), is_written=False),
+    ImageFormat("AVIF", (".avif",), _avif, longest_side=32768),
+    ImageFormat("HEIF", (".heic", ".heif"), is_written=False),
+)
+
+READ_SUFFIXES = tuple(suffix for form in FORMATS for suffix in form.suffixes)
+"""Endings of the files that are taken for images in a folder."""
+
+WRITTEN: Mapping[str, ImageFormat] = {
+    suffix: form for form in FORMATS if form.is_written for suffix in form.suffixes
+}
+"""The formats that are written, by the endings of their files."""
+
+CHOICES = tuple(form.suffixes[0].removeprefix(".") for form in FORMATS if form.is_written)
+"""The formats that are written, by what users choose them by: "png", "jpg"."""

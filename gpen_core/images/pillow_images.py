@@ -1,0 +1,119 @@
+"""Pillow images where a picture or a mask is wanted: made an array once, where they come in.
+
+Only the image's mode counts. Alpha is dropped from pictures. The EXIF orientation is not applied,
+so that faces and results lie where they lie in the image that was given; `ImageOps.exif_transpose`
+turns a photo upright beforehand. Results are arrays always; `Image.fromarray` makes an image of
+those of 8 bit.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError, OptionError
+from .checks import PIXEL_TYPES, check_picture
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from typing_extensions import TypeIs
+
+PictureLike = Union[NDArray[Any], "Image.Image"]
+"""A picture: an array, RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
+
+Alpha is dropped, and the EXIF orientation of an image is not applied.
+"""
+
+MaskLike = Union[NDArray[Any], "Image.Image"]
+"""A mask: an array (H, W) of booleans or 0..1; or a PIL image.
+
+Of an image the brightness counts, and what is transparent is black.
+"""
+
+_EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
+_SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+"""Grey of 16 bit; older versions of Pillow read it as "I"."""
+
+_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+def as_pixels(
+    picture: PictureLike, name: str = "the picture", types: Sequence[str] = PIXEL_TYPES
+) -> NDArray[Any]:
+    """The pixels of a picture that was given as an array or as a Pillow image.
+
+    Args:
+        picture: an array is returned as it is, not copied.
+        name: what messages call it, such as "the background".
+        types: the dtypes it may have.
+
+    Returns:
+        RGB (H, W, 3); of a Pillow image uint8, or uint16 where it is grey of 16 bit.
+
+    Raises:
+        ImageError: see `check_picture`; or a Pillow image is of a mode that is not known here, or
+            of a damaged file.
+    """
+    pixels = _rgb(picture, name) if _is_pillow_image(picture) else picture
+    check_picture(pixels, name, types)
+    return pixels
+
+
+def as_background(picture: PictureLike) -> NDArray[Any]:
+    """What faces are pasted into, as `as_pixels`; an array is checked by who pastes."""
+    return _rgb(picture, "the background") if _is_pillow_image(picture) else picture
+
+
+def as_mask(mask: MaskLike) -> NDArray[Any]:
+    """A mask that was given as an array or as a Pillow image.
+
+    Args:
+        mask: an array is returned as it is; `check_mask` checks it.
+
+    Returns:
+        Of a Pillow image (H, W), float32, 0..1.
+
+    Raises:
+        OptionError: it is neither.
+        ImageError: a Pillow image is of a mode that is not known here, or of a damaged file.
+    """
+    if isinstance(mask, np.ndarray):
+        return mask
+    if not _is_pillow_image(mask):
+        raise OptionError(
+            f"the mask must be a NumPy array or a PIL image, not {type(mask).__name__}"
+        )
+    pixels = _rgb(mask, "the mask")
+    brightness = pixels.mean(axis=2, dtype=np.float32) / np.iinfo(pixels.dtype).max
+    if _has_alpha(mask):
+        opacity = np.asarray(mask.convert("RGBA").getchannel("A"))
+        brightness = brightness * (opacity.astype(np.float32) / 255)
+    return brightness.clip(0, 1)
+
+
+def _is_pillow_image(value: object) -> TypeIs[Image.Image]:
+    """Asks Pillow only if it is loaded already: without it nothing is an image of it."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def _rgb(image: Image.Image, name: str) -> NDArray[Any]:
+    """RGB (H, W, 3), uint8 or uint16."""
+    if image.mode not in (*_EIGHT_BIT, *_SIXTEEN_BIT):
+        raise ImageError(f"{name} is a PIL image of mode {image.mode}; convert it to RGB first")
+    try:
+        if image.mode in _SIXTEEN_BIT:
+            grey = np.asarray(image).clip(0, 65535).astype(np.uint16)
+            return grey[..., np.newaxis].repeat(3, axis=2)
+        # By way of RGBA, as Pillow warns of transparent colours in a palette otherwise.
+        return np.asarray((image.convert("RGBA") if _has_alpha(image) else image).convert("RGB"))
+    except Exception as error:  # opened but not read yet; decoders raise anything on damaged files
+        raise ImageError(f"{name} is damaged or incomplete ({error})") from error
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in _ALPHA or (image.mode == "P" and "transparency" in image.info)

@@ -1,0 +1,94 @@
+"""The batches that nodes give out, in the memory and of the type that the host wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import comfy.model_management as management
+import torch
+from torch import Tensor
+
+from .pictures import Frame, check_images
+
+_NO_CROP = (1, 64, 64, 3)
+
+
+class ImageBatch:
+    """Results that replace the images of a batch one by one; the others stay as they are."""
+
+    def __init__(self, images: Tensor) -> None:
+        """Copies the images, alpha included.
+
+        Raises:
+            OptionError: they are no IMAGE.
+        """
+        check_images(images)
+        self._images = images.to(device="cpu", dtype=torch.float32, copy=True)
+
+    def put(self, index: int, frame: Frame, mask: Frame | None = None) -> None:
+        """Replaces the colours of one image, and its part of the masks if there is a mask."""
+        self._images[index, :, :, :3] = torch.from_numpy(frame)
+        if mask is not None:
+            self._masks[index] = torch.from_numpy(mask)
+
+    def images(self) -> Tensor:
+        """The results as an IMAGE."""
+        return _as_output(self._images)
+
+    def masks(self) -> Tensor:
+        """The masks as a MASK; 0 where none was put."""
+        return _as_output(self._masks)
+
+    @cached_property
+    def _masks(self) -> Tensor:
+        return torch.zeros(self._images.shape[:3], dtype=torch.float32, device="cpu")
+
+
+class CropBatch:
+    """Crops that come one by one.
+
+    One 2048 crop takes 50 MB: none is kept twice while the batch is made of them.
+    """
+
+    def __init__(self) -> None:
+        self._crops: list[Tensor] = []
+        self._images: Tensor | None = None
+
+    def add(self, crop: Tensor) -> None:
+        """The next crop, RGB (3, S, S), of the same size as the others."""
+        kept = _empty_output((*crop.shape[1:], 3))
+        kept.copy_(crop.permute(1, 2, 0).clamp(0, 1))
+        self._crops.append(kept)
+
+    def image(self) -> Tensor:
+        """The crops as an IMAGE; a small black picture stands for none. To be called at the end.
+
+        Nodes that show pictures fail on an empty batch.
+        """
+        if self._images is None and self._crops:
+            self._images = _empty_output((len(self._crops), *self._crops[0].shape))
+            while self._crops:
+                index = len(self._crops) - 1
+                self._images[index] = self._crops.pop()
+        if self._images is None:
+            return _as_output(torch.zeros(_NO_CROP, dtype=torch.float32, device="cpu"))
+        return self._images
+
+
+def is_placeholder(crops: Tensor) -> bool:
+    """Whether the crops are the black picture of a `CropBatch` without crops."""
+    return tuple(crops.shape) == _NO_CROP and not bool(crops.any())
+
+
+def _as_output(picture: Tensor) -> Tensor:
+    return picture.to(device=management.intermediate_device(), dtype=_output_dtype())
+
+
+def _empty_output(shape: Sequence[int]) -> Tensor:
+    return torch.empty(*shape, device=management.intermediate_device(), dtype=_output_dtype())
+
+
+def _output_dtype() -> torch.dtype:
+    # Older hosts know float32 alone.
+    return getattr(management, "intermediate_dtype", lambda: torch.float32)()

@@ -1,0 +1,175 @@
+"""What the schemas of nodes share. Ids and order of inputs are part of saved workflows."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, ParamSpec
+
+from comfy_api.latest import io
+
+from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
+from ...gpen_core.errors import OptionError
+from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
+from ...gpen_core.restoration.options import (
+    CHOICES,
+    HELP,
+    RESTORATION_LIMITS,
+    RestorationOptions,
+)
+from ...gpen_core.runtime.ranges import Range
+from .values import DetectorSocket, FacesSocket, ModelSocket
+
+_RESTORATION = RestorationOptions()
+_DETECTION = DetectionOptions()
+
+_IDS = {"colour": "colour_match", "faces": "face_numbers", "mask": "mask_type"}
+"""Ids of widgets that are not the names of their options."""
+
+_DETECTION_TOOLTIPS = {
+    "confidence": "least score of a face; 0 takes the detector's own default",
+    "minimum_size": "faces smaller than this many pixels (longer side of the box) are left alone",
+    "maximum_count": "at most so many faces per image, the largest; 0 for all",
+}
+
+_HIGHEST = 16384
+"""Where widgets end if their option has no upper limit, as the host's widgets need one."""
+
+_TYPES: Mapping[str, tuple[type, str]] = {
+    "INT": (Real, "a number"),
+    "FLOAT": (Real, "a number"),
+    "STRING": (str, "text"),
+    "COMBO": (str, "one of the names it offers"),
+}
+"""What the values of widgets are, by the host's name of their type, and in words."""
+
+_Inputs = ParamSpec("_Inputs")
+
+
+def node_schema(
+    node_id: str,
+    display_name: str,
+    aliases: Sequence[str],
+    description: str,
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    **others: Any,
+) -> io.Schema:
+    """What the host shows of a node.
+
+    Args:
+        node_id: its name in saved workflows.
+        display_name: its name in the host.
+        aliases: other words under which the host's search finds it, in lower case.
+        description: what it does.
+        inputs: in the order in which the host shows them.
+        outputs: in the order in which the host shows them.
+        others: fields of `io.Schema`.
+    """
+    if "search_aliases" in io.Schema.__dataclass_fields__:  # which older hosts do not know
+        others["search_aliases"] = list(aliases)
+    return io.Schema(
+        node_id,
+        display_name=display_name,
+        category="image/faces",
+        description=description,
+        inputs=list(inputs),
+        outputs=list(outputs),
+        **others,
+    )
+
+
+def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
+    """Has a node's `execute` refuse values of widgets that are of another type.
+
+    The host checks only what stands in a workflow, not what comes over links.
+
+    Raises:
+        OptionError: a value is of another type; raised by what this returns.
+    """
+
+    @functools.wraps(execute)
+    def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
+        values = inspect.signature(execute).bind(*args, **kwargs).arguments
+        node: type[io.ComfyNode] = values["cls"]
+        for widget in node.define_schema().inputs or ():
+            kind, what = _TYPES.get(widget.io_type, (object, ""))
+            if widget.id in values and not isinstance(values[widget.id], kind):
+                given = type(values[widget.id]).__name__
+                raise OptionError(f"{widget.id} must be {what}, not {given}")
+        return execute(*args, **kwargs)
+
+    return checked
+
+
+def images() -> Any:
+    """The images to work on."""
+    return io.Image.Input("image", tooltip="the images, one or a batch")
+
+
+def model(tooltip: str = "from Load GPEN Model") -> Any:
+    """A loaded model."""
+    return ModelSocket.Input("model", tooltip=tooltip)
+
+
+def known_detector() -> Any:
+    """A detector, if one is connected."""
+    return DetectorSocket.Input(
+        "detector", optional=True, tooltip="without one, the best installed is taken"
+    )
+
+
+def known_faces() -> Any:
+    """Faces in place of those that would be searched for."""
+    return FacesSocket.Input(
+        "faces", optional=True, tooltip="faces found or selected before; none are searched"
+    )
+
+
+def mask(tooltip: str) -> Any:
+    """A part of the images, if one is connected; `tooltip` says what happens there."""
+    return io.Mask.Input("mask", optional=True, tooltip=tooltip)
+
+
+def restoration_widget(option: str, optional: bool = False) -> Any:
+    """The widget of a field of `RestorationOptions`; one of a later release must be optional."""
+    name, default, tooltip = _IDS.get(option, option), getattr(_RESTORATION, option), HELP[option]
+    if option in RESTORATION_LIMITS:
+        return number_widget(name, RESTORATION_LIMITS[option], default, tooltip)
+    if option in CHOICES:
+        choices = list(CHOICES[option])
+        return io.Combo.Input(
+            name, options=choices, default=default, tooltip=tooltip, optional=optional
+        )
+    return io.String.Input(name, default=default, tooltip=tooltip)
+
+
+def detection_widget(option: str) -> Any:
+    """The widget of a number of `DetectionOptions`; 0 stands for None."""
+    default, tooltip = getattr(_DETECTION, option) or 0, _DETECTION_TOOLTIPS[option]
+    return number_widget(option, DETECTION_LIMITS[option], default, tooltip)
+
+
+def change_from(tooltip: str) -> Any:
+    """From which change on a face counts as swapped."""
+    return number_widget("change_from", Range(0, 1, 0.005), DEFAULT_THRESHOLD, tooltip)
+
+
+def number_widget(name: str, allowed: Range, default: float, tooltip: str) -> Any:
+    """A widget for the numbers of a range, whole ones if its steps are whole, and its default."""
+    low, high = min(allowed.low, default), min(allowed.high, _HIGHEST)
+    if allowed.step >= 1:
+        return io.Int.Input(
+            name, default=int(default), min=int(low), max=int(high), tooltip=tooltip
+        )
+    return io.Float.Input(
+        name,
+        default=float(default),
+        min=float(low),
+        max=float(high),
+        step=allowed.step,
+        round=False if allowed.step < 0.01 else None,  # frontends round to the step's digits
+        tooltip=tooltip,
+    )

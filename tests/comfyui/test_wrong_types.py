@@ -1,0 +1,58 @@
+"""Values of widgets that are of another type, as links and programs may send."""
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def inputs(pack, detector, load_model, photo):
+    """What else a node needs."""
+    model = load_model("random", 64)
+    faces = pack.run("GPENDetectFaces", image=photo, detector=detector)[0]
+    crops, cut = pack.run("GPENCropFaces", image=photo, faces=faces, size="256")
+    return {
+        "GPENLoadModel": {"model_name": "random64.pth"},
+        "GPENLoadFaceDetector": {},
+        "GPENConvertModel": {"model_name": "random64.pth"},
+        "GPENDetectFaces": {"image": photo, "detector": detector},
+        "GPENSelectFaces": {
+            **{"faces": faces, "original_image": photo, "swapped_image": 1 - photo},
+        },
+        "GPENCropFaces": {"image": photo, "faces": faces},
+        "GPENPasteFacesBack": {"image": photo, "faces": cut, "restored": crops},
+        "GPENInpaint": {"image": photo, "mask": torch.ones(1, 256, 256), "model": model},
+        "GPENRestoreImage": {"image": photo, "model": model, "detector": detector},
+        "GPENRestoreAfterSwap": {
+            **{"swapped_image": photo, "original_image": 1 - photo, "model": model},
+        },
+    }
+
+
+WIDGETS = [
+    ("GPENLoadModel", "model_name precision acceleration"),
+    ("GPENLoadFaceDetector", "detector_name"),
+    ("GPENConvertModel", "model_name format precision"),
+    ("GPENDetectFaces", "confidence minimum_size maximum_count order"),
+    ("GPENSelectFaces", "face_numbers largest size_from size_to score_from order change_from"),
+    ("GPENCropFaces", "size template"),
+    ("GPENPasteFacesBack", "strength feather colour_match mask_type"),
+    ("GPENInpaint", "feather_pixels"),
+    (
+        "GPENRestoreImage",
+        "strength template feather colour_match face_numbers confidence minimum_size "
+        "maximum_count mask_type",
+    ),
+    ("GPENRestoreAfterSwap", "strength template feather colour_match change_from mask_type"),
+]
+
+
+@pytest.mark.parametrize(("node_id", "names"), WIDGETS)
+def test_one_clear_error(pack, inputs, node_id, names):
+    entries = pack.nodes[node_id].GET_SCHEMA().inputs
+    given = {entry.id: entry.default for entry in entries if hasattr(entry, "default")}
+    given |= inputs[node_id]
+    for name in names.split():
+        for value in (None, "some text", [1], {}):
+            with pytest.raises(pack.part("gpen_core.errors").GpenError) as caught:
+                pack.nodes[node_id].execute(**given | {name: value})
+            assert "\n" not in str(caught.value), (name, value)
