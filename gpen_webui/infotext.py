@@ -22,7 +22,9 @@ NAMES: Mapping[str, str] = {
     "mask": "GPEN mask",
 }
 """The name of each setting that a generation can be repeated with, which is the label of its
-control as well. Without a mask's name an infotext is of a version that had only the default."""
+control as well. The mask is left out if it is `DEFAULT_MASK`, as versions did that had no other."""
+
+DEFAULT_MASK = RestorationOptions().mask
 
 
 def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
@@ -35,8 +37,9 @@ def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
         "template": report.template,
         "colour": options.colour,
         "faces": options.faces,
-        "mask": options.mask,
     }
+    if options.mask != DEFAULT_MASK:
+        used["mask"] = options.mask
     return {NAMES[name]: value for name, value in used.items()} | {RESULT: report.summary()}
 
 

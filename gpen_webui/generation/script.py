@@ -12,7 +12,6 @@ from modules import images, scripts, shared
 from modules.ui_components import InputAccordion
 
 from gpen_core.errors import Cancelled
-from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.report import Report
 
 from .. import host, infotext, pictures
@@ -36,8 +35,9 @@ def _enabled_in(facts: dict[str, Any]) -> bool:
 
 def _mask_in(facts: dict[str, Any]) -> str | None:
     """The mask that an infotext means; None, which changes nothing, if it does not tell of GPEN."""
-    default = RestorationOptions().mask
-    return facts.get(infotext.NAMES["mask"], default) if _enabled_in(facts) else None
+    if not _enabled_in(facts):
+        return None
+    return facts.get(infotext.NAMES["mask"], infotext.DEFAULT_MASK)
 
 
 class GpenScript(scripts.Script):

@@ -42,9 +42,8 @@ class TestInfotext:
             "GPEN template": "ffhq",
             "GPEN colour match": "lowfreq",
             "GPEN faces": "0,2",
-            "GPEN mask": "area",
         }
-        assert script.paste_field_names == list(facts)
+        assert script.paste_field_names == [*facts, "GPEN mask"]
         fields = {id(control): target for control, target in script.infotext_fields}
         pasted = [
             target(facts) if callable(target := fields[id(control)]) else facts[target]
