@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gpen_core.compositing.face_parsing import FaceParser
+from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.detector import Detector, FoundFaces, search_faces
 from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.images.picture import to_dtype
+from gpen_core.model_files.face_parser import load_installed_face_parser
 from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
@@ -49,6 +52,7 @@ class Service:
         self._lock = threading.RLock()
         self._loaded: _Loaded | None = None
         self._detector: tuple[tuple[str, str], Detector] | None = None
+        self._face_parser: tuple[tuple[str, str], FaceParser | None] | None = None
 
     @property
     def loaded(self) -> str | None:
@@ -114,6 +118,7 @@ class Service:
                 options,
                 detection,
                 background=background,
+                face_parser=self._face_parser_for(options.mask),
                 on_progress=on_progress or show,
                 cancelled=_or_interrupted(cancelled),
             )
@@ -152,12 +157,20 @@ class Service:
                 self._detector = key, detector
             return self._detector[1]
 
+    def _face_parser_for(self, mask: MaskName) -> FaceParser | None:
+        """The face parser if a mask needs it, kept for the next use of that mask."""
+        key = (mask, str(settings.device()))
+        if self._face_parser is None or self._face_parser[0] != key:
+            folders = settings.detector_folders()
+            self._face_parser = key, load_installed_face_parser(mask, folders, settings.device())
+        return self._face_parser[1]
+
     def unload(self) -> None:
         """Takes the model out of memory."""
         with self._lock:
             if self._loaded is not None:
                 self._loaded.restorer.unload()
-            self._loaded = self._detector = None
+            self._loaded = self._detector = self._face_parser = None
             host.collect_garbage()
 
     def _find_restorer(self, name: str, task: Task) -> Restorer:

@@ -134,6 +134,7 @@ def restore(wish: RestoreRequest) -> Work:
             strength=wish.strength,
             template=wish.template,
             colour=wish.colour_match,
+            mask=wish.mask,
             faces=wish.faces,
         )
         detection = detection_options(wish.confidence, wish.minimum_size, count)

@@ -84,6 +84,7 @@ def setting_controls() -> dict[str, Any]:
     with gr.Row(elem_id="gpen_template_row") as template_row:
         template = option_radio("template", "Template", "gpen_template")
         colour = option_radio("colour", "Colour match", "gpen_colour")
+        paste_mask = option_radio("mask", "Mask", "gpen_paste_mask")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         searching = _detection_controls()
         feather = gr.Slider(
@@ -103,6 +104,7 @@ def setting_controls() -> dict[str, Any]:
         "template_row": template_row,
         "template": template,
         "colour": colour,
+        "paste_mask": paste_mask,
         "detection": detection,
         "feather": feather,
     }

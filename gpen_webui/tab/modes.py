@@ -46,7 +46,7 @@ RESTORE = Mode(
     done="restored",
     button="Restore",
     source="Photo",
-    parts=FACE_PARTS | {"several", "upscaler", "scale", "selfie", "colour", "crops"},
+    parts=FACE_PARTS | {"several", "upscaler", "scale", "selfie", "colour", "paste_mask", "crops"},
 )
 INPAINT = Mode(
     "Inpaint",
