@@ -5,6 +5,7 @@
 #   make test-webui  the WebUI tab in a browser, on gradio 3 and 4; needs Chromium
 #   make test-comfyui COMFYUI_PATH=path/to/ComfyUI    its page in a browser; needs Chromium, fetches nothing
 #   make lint        ruff and types        make bench       time and memory
+#   make docs        every public name with its docstring, as web pages in build/api
 #   make setup-locked  the tests' packages by their hashes   make lock  choose and note them anew
 #   make bench-figures GPEN_REFERENCE=path/to/GPEN    measure anew what the documentation shows
 # Another Python: make test PYTHON=python3.12. Arguments: make test ARGS="-k images"
@@ -49,7 +50,7 @@ CHROMIUM = $${GPEN_CHROMIUM:-$$(command -v chromium || command -v chromium-brows
 # A Python with the packages of ComfyUI, pytest and playwright.
 COMFYUI_PYTHON ?= python3
 
-.PHONY: demo test test-fast test-old-torch test-webui test-comfyui lint bench bench-figures setup \
+.PHONY: demo test test-fast test-old-torch test-webui test-comfyui lint docs bench bench-figures setup \
 	setup-locked lock clean chromium
 
 demo: $(VENV)/.ready-for-demo
@@ -85,6 +86,10 @@ lint: setup
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/basedpyright
+
+docs: setup
+	$(bin)/python tools/document_names.py
+	$(bin)/python tools/api_reference.py
 
 bench: setup
 	$(bin)/gpen bench $(ARGS)

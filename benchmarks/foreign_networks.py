@@ -27,12 +27,12 @@ def reference_method(checkout: Path) -> Method:
     """The published implementation on its pure-torch path.
 
     Raises:
-        BenchmarkError: `checkout` is no checkout of yangxy/GPEN.
+        BenchmarkError: `checkout` is not a checkout of yangxy/GPEN.
     """
     folder = checkout.resolve() / "face_model"
     if not (folder / "gpen_model.py").is_file():
         raise BenchmarkError(
-            f"{checkout} is no checkout of yangxy/GPEN: face_model/gpen_model.py is missing"
+            f"{checkout} is not a checkout of yangxy/GPEN: face_model/gpen_model.py is missing"
         )
     return Method("reference", f"{__name__}:reference", (str(_HERE), str(folder)))
 

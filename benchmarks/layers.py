@@ -43,7 +43,7 @@ def stage_of(arguments: argparse.Namespace) -> Stage:
     config = CONFIGURATIONS[arguments.size]
     device = choose_device(arguments.device)
     plan = strip_plan(config) if device.type == "cpu" else whole_frame(config)
-    return Stage(config, plan.rows, plan.base, device, dtype_for(arguments.precision))
+    return Stage(config, plan.rows, plan.whole_up_to, device, dtype_for(arguments.precision))
 
 
 def tolerance_for(device: torch.device, dtype: torch.dtype) -> float:

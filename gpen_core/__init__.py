@@ -51,7 +51,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .faces.overlay import draw_faces as draw_faces
     from .faces.selection import select_faces as select_faces
     from .geometry.alignment import Alignment as Alignment
-    from .geometry.resizing import Enlargement as Enlargement
+    from .geometry.resizing import ScaleFactors as ScaleFactors
     from .images.picture import Picture as Picture
     from .images.pillow_images import MaskLike as MaskLike
     from .images.pillow_images import PictureLike as PictureLike
@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.plan import ImageInput as ImageInput
     from .restoration.plan import ImageLoader as ImageLoader
     from .restoration.report import FaceReport as FaceReport
+    from .restoration.report import ModelReport as ModelReport
     from .restoration.report import Report as Report
     from .restoration.results import Outcome as Outcome
     from .restoration.results import RestoredCrop as RestoredCrop
@@ -97,7 +98,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .tasks.report import TaskReport as TaskReport
     from .tasks.report import TaskResult as TaskResult
     from .tasks.segmentation import synthesize_face as synthesize_face
-    from .upscaling.enlarged import Enlarged as Enlarged
+    from .upscaling.enlarged import UpscaledImage as UpscaledImage
     from .upscaling.enlarged import resample as resample
     from .upscaling.loading import load_upscaler as load_upscaler
     from .upscaling.upscaler import Upscaler as Upscaler
@@ -119,8 +120,6 @@ _HOMES: Mapping[str, str] = {
     "DetectionOptions": "detection.options",
     "Detector": "detection.detector",
     "DownloadError": "errors",
-    "Enlarged": "upscaling.enlarged",
-    "Enlargement": "geometry.resizing",
     "Face": "faces.face",
     "FaceParser": "compositing.face_parsing",
     "FaceReport": "restoration.report",
@@ -139,6 +138,7 @@ _HOMES: Mapping[str, str] = {
     "Model": "model_files.catalogue",
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
+    "ModelReport": "restoration.report",
     "Network": "checkpoints.networks",
     "OnProgress": "runtime.progress",
     "OptionError": "errors",
@@ -152,9 +152,11 @@ _HOMES: Mapping[str, str] = {
     "RestoredCrop": "restoration.results",
     "RestoredPicture": "restoration.results",
     "Restorer": "restorers.protocol",
+    "ScaleFactors": "geometry.resizing",
     "TaskReport": "tasks.report",
     "TaskResult": "tasks.report",
     "TimeLimitError": "errors",
+    "UpscaledImage": "upscaling.enlarged",
     "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
     "changed_faces": "restoration.change_detection",
@@ -189,7 +191,11 @@ _HOMES: Mapping[str, str] = {
 }
 """Each public name and the module of this package it is imported from."""
 
-_RENAMED: Mapping[str, str] = {"PictureTask": "ImageInput"}
+_RENAMED: Mapping[str, str] = {
+    "PictureTask": "ImageInput",
+    "Enlarged": "UpscaledImage",
+    "Enlargement": "ScaleFactors",
+}
 """Public names of before, and what to use in their place. Kept for one release."""
 
 __all__ = sorted(["__version__", *_HOMES])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -44,7 +44,7 @@ class CheckpointError(GpenError):
 
 
 class DownloadError(GpenError):
-    """A model file cannot be downloaded, or what came is not it."""
+    """A model file cannot be downloaded, or what was downloaded is another file."""
 
 
 class ImageError(GpenError):
@@ -72,7 +72,7 @@ class MissingPackageError(GpenError, ImportError):
 
 
 class Cancelled(GpenError):  # noqa: N818 - an outcome the caller asked for, not a failure
-    """The caller's cancel callback asked to stop."""
+    """The work was stopped because the caller's `cancelled` callback returned true."""
 
 
 class TimeLimitError(GpenError):

@@ -43,7 +43,7 @@ def find_model(name: str, task: Task = "restoration") -> Path:
         return _best_for(task, folders.find("restoration"))
     if name in names:
         return folders.named(name, "restoration")
-    places = folders.places("restoration", settings.own_folder())
+    places = folders.search_hint("restoration", settings.own_folder())
     if not names:
         raise CheckpointError(f"no GPEN model is installed. Put GPEN-BFR-2048.pth into {places}")
     raise CheckpointError(

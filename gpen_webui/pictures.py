@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from gpen_core.errors import ImageError
 from gpen_core.images.picture import Picture, to_dtype, to_float
-from gpen_core.images.text_chunks import mend_info
+from gpen_core.images.text_chunks import repair_info
 
 _DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 _GREY = (*_DEEP, "1", "L", "LA", "La")
@@ -66,7 +66,7 @@ def read(image: Image.Image, turn: bool = False) -> HostPicture:
     """
     if 0 in image.size:
         raise ImageError("the picture is empty")
-    notes = mend_info(image)
+    notes = repair_info(image)
     if turn:
         image, more = _turned(image)
         notes += more

@@ -4,7 +4,7 @@ They run in a folder that holds what they read: photos, and seeded models under 
 published ones.
 """
 
-import importlib.util
+import importlib
 import json
 import re
 import runpy
@@ -276,11 +276,30 @@ def test_every_recipe_is_run():
     assert [title for title in RECIPES if f'"{title}"' not in here] == []
 
 
-def test_the_table_of_names_is_up_to_date():
-    file = ROOT / "tools" / "document_names.py"
-    spec = importlib.util.spec_from_file_location("document_names", file)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+
+
+def test_the_table_of_names_is_up_to_date(tools):
+    tool = importlib.import_module("document_names")
     assert tool.with_table(PAGE) == PAGE, "run python tools/document_names.py"
     shown = re.findall(r"^\|[^|]*\| `(\w+)` \|", PAGE, re.MULTILINE)
     assert sorted(shown) == sorted(set(gpen_core.__all__) - {"__version__"})
+
+
+def test_the_api_reference_says_something_of_every_name(tools, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pdoc")
+    tool = importlib.import_module("api_reference")
+    monkeypatch.setattr(tool, "OUTPUT", tmp_path)
+    tool.main()
+    assert capsys.readouterr().out.strip() == str(tmp_path / "gpen_core.html")
+    page = (tmp_path / "gpen_core.html").read_text(encoding="utf-8")
+    package = tool.modules()["gpen_core"]
+    shown = {name: each for name, each in package.members.items() if not name.startswith("_")}
+    assert set(shown) == set(gpen_core.__all__) - {"__version__", "spandrel_arch"}
+    for name, member in shown.items():
+        assert member.docstring, name
+        assert f'id="{name}"' in page
+    assert "Takes each event; called in the caller" in page  # of a type, which has no docstring
+    assert (tmp_path / "gpen_core" / "spandrel_arch.html").is_file()

@@ -48,14 +48,19 @@ def table() -> str:
 
 
 def first_line(name: str) -> str:
-    """The first line of a public name's docstring, or of the text below it if it is a type."""
-    home = importlib.import_module(f"gpen_core.{gpen_core._HOMES[name]}")
-    value = getattr(gpen_core, name)
-    documented = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
-    text = inspect.getdoc(value) if documented else _text_below(home.__file__, name)
+    """The first paragraph of a public name's docstring, fit for a table."""
+    text = docstring_of(name)
     if not text:
         raise SystemExit(f"{name} has no docstring")
     return text.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def docstring_of(name: str) -> str:
+    """A public name's docstring, or the text below it if it stands for a type."""
+    home = importlib.import_module(f"gpen_core.{gpen_core._HOMES[name]}")
+    value = getattr(gpen_core, name)
+    documented = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value)
+    return (inspect.getdoc(value) if documented else _text_below(home.__file__, name)) or ""
 
 
 def _text_below(file: str | None, name: str) -> str:

@@ -78,7 +78,7 @@ def read_record(path: Path) -> Record:
     except OSError as error:
         raise BenchmarkError(f"{path} cannot be read ({error.strerror or error})") from error
     except ValueError as error:
-        raise BenchmarkError(f"{path} is no JSON file; take one that gpen bench wrote") from error
+        raise BenchmarkError(f"{path} is not a JSON file; take one of gpen bench") from error
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
         raise BenchmarkError(f"{path} holds no figures; choose a file that a measurement wrote")
     if content.get("version") != _VERSION:

@@ -41,7 +41,7 @@ def file_kind(head: bytes, size: int) -> FileKind:
     if size == 0:
         raise Refusal(f"is empty (0 bytes). {REDOWNLOAD_HINT}")
     if size > MAX_FILE_BYTES:
-        raise Refusal(f"is no GPEN model: it has {megabytes(size)}, more than any of them.")
+        raise Refusal(f"is not a GPEN model: it has {megabytes(size)}, more than any of them.")
     # First of all: before 2.6, torch.load tries tar on everything that is not a zip, and unpacks
     # it unsafely (CVE-2025-32434); a tar may begin with another format's first bytes.
     if _is_tar(head):

@@ -1,4 +1,4 @@
-"""Says what a state dict is that is no GPEN generator, by names that only that network has."""
+"""Says what a state dict is that is not a GPEN generator, by names that only that network has."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

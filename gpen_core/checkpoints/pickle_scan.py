@@ -7,7 +7,7 @@ instructions) leads to it.
 
 It runs before `torch.load` on every version of torch. Below 2.10 it is the wall itself, since
 `weights_only=True` alone can be bypassed there (CVE-2025-32434, CVE-2026-24747: items set on
-things that are no dict, storages that claim more than the file holds). Above, it is the second
+things that are not a dict, storages that claim more than the file holds). Above, it is the second
 wall and the one that can say what is wrong. It costs about 5 ms for a GPEN file.
 """
 
@@ -168,13 +168,13 @@ class _Machine:
     def _extend(self, items: list[object]) -> None:
         target = self._stack[-1]
         if not isinstance(target, list):
-            raise TypeError("items are appended to something that is no list")
+            raise TypeError("items are appended to something that is not a list")
         cast("list[object]", target).extend(items)
 
     def _set_items(self, items: list[object]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict) or len(items) % 2:
-            raise TypeError("items are set on something that is no dict")
+            raise TypeError("items are set on something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             # Longer numbers may all share one hash: many of them in a dict take hours.
             if not (isinstance(key, str) or is_natural(key)):
@@ -196,7 +196,7 @@ class _Machine:
     def _reduce(self) -> None:
         function, arguments = self._pop_many(2)
         if not (isinstance(function, Name) and isinstance(arguments, tuple)):
-            raise TypeError("a call of something that is no function")
+            raise TypeError("a call of something that is not a function")
         self._push(evaluate_call(function.text, cast("tuple[object, ...]", arguments)))
 
     def _build(self) -> None:

@@ -103,7 +103,7 @@ def evaluate_call(function: str, arguments: tuple[object, ...]) -> object:
         Refusal: a tensor would reach outside its storage.
     """
     if function not in _FUNCTIONS:
-        raise TypeError("a call of something that is no function")
+        raise TypeError("a call of something that is not a function")
     return _FUNCTIONS[function](*arguments)
 
 
@@ -113,13 +113,13 @@ def _ordered_dict() -> object:
 
 def _size(dimensions: object) -> object:
     if not isinstance(dimensions, tuple):
-        raise TypeError("a size that is no tuple")
+        raise TypeError("a size that is not a tuple")
     return cast(object, dimensions)
 
 
 def _parameter(tensor: object, _requires_grad: object, hooks: object) -> object:
     if not isinstance(tensor, _TensorView) or hooks:
-        raise ValueError("a parameter that is no tensor or has hooks")
+        raise ValueError("a parameter that is not a tensor or has hooks")
     return tensor
 
 

@@ -80,7 +80,7 @@ def kind_of_file(path: Path | str) -> FileKind:
     """What kind of model file it is, by its first bytes.
 
     Raises:
-        CheckpointError: it is missing, cannot be read or is no model file.
+        CheckpointError: it is missing, cannot be read or is not a model file.
     """
     path = Path(path)
     with _naming(path):

@@ -31,5 +31,5 @@ def reason_of(said: str) -> str:
 
 def megabytes(size: int) -> str:
     """`size` bytes as people read it: "284.1 MB", "1.2 kB"."""
-    size = min(size, 1 << 63)  # servers may claim any length, also one that is no float
+    size = min(size, 1 << 63)  # servers may claim any length, also one that is not a float
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"

@@ -110,7 +110,7 @@ def _parsed(text: bytes) -> dict[str, object]:
         parse_constant=_no_number,
     )
     if not isinstance(table, dict):
-        raise ValueError("the table is no object")
+        raise ValueError("the table is not an object")
     return cast("dict[str, object]", table)
 
 
@@ -129,7 +129,7 @@ def _integer(digits: str) -> int:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text[:_MAX_DIGITS]} is no whole number")
+    raise ValueError(f"{text[:_MAX_DIGITS]} is not a whole number")
 
 
 def _span(name: str, entry: object) -> tuple[int, int]:
@@ -140,7 +140,7 @@ def _span(name: str, entry: object) -> tuple[int, int]:
         Refusal: they are of a kind that cannot be used, or not as many as it says.
     """
     if not isinstance(entry, dict):
-        raise TypeError("an entry is no object")
+        raise TypeError("an entry is not an object")
     facts = cast("dict[str, object]", entry)
     kind, shape, offsets = facts["dtype"], facts["shape"], facts["data_offsets"]
     if not (isinstance(kind, str) and _are_naturals(shape) and _are_naturals(offsets)):

@@ -67,7 +67,7 @@ def load_preset_restorer(arguments: ModelArguments, preset: str | None) -> Resto
         raise CheckpointError(
             f"--preset {preset} takes a model of {size} pixels, and none is installed. "
             f"Get it with `gpen models fetch GPEN-BFR-{size}`, name a file with --model, or put it "
-            f"into {folders.places('restoration')}"
+            f"into {folders.search_hint('restoration')}"
         )
     restorer = load_model(path, "restoration", arguments)
     if restorer.size != size:
@@ -82,7 +82,7 @@ def load_named_restorer(arguments: ModelArguments) -> Restorer:
     """The model named by `--model`, or the best one installed.
 
     Raises:
-        CheckpointError: there is none, or it is no GPEN model, or known to be for another task.
+        CheckpointError: there is none, or it is not a GPEN model, or known to be for another task.
     """
     folders = arguments.folders
     if arguments.model is not None:
@@ -95,7 +95,7 @@ def load_named_restorer(arguments: ModelArguments) -> Restorer:
         raise CheckpointError(
             f"no GPEN model is installed.{found} Get one with `gpen models fetch GPEN-BFR-2048`, "
             "name a file with --model, or put GPEN-BFR-2048.pth into "
-            f"{folders.places('restoration')}"
+            f"{folders.search_hint('restoration')}"
         )
     return load_model(path, "restoration", arguments)
 
@@ -104,7 +104,7 @@ def load_task_restorer(arguments: ModelArguments, task: Task) -> Restorer:
     """The model named by `--model`, or the installed one that is named for the task.
 
     Raises:
-        CheckpointError: there is none, it is no GPEN model, or known to be for another task.
+        CheckpointError: there is none, it is not a GPEN model, or known to be for another task.
     """
     folders = arguments.folders
     if arguments.model is not None:
@@ -121,7 +121,7 @@ def _installed_for(task: Task, folders: ModelFolders) -> Path:
         raise CheckpointError(
             f"no GPEN model named for {TASKS[task].title} is installed. Get it with "
             f"`gpen models fetch {model}`, name a file with --model, or put {model}.pth into "
-            f"{folders.places('restoration')}"
+            f"{folders.search_hint('restoration')}"
         )
     return best
 
@@ -130,7 +130,7 @@ def load_model(path: Path, task: Task, arguments: ModelArguments) -> Restorer:
     """A model for a task, where and how the arguments say.
 
     Raises:
-        CheckpointError: it is no GPEN model, or known to be for another task.
+        CheckpointError: it is not a GPEN model, or known to be for another task.
     """
     return load_for_task(
         path,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ..images.reading import list_pictures
 
 CROPS = "-face*.png"
 """Ending of the crops beside an output; how many there will be is not known beforehand."""
+
+_LONGEST_CROP = CROPS.replace("*", "99")
+"""The ending of a crop by which lengths are judged: hardly a picture has a hundred faces."""
 
 _CROP = re.compile(r"-face\d+\.png$")
 
@@ -51,10 +55,11 @@ def plan_targets(
 
     Raises:
         ImageError: an input is missing, a folder holds no picture, an output exists already or
-            cannot be created.
+            cannot be created, or a name is too long for its folder.
         OptionError: outputs would overwrite each other or an input, or the output is named like a
             file that cannot be written.
     """
+    _check_names([output])
     sources = _sources(inputs, recursive, output)
     if output.suffix.lower() in READ_SUFFIXES and not output.is_dir():
         targets = [_single(sources, output)]
@@ -63,6 +68,7 @@ def plan_targets(
             _check_no_file(output)
         _check_folder(output)
         targets = _into_folder(sources, output, suffix)
+    _check_names(path for target in targets for path in _files(target, besides))
     _check_distinct(targets, besides)
     _check_free(targets, besides, overwrite)
     return targets
@@ -152,6 +158,32 @@ def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str
 def _key(path: Path) -> str:
     """A key that is equal for names of the same file on a case-insensitive file system."""
     return str(path).casefold()
+
+
+def _check_names(paths: Iterable[Path]) -> None:
+    """Rejects names that are too long for the file system, which else says so after the work."""
+    for path in paths:
+        limit = _longest_name(path.parent)
+        for part in path.parts:
+            length = len(os.fsencode(part.replace(CROPS, _LONGEST_CROP)))
+            if limit is not None and length > limit:
+                raise ImageError(
+                    f"the name {part} takes {length} bytes, but {limit} are the most that "
+                    f"{path.parent} allows; choose a shorter one with -o, or rename the input"
+                )
+
+
+def _longest_name(folder: Path) -> int | None:
+    """How many bytes a name in a folder, which need not exist yet, may have; None if unknown."""
+    if sys.platform == "win32":
+        return None
+    folders = (folder, *folder.absolute().parents)
+    # Path.is_dir fails where a name is too long.
+    there = next(path for path in folders if os.path.isdir(path))  # noqa: PTH112
+    try:
+        return os.pathconf(there, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return None
 
 
 def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:

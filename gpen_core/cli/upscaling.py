@@ -14,11 +14,11 @@ from ..model_files.folders import ModelFolders, resolve_model
 from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from ..runtime.progress import OnProgress, Progress
-from ..upscaling.enlarged import Enlarged, check_factor, resample
+from ..upscaling.enlarged import UpscaledImage, check_factor, resample
 from ..upscaling.loading import load_upscaler
 from ..upscaling.upscaler import Upscaler
 
-Upscale = Callable[[NDArray[Any], OnProgress, CancelCheck], Enlarged]
+Upscale = Callable[[NDArray[Any], OnProgress, CancelCheck], UpscaledImage]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
@@ -57,7 +57,7 @@ def make_upscaler(
     """The function that enlarges each picture, on `device`; None if they keep their size.
 
     Raises:
-        CheckpointError: there is no such model, or it is no upscaler.
+        CheckpointError: there is no such model, or it is not an upscaler.
         MissingPackageError: spandrel is not installed.
         OptionError: the scale is out of range.
     """
@@ -70,7 +70,9 @@ def make_upscaler(
     if scale is None:
         return None
 
-    def interpolate(pixels: NDArray[Any], show: OnProgress, _cancelled: CancelCheck) -> Enlarged:
+    def interpolate(
+        pixels: NDArray[Any], show: OnProgress, _cancelled: CancelCheck
+    ) -> UpscaledImage:
         show(Progress("enlarging"))
         return resample(pixels, scale)
 
@@ -78,7 +80,7 @@ def make_upscaler(
 
 
 def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
-    def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> Enlarged:
+    def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> UpscaledImage:
         show(Progress("enlarging"))
         return upscaler.upscale(pixels, scale, on_progress=show, cancelled=cancelled)
 

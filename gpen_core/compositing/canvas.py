@@ -59,8 +59,8 @@ class Canvas:
             shape: of the soft edge's profile; see `masks.FEATHER_SHAPES`.
 
         Raises:
-            ImageError: the background is no such picture.
-            OptionError: `limit` is no such mask, or of another size than the background.
+            ImageError: the background is not such a picture.
+            OptionError: `limit` is not such a mask, or of another size than the background.
         """
         check_picture(background, "the background", any_values=True)
         if limit is not None:

@@ -87,6 +87,6 @@ def load_face_parser(path: Path | str, device: str | torch.device = "auto") -> F
             network.load_state_dict(state, strict=True, assign=True)
         except RuntimeError as error:
             raise CheckpointError(
-                f"{path.name} is no ParseNet for face parsing; use facexlib's parsing_parsenet.pth"
+                f"{path.name} is not ParseNet for face parsing; use facexlib's parsing_parsenet.pth"
             ) from error
     return FaceParser(network, device)

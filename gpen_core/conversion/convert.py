@@ -142,7 +142,7 @@ def _relative(after: Tensor, before: Tensor) -> Tensor:
 
 def _check(target: Path, difference: float, half: bool) -> None:
     limit = _LARGEST_DIFFERENCE_IN_HALF if half else _LARGEST_DIFFERENCE
-    # Also where the difference is no number.
+    # Also where the difference is not a number.
     if not difference <= limit:
         raise GpenError(
             f"{target} was not kept: it differs from its source by {difference:.1e}, more than "

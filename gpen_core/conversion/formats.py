@@ -34,7 +34,7 @@ def write_safetensors(
 
     dtype = torch.float16 if half else None
     tensors = {name: tensor.to(dtype).contiguous() for name, tensor in state.items()}
-    # Not `save_file`: its files only their owner may read, and its errors are no OSError.
+    # Not `save_file`: its files only their owner may read, and its errors are not an OSError.
     data = memoryview(save(tensors, {"format": "pt", **metadata}))
     end = _PREFIX + int.from_bytes(data[:_PREFIX], "little")
     with path.open("wb") as file:

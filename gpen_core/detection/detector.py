@@ -34,7 +34,7 @@ class FoundFaces:
     """The faces wanted, in the order of the options, numbered from 0."""
 
     left_out: tuple[LeftOut, ...] = ()
-    """Those that were seen and are not among them, and why."""
+    """How many faces were seen and left out, and why."""
 
     def keep(self, faces: Sequence[Face], reason: str) -> FoundFaces:
         """These faces alone; the others are left out for a reason."""
@@ -47,7 +47,7 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """One of "retinaface", "yunet" or "embedded"."""
+        """What reports call it, such as "retinaface"."""
         ...
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DetectionError
-from ..model_files.folders import first_file, in_words
+from ..model_files.folders import describe_folders, first_file
 
 RETINAFACE_FILES = ("detection_Resnet50_Final.pth", "RetinaFace-R50.pth")
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
@@ -36,7 +36,7 @@ def find_yunet(folders: Sequence[Path]) -> Path | None:
 
 def missing(what: str, names: Sequence[str], folders: Sequence[Path]) -> DetectionError:
     """The error for a detector that was asked for and whose file is in none of the folders."""
-    searched = ", ".join(in_words(folders)) or "no folder"
+    searched = ", ".join(describe_folders(folders)) or "no folder"
     target = f" into {folders[0]}" if folders else " into a folder and name that folder"
     return DetectionError(
         f"{what} needs the file {' or '.join(names)}, which was not found in {searched}. "

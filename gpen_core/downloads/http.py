@@ -27,7 +27,7 @@ _PASSING = {
 
 
 _ENDLESS = 1e9
-"""Seconds; what servers ask for beyond that is no number that anybody waits."""
+"""Seconds; what servers ask for beyond that is not a number that anybody waits."""
 
 
 class SourceError(Exception):
@@ -55,7 +55,7 @@ def check_address(address: str) -> str:
     """Returns the address without blanks around it.
 
     Raises:
-        OptionError: it is no http or https address, or has a user's name and password in it.
+        OptionError: it is not an http or https address, or has a user's name and password in it.
     """
     address = address.strip()
     host, user = _host_and_user(address)
@@ -66,7 +66,9 @@ def check_address(address: str) -> str:
             "address without one, or download the file in a browser"
         )
     if not host:
-        raise OptionError(f"{address!r} is no web address; it must begin with https:// or http://")
+        raise OptionError(
+            f"{address!r} is not a web address; it must begin with https:// or http://"
+        )
     return address
 
 
@@ -76,7 +78,7 @@ def _host_and_user(address: str) -> tuple[str, str]:
         parts = urlsplit(address)
         web = parts.scheme in ("http", "https")
         return (parts.hostname or "" if web else ""), parts.netloc.rpartition("@")[0]
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets that are not an IPv6 address
         return "", ""
 
 
@@ -101,7 +103,7 @@ def open_address(
         error.close()
         raise _refused(error) from error
     except (http.client.InvalidURL, ValueError) as error:
-        raise SourceError(f"is no usable address ({escaped(error)})") from error
+        raise SourceError(f"is not a usable address ({escaped(error)})") from error
     except TimeoutError as error:
         raise TransientError(f"does not answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException) as error:
@@ -153,7 +155,7 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 def _refused(error: urllib.error.HTTPError) -> SourceError:
     if error.code < HTTPStatus.BAD_REQUEST:
-        return SourceError("redirects in a circle, or to what is no web address")
+        return SourceError("redirects in a circle, or to what is not a web address")
     answer = f"answers {error.code} {escaped(error.reason)}".rstrip()
     if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return RangeMismatchError(answer)

@@ -15,7 +15,7 @@ class LeftOut:
     """How many faces."""
 
     reason: str
-    """To be read after the count: "smaller than 20 pixels"."""
+    """Why, worded to follow the count: "smaller than 20 pixels"."""
 
     def __str__(self) -> str:
         return f"{self.count} {self.reason}"
@@ -33,9 +33,9 @@ def number_of_faces(count: int) -> str:
 
 def besides(left_out: Sequence[LeftOut]) -> str:
     """For the end of a sentence: "; left out: 2 smaller than 20 pixels", or nothing."""
-    return f"; left out: {in_words(left_out)}" if left_out else ""
+    return f"; left out: {describe_left_out(left_out)}" if left_out else ""
 
 
-def in_words(left_out: Iterable[LeftOut]) -> str:
+def describe_left_out(left_out: Iterable[LeftOut]) -> str:
     """ "2 smaller than 20 pixels, 1 scored below 0.9"."""
     return ", ".join(map(str, left_out))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DetectionError
 from ..faces.face import Face
-from .resizing import Enlargement
+from .resizing import ScaleFactors
 from .similarity import (
     Matrix,
     Points,
@@ -54,7 +54,7 @@ class Alignment:
         square = np.array([[low, low], [high, low], [high, high], [low, high]])
         return apply(self.crop_to_image, square)
 
-    def for_resized(self, factor: Enlargement) -> Alignment:
+    def for_resized(self, factor: ScaleFactors) -> Alignment:
         """The alignment of the same crop in the resized picture."""
         return Alignment(for_resized_source(self.image_to_crop, factor), self.size)
 
@@ -68,7 +68,7 @@ def align(face: Face, size: int, name: TemplateName = "gpen") -> Alignment:
         name: the template.
 
     Raises:
-        DetectionError: the landmarks are no face (all in one place, not numbers, or in an order
+        DetectionError: the landmarks are not a face (all in one place, not numbers, or in an order
             that fits in no position).
     """
     points, target = face.points(), template(name, size)

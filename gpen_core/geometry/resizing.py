@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..errors import OptionError
 
 
-class Enlargement(NamedTuple):
+class ScaleFactors(NamedTuple):
     """How much larger a resized picture is; its sides are whole, so the two may differ a little."""
 
     x: float
@@ -18,7 +18,7 @@ class Enlargement(NamedTuple):
     """Factor of the height."""
 
 
-def enlargement(shape: Sequence[int], resized: Sequence[int]) -> Enlargement:
+def scale_factors(shape: Sequence[int], resized: Sequence[int]) -> ScaleFactors:
     """How much larger a resized picture is.
 
     Args:
@@ -37,4 +37,4 @@ def enlargement(shape: Sequence[int], resized: Sequence[int]) -> Enlargement:
             f"a picture of {columns}×{rows} pixels is not one of {width}×{height} resized evenly; "
             "give the same picture in another size"
         )
-    return Enlargement(columns / width, rows / height)
+    return ScaleFactors(columns / width, rows / height)

@@ -48,7 +48,7 @@ def estimate_similarity(source: Points, target: Points) -> Matrix:
     a, b = source - from_mean, target - to_mean
     spread = float((a * a).sum())
     if spread < 1e-9 or float((b * b).sum()) < 1e-9:
-        raise DetectionError("the landmarks lie all in one place, which is no face")
+        raise DetectionError("the landmarks lie all in one place, which is not a face")
     # In two dimensions the rotation times the scale is (c, -d; d, c), linear in c and d.
     c = float((a * b).sum()) / spread
     d = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / spread

@@ -15,9 +15,9 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 PIXEL_TYPES = ("uint8", "uint16", "float32")
 
-LIMIT_PURPOSE = "where faces may be restored, or give none"
+PASTE_MASK_PURPOSE = "where faces may be restored, or give none"
 FACES_PURPOSE = "where faces count, or give none"
-HOLE_PURPOSE = "what is to be filled"
+INPAINT_MASK_PURPOSE = "what is to be filled"
 
 
 def check_picture(
@@ -37,7 +37,7 @@ def check_picture(
             that is only pasted into and else kept as it is.
 
     Raises:
-        ImageError: it is no array, is not (H, W, 3), is empty, is of another dtype, or holds
+        ImageError: it is not an array, is not (H, W, 3), is empty, is of another dtype, or holds
             values outside 0..1, infinities or NaN.
     """
     if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -8,27 +8,23 @@ those of 8 bit.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..errors import ImageError, OptionError
 from .checks import PIXEL_TYPES, check_picture
 
-if TYPE_CHECKING:
-    from PIL import Image
-    from typing_extensions import TypeIs
-
-PictureLike = Union[NDArray[Any], "Image.Image"]
+PictureLike = NDArray[Any] | Image.Image
 """A picture: an array, RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
 
 Alpha is dropped, and the EXIF orientation of an image is not applied.
 """
 
-MaskLike = Union[NDArray[Any], "Image.Image"]
+MaskLike = NDArray[Any] | Image.Image
 """A mask: an array (H, W) of booleans or 0..1; or a PIL image.
 
 Of an image the brightness counts, and what is transparent is black.
@@ -58,14 +54,14 @@ def as_pixels(
         ImageError: see `check_picture`; or a Pillow image is of a mode that is not known here, or
             of a damaged file.
     """
-    pixels = _rgb(picture, name) if _is_pillow_image(picture) else picture
+    pixels = _rgb(picture, name) if isinstance(picture, Image.Image) else picture
     check_picture(pixels, name, types)
     return pixels
 
 
 def as_background(picture: PictureLike) -> NDArray[Any]:
     """What faces are pasted into, as `as_pixels`; an array is checked by who pastes."""
-    return _rgb(picture, "the background") if _is_pillow_image(picture) else picture
+    return _rgb(picture, "the background") if isinstance(picture, Image.Image) else picture
 
 
 def as_mask(mask: MaskLike) -> NDArray[Any]:
@@ -83,7 +79,7 @@ def as_mask(mask: MaskLike) -> NDArray[Any]:
     """
     if isinstance(mask, np.ndarray):
         return mask
-    if not _is_pillow_image(mask):
+    if not isinstance(mask, Image.Image):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise OptionError(
             f"the mask must be a NumPy array or a PIL image, not {type(mask).__name__}"
         )
@@ -93,12 +89,6 @@ def as_mask(mask: MaskLike) -> NDArray[Any]:
         opacity = np.asarray(mask.convert("RGBA").getchannel("A"))
         brightness = brightness * (opacity.astype(np.float32) / 255)
     return brightness.clip(0, 1)
-
-
-def _is_pillow_image(value: object) -> TypeIs[Image.Image]:
-    """Asks Pillow only if it is loaded already: without it nothing is an image of it."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(value, module.Image)
 
 
 def _rgb(image: Image.Image, name: str) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from ..runtime.optional_packages import require
 from .formats import FORMATS, READ_SUFFIXES
 from .metadata import read_exif, turn_upright
 from .picture import Picture
-from .text_chunks import mend_info, texts_of
+from .text_chunks import repair_info, texts_of, without_large_texts
 from .tiff_reading import open_planes
 from .webp import webp_size
 
@@ -44,6 +44,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
 
     Of an animated or multi-page file the first frame is read, with a warning in the log. CMYK
     becomes RGB through its profile if it has one. Other colour profiles are kept, not applied.
+    Of PNG files, texts that unpack to more than a megabyte are left out, with a note.
 
     Args:
         path: the file; what it is, is told by its content, not by its name.
@@ -60,7 +61,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
             # The size is checked here; what else Pillow warns of, it repairs by itself.
             warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
-            return _read(file, path, max_pixels)
+            return _read(*without_large_texts(file), path, max_pixels)
     except GpenError:
         raise
     except FileNotFoundError:
@@ -105,7 +106,7 @@ def _named_like_a_picture(path: Path) -> bool:
     return path.suffix.lower() in READ_SUFFIXES and not hidden
 
 
-def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
+def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int) -> Picture:
     if size := webp_size(file):
         _limit(size, max_pixels, path)  # opening takes memory for all of it
     planes = open_planes(file, path)
@@ -113,12 +114,12 @@ def _read(file: IO[bytes], path: Path, max_pixels: int) -> Picture:
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = mend_info(image)
+    notes = (*repairs, *repair_info(image))
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
     samples, grey = _samples(image, file, path) if planes is None else planes.samples()
-    return _picture(image, samples, grey, orientation, exif, (*notes, *mend_info(image)), path)
+    return _picture(image, samples, grey, orientation, exif, (*notes, *repair_info(image)), path)
 
 
 def from_image(image: Image.Image, source: str = "the picture") -> Picture:
@@ -133,7 +134,7 @@ def from_image(image: Image.Image, source: str = "the picture") -> Picture:
     """
     if 0 in image.size:
         raise ImageError(f"{source} is empty")
-    notes = mend_info(image)
+    notes = repair_info(image)
     orientation, exif = read_exif(image, source)
     if image.mode.startswith("I"):
         samples, grey = np.asarray(image).clip(0, 65535).astype(np.uint16)[..., np.newaxis], True

@@ -7,11 +7,21 @@ under the name of the data itself, in its place, and fails where it is used.
 
 from __future__ import annotations
 
+import io
 import re
+import struct
+import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
+
+from ..errors import escaped
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+_LONGEST_NAME = 79
+"""Letters of a text's name, as PNG's specification has it."""
 
 _DATA = {
     "exif": "EXIF data",
@@ -32,7 +42,7 @@ _ESCAPE = re.compile(rb"""\\(?:x([0-9a-f]{2})|([\\'"tnr]))""")
 _ESCAPED = {b"t": b"\t", b"n": b"\n", b"r": b"\r"}
 
 
-def mend_info(image: Image.Image) -> tuple[str, ...]:
+def repair_info(image: Image.Image) -> tuple[str, ...]:
     """Puts data that is stored as text back in its place in `image.info`, or takes it out.
 
     Args:
@@ -69,6 +79,73 @@ def texts_of(image: Image.Image) -> dict[str, str]:
         and name not in (*_DATA, *_OTHERS)
         and not name.startswith(_PACKED)
     }
+
+
+def without_large_texts(file: IO[bytes]) -> tuple[IO[bytes], tuple[str, ...]]:
+    """A picture file without the texts of PNG for which Pillow refuses the whole picture.
+
+    That is a text which unpacks to more than a megabyte, or any after the first 64 MB of texts.
+
+    Args:
+        file: of any format.
+
+    Returns:
+        The file itself, or a copy without such texts; and what was left out, in half sentences.
+    """
+    kept, notes, begin = io.BytesIO(), list[str](), 0
+    for start, end, name in _large_texts(file):
+        file.seek(begin)
+        kept.write(file.read(start - begin))
+        begin = end
+        notes.append(f"its text {escaped(repr(name))} is too large and was left out")
+    file.seek(begin)
+    if not notes:
+        return file, ()
+    kept.write(file.read())
+    kept.seek(0)
+    return kept, tuple(notes)
+
+
+def _large_texts(file: IO[bytes]) -> list[tuple[int, int, str]]:
+    """Where those texts begin and end in a file, and their names; nothing of other formats."""
+    found: list[tuple[int, int, str]] = []
+    file.seek(0)
+    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+        return found
+    start, held = len(_SIGNATURE), 0
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        end = start + 12 + length
+        if kind in _TEXT_CHUNKS:
+            content = file.read(length)
+            size = _unpacked_length(kind, content)
+            if size is None or held + size > PngImagePlugin.MAX_TEXT_MEMORY:
+                name = content.partition(b"\0")[0][:_LONGEST_NAME]
+                found.append((start, end, name.decode("latin-1")))
+            else:
+                held += size
+        file.seek(end)
+        start = end
+    return found
+
+
+def _unpacked_length(kind: bytes, content: bytes) -> int | None:
+    """Length of a chunk's text; None if it is packed and longer than Pillow allows."""
+    packed = b""
+    if kind == b"zTXt":
+        packed = content.partition(b"\0")[2][1:]
+    elif kind == b"iTXt":
+        flags = content.partition(b"\0")[2]
+        if flags[:2] == b"\1\0":
+            packed = flags[2:].split(b"\0", 2)[-1]
+    if not packed:
+        return len(content)
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(packed, PngImagePlugin.MAX_TEXT_CHUNK)
+    except zlib.error:
+        return 0  # Pillow takes it for empty
+    return None if unpacking.unconsumed_tail else len(text)
 
 
 def png_info(texts: Mapping[str, str]) -> PngImagePlugin.PngInfo:

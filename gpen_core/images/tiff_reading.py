@@ -60,7 +60,7 @@ class TiffPlanes:
 
 
 def open_planes(file: IO[bytes], path: Path) -> TiffPlanes | None:
-    """A TIFF file that is read plane by plane; None if it is no TIFF or Pillow reads it right.
+    """A TIFF file that is read plane by plane; None if it is not a TIFF or Pillow reads it right.
 
     Args:
         file: at its beginning, where it is again afterwards.

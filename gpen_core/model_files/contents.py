@@ -105,7 +105,7 @@ def read_contents(path: Path, readers: Mapping[FileKind, Reader] = READERS) -> C
     """Examines a file of any kind.
 
     Raises:
-        CheckpointError: it is no model file or cannot be used; the message says why.
+        CheckpointError: it is not a model file or cannot be used; the message says why.
     """
     try:
         with path.open("rb") as file:

@@ -43,8 +43,8 @@ def best_model(paths: Iterable[Path], task: Task = "restoration") -> Path | None
     only one.
 
     Args:
-        paths: of model files.
-        task: what for.
+        paths: model files.
+        task: what the model is to do.
     """
     waiting = [(path, claimed) for path in paths if (claimed := _claimed(path, task)) is not None]
     runs_onnx = is_installed("onnxruntime")
@@ -97,7 +97,7 @@ def _known(path: Path, task: Task) -> _Facts | None:
 
 @functools.lru_cache(maxsize=256)
 def _content(path: Path, _bytes: int, _changed: int) -> _Facts | None:
-    """What a file of that length and time of change holds; None if that is no GPEN model.
+    """What a file of that length and time of change holds; None if that is not a GPEN model.
 
     Raises:
         CheckpointError: it cannot be read.

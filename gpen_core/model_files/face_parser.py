@@ -36,6 +36,6 @@ def load_installed_face_parser(
         other = next(name for name, each in MASKS.items() if not each.needs_parser)
         raise CheckpointError(
             f"{option} {mask} needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"use {option} {other}, or put them into {folders.places('parsing')}"
+            f"use {option} {other}, or put them into {folders.search_hint('parsing')}"
         )
     return load_face_parser(path, device)

@@ -74,14 +74,14 @@ def mismatches(name: str, contents: Contents, known: Model | None) -> tuple[str,
     claim = parse_filename(name)
     network = known.network if known else contents.network
     size = known.size if known else contents.size
-    doubts = _wrong_ending(name, contents)
+    found = _wrong_ending(name, contents)
     if claim.network and network and not claim.network.may_be(network):
-        doubts.append(f"named like {claim.network}, but holds {title(network, size)}")
+        found.append(f"named like {claim.network}, but holds {title(network, size)}")
     elif claim.size and size and claim.size != size:
-        doubts.append(f"named for {claim.size} pixels, but holds {size}")
+        found.append(f"named for {claim.size} pixels, but holds {size}")
     if known and claim.task and claim.task != known.task:
-        doubts.append(f"named for {claim.task}, but made for {known.task}")
-    return tuple(doubts)
+        found.append(f"named for {claim.task}, but made for {known.task}")
+    return tuple(found)
 
 
 def _wrong_ending(name: str, contents: Contents) -> list[str]:

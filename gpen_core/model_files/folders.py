@@ -55,7 +55,7 @@ class ModelFolders:
     """Folders of models, the first with precedence."""
 
     roots: tuple[Path, ...]
-    """Each may hold the files itself or in the sub-folders of a role; it need not exist."""
+    """The folders, each with files of its own or in sub-folders for a role; it need not exist."""
 
     def searched(self, role: Role) -> list[Path]:
         """Every folder that is searched for a role, whether it exists or not."""
@@ -71,7 +71,7 @@ class ModelFolders:
         first: dict[str, Path] = {}
         for folder in self.searched(role):
             for path in files_in(folder):
-                if serves(path.name, role):
+                if matches_role(path.name, role):
                     first.setdefault(path.name, path)
         return sorted(first.values(), key=_place_in_list)
 
@@ -93,8 +93,8 @@ class ModelFolders:
         """The listed model file of that name; never one outside the folders of the role.
 
         Raises:
-            CheckpointError: no such file is listed; the message says which are and where it
-                was looked for them.
+            CheckpointError: no such file is listed; the message says which are, and which folders
+                were searched.
         """
         found = self.find(role)
         for path in found:
@@ -103,10 +103,10 @@ class ModelFolders:
         names = ", ".join(path.name for path in found) or "none"
         raise CheckpointError(
             f"there is no {role} model named {name!r}. Found: {names}. Set the variable "
-            f"{_VARIABLE} to the folder it is in, or put it into {self.places(role)}"
+            f"{_VARIABLE} to the folder it is in, or put it into {self.search_hint(role)}"
         )
 
-    def places(self, role: Role, into: Path | None = None) -> str:
+    def search_hint(self, role: Role, into: Path | None = None) -> str:
         """For the end of a message: where to put a file of a role, and where it was looked for.
 
         Args:
@@ -114,10 +114,10 @@ class ModelFolders:
             into: the folder to put it into; `destination` by default.
         """
         put = (into or self.destination(role)).absolute()
-        return f"{put}. Searched: {'; '.join(in_words(self.searched(role)))}"
+        return f"{put}. Searched: {'; '.join(describe_folders(self.searched(role)))}"
 
 
-def in_words(folders: Sequence[Path]) -> list[str]:
+def describe_folders(folders: Sequence[Path]) -> list[str]:
     """Folders for a message: those that exist by name, of the others, possible names, how many."""
     there = [str(folder.absolute()) for folder in folders if _is_folder(folder)]
     if missing := len(folders) - len(there):
@@ -131,10 +131,11 @@ def model_folders(
     hosts: Iterable[PathLike] = (),
     environment: Mapping[str, str] | None = None,
 ) -> ModelFolders:
-    """The folders to search: explicit, from `GPEN_MODELS`, of hosts, then those found by default.
+    """The folders in which model files are searched, the first with precedence.
 
-    By default these are `models` in the current folder, the folder for the user (such as
-    ~/.local/share/gpen/models) and the one in which facexlib keeps its downloads.
+    They are the explicit ones, those of the variable `GPEN_MODELS`, those of hosts, then `models`
+    in the current folder, the folder for the user (such as ~/.local/share/gpen/models) and the one
+    in which facexlib keeps its downloads.
 
     Args:
         explicit: named by the user.
@@ -183,7 +184,7 @@ def _facexlib_folder() -> list[Path]:
     return [Path(place) / "weights" for place in places or ()]
 
 
-def serves(name: str, role: Role) -> bool:
+def matches_role(name: str, role: Role) -> bool:
     """Whether a file of that name may belong to a role; only its content is certain."""
     name = name.lower()
     if role == "restoration":
@@ -225,14 +226,14 @@ def _is_file(path: Path) -> bool:
 
 
 def _why_no_file(path: Path) -> str:
-    """Why a path is no file that can be read, as the rest of a sentence."""
+    """Why a path is not a file that can be read, as the rest of a sentence."""
     try:
         path.stat()
     except FileNotFoundError:
         return "is a link to what does not exist" if path.is_symlink() else "does not exist"
     except OSError as error:
         return f"cannot be reached ({error.strerror or error})"
-    return "is a folder, not a model file" if path.is_dir() else "is no regular file"
+    return "is a folder, not a model file" if path.is_dir() else "is not a regular file"
 
 
 def _is_folder(path: Path) -> bool:

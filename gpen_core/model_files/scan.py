@@ -33,10 +33,10 @@ class ScannedFile:
     """What it is by its hash."""
 
     contents: Contents | None
-    """None if it holds nothing usable; `trouble` says why."""
+    """None if it holds nothing usable; `error` says why."""
 
-    trouble: str | None
-    doubts: tuple[str, ...]
+    error: str | None
+    warnings: tuple[str, ...]
     """Where its name and content disagree."""
 
     @property
@@ -75,8 +75,8 @@ class ScannedFile:
             "known": known and known.model.name,
             "known_file": known and known.file.file,
             "known_from": known and known.file.source,
-            "doubts": list(self.doubts),
-            "trouble": self.trouble,
+            "doubts": list(self.warnings),
+            "trouble": self.error,
         }
 
 
@@ -144,22 +144,22 @@ def examine(
     advance: Advance | None = None,
 ) -> ScannedFile:
     """Examines one file: its hash, its content and its name."""
-    size = sha256 = known = contents = trouble = None
-    doubts: tuple[str, ...] = ()
+    size = sha256 = known = contents = reason = None
+    warnings: tuple[str, ...] = ()
     try:
         size = _length(path)
         contents = read_contents(path, readers)
     except CheckpointError as error:
-        trouble = str(error).removeprefix(f"{escaped_line(path)} ")
+        reason = str(error).removeprefix(f"{escaped_line(path)} ")
     if size is not None and size <= MAX_FILE_BYTES:
         try:
             sha256 = sha256_of(path, advance)
             known = catalogue.by_hash(sha256)
         except CheckpointError as error:
-            trouble = trouble or str(error).removeprefix(f"{escaped_line(path)} ")
+            reason = reason or str(error).removeprefix(f"{escaped_line(path)} ")
     if contents is not None:
-        doubts = mismatches(path.name, contents, known.model if known else None)
-    return ScannedFile(path, size, sha256, known, contents, trouble, doubts)
+        warnings = mismatches(path.name, contents, known.model if known else None)
+    return ScannedFile(path, size, sha256, known, contents, reason, warnings)
 
 
 def _length(path: Path) -> int:

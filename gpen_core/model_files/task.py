@@ -78,7 +78,7 @@ def task_of(path: Path | str, catalogue: Catalogue | None = None) -> FileTask:
         catalogue: what is known; the one of this package if None.
 
     Raises:
-        CheckpointError: the file is missing, cannot be read or is no model file.
+        CheckpointError: the file is missing, cannot be read or is not a model file.
     """
     path = Path(path)
     kind = kind_of_file(path)

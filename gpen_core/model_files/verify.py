@@ -79,7 +79,7 @@ def verify_file(
 def _wrong(scanned: ScannedFile, expected: Model | None) -> str | None:
     """Why the file is not the model expected, None if nothing speaks against it."""
     if scanned.contents is None:
-        return f"it {scanned.trouble}".rstrip(".")
+        return f"it {scanned.error}".rstrip(".")
     if expected is not None:
         if scanned.known is not None and scanned.known.model != expected:
             return f"its SHA-256 is that of {scanned.known.model.name}, not of {expected.name}"
@@ -91,7 +91,7 @@ def _wrong(scanned: ScannedFile, expected: Model | None) -> str | None:
                 f"it has the length of the known {twin} but another SHA-256: it is damaged or was "
                 "changed; download it again"
             )
-    return "; ".join(scanned.doubts) or None
+    return "; ".join(scanned.warnings) or None
 
 
 def _of_same_length(scanned: ScannedFile, expected: Model) -> str | None:

@@ -131,13 +131,14 @@ def read_config(state: Mapping[str, Tensor], name: str) -> GpenConfig:
         known = describe(state)
         looks = f" It is {known}." if known else ""
         raise CheckpointError(
-            f"{name} is no GPEN model: {len(shapes)} tensors, but not GPEN's encoder and generator."
+            f"{name} is not a GPEN model: {len(shapes)} tensors, but not GPEN's encoder and "
+            f"generator."
             f"{looks} Choose a GPEN file such as GPEN-BFR-2048.pth."
         )
     whole_numbers = [key for key, value in state.items() if not value.is_floating_point()]
     if whole_numbers:
         raise CheckpointError(
-            f"{name} is no GPEN model for use: {escaped(whole_numbers[0])} holds whole numbers. "
+            f"{name} is not a GPEN model for use: {escaped(whole_numbers[0])} holds whole numbers. "
             "Quantised files are not supported; use the published one."
         )
     config = _config_of(shapes, name)
@@ -153,7 +154,8 @@ def _config_of(shapes: Mapping[str, Shape], name: str) -> GpenConfig:
     whole = all(len(shape) == 4 and min(shape) > 0 for shape in first) and len(linear) == 2
     if not (whole and _FEWEST_LEVELS <= levels <= _MOST_LEVELS and layers > 0):
         raise CheckpointError(
-            f"{name} is no complete GPEN model (encoder levels: {levels}, style layers: {layers}). "
+            f"{name} is not a complete GPEN model (encoder levels: {levels}, style layers: "
+            f"{layers}). "
             "Download it again, or choose another file."
         )
     base, top = first[0][1], first[1][0]

@@ -33,7 +33,7 @@ class Features:
         self._image = image
         self._held: dict[int, Tensor] = {}
         size = encoder.config.size
-        top = min(max(plan.kept, plan.base), size)
+        top = min(max(plan.kept_up_to, plan.whole_up_to), size)
         made = self._whole(top, plan.rows)
         if top < size:
             # The largest is cheaper to make again, pixel by pixel, than to keep.

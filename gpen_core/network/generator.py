@@ -132,7 +132,7 @@ class GpenNetwork(nn.Module):
             Cancelled: `cancelled` returned true.
         """
         plan = plan or whole_frame(self.config)
-        together = min(plan.base, MAX_BATCHED_RESOLUTION)
+        together = min(plan.whole_up_to, MAX_BATCHED_RESOLUTION)
         images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
         high: list[Features] = []
         for image in images.split(1):
@@ -212,10 +212,12 @@ class GpenNetwork(nn.Module):
     ) -> Tensor:
         """The levels of one face above those that the faces share."""
         for resolution in self.config.resolutions:
-            if MAX_BATCHED_RESOLUTION < resolution <= plan.base:
+            if MAX_BATCHED_RESOLUTION < resolution <= plan.whole_up_to:
                 raise_if_cancelled(cancelled)
                 self._whole_level(resolution, face, features.take)
-        levels = [self._level(r, face.styles) for r in self.config.resolutions if r > plan.base]
+        levels = [
+            self._level(r, face.styles) for r in self.config.resolutions if r > plan.whole_up_to
+        ]
         if not levels:
             return face.rgb
         return Strips(levels, features, plan).run(face.x, face.rgb, cancelled)

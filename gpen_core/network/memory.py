@@ -18,10 +18,10 @@ _WHOLE = 4.25
 class StripPlan:
     """How much of the network is held in memory at once. The result is the same to rounding."""
 
-    base: int
+    whole_up_to: int
     """The largest decoder level computed whole; above it everything runs in strips of rows."""
 
-    kept: int
+    kept_up_to: int
     """The largest encoder feature held in memory; larger ones are computed again when needed."""
 
     rows: int = 64
@@ -30,14 +30,14 @@ class StripPlan:
 
 def whole_frame(config: GpenConfig) -> StripPlan:
     """No strips: fastest where memory is plentiful and cheap to take."""
-    return StripPlan(base=config.size, kept=config.size)
+    return StripPlan(whole_up_to=config.size, kept_up_to=config.size)
 
 
 def strip_plan(config: GpenConfig) -> StripPlan:
     """Strips from an eighth of the size up: the least memory."""
     base = max(config.size // 16, 4)
     rows = max(64, 2 * config.size // base)
-    return StripPlan(base=base, kept=max(config.size // 4, base), rows=rows)
+    return StripPlan(whole_up_to=base, kept_up_to=max(config.size // 4, base), rows=rows)
 
 
 def weight_memory(config: GpenConfig, dtype: torch.dtype) -> int:
@@ -75,7 +75,10 @@ def working_memory(
 
 def _waiting(config: GpenConfig, plan: StripPlan) -> int:
     """Elements that a face holds after the low levels: the last of them, and features above it."""
-    together, kept = min(plan.base, MAX_BATCHED_RESOLUTION), max(plan.kept, plan.base)
+    together, kept = (
+        min(plan.whole_up_to, MAX_BATCHED_RESOLUTION),
+        max(plan.kept_up_to, plan.whole_up_to),
+    )
     return 2 * config.channels(together) * together**2 + sum(
         config.channels(r) * r * r
         for r in config.resolutions
@@ -85,14 +88,14 @@ def _waiting(config: GpenConfig, plan: StripPlan) -> int:
 
 def _in_strips(config: GpenConfig, plan: StripPlan) -> int:
     size, channels = config.size, config.channels
-    kept = max(plan.kept, plan.base)
-    features = sum(channels(r) * r * r for r in config.resolutions if plan.base < r <= kept)
-    base = 2 * channels(plan.base) * plan.base**2
+    kept = max(plan.kept_up_to, plan.whole_up_to)
+    features = sum(channels(r) * r * r for r in config.resolutions if plan.whole_up_to < r <= kept)
+    base = 2 * channels(plan.whole_up_to) * plan.whole_up_to**2
     # Two windows per level, each with two rows carried over.
     windows = sum(
         4 * channels(r) * (plan.rows * r // size + 2) * r
         for r in config.resolutions
-        if r > plan.base
+        if r > plan.whole_up_to
     )
     between = 3 * channels(size) * plan.rows * size
     kernels = sum(

@@ -6,7 +6,7 @@ to end where no trained weights are at hand:
 
 * `random_state`: seeded noise in every tensor, for parity with recorded figures;
 * `passthrough_state`: the network returns its input;
-* `detail_state`: the network sharpens its input at several scales. It is no restoration model.
+* `detail_state`: the network sharpens its input at several scales. It is not a restoration model.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..faces.face import Face
 from ..geometry.alignment import align
-from ..geometry.resizing import enlargement
+from ..geometry.resizing import scale_factors
 from ..geometry.sampling import extract_crop
 from ..images.pillow_images import PictureLike, as_pixels
 
@@ -37,10 +37,10 @@ def face_changes(
     Raises:
         OptionError: the pictures are not in the same proportion.
         ImageError: a picture is unusable.
-        DetectionError: the landmarks of a face are none.
+        DetectionError: a face has invalid landmarks.
     """
     now, then = as_pixels(pixels), as_pixels(original, "the original")
-    factor = enlargement(now.shape[:2], then.shape[:2])
+    factor = scale_factors(now.shape[:2], then.shape[:2])
     changes: list[float] = []
     for face in faces:
         alignment = align(face, _SIDE)
@@ -57,6 +57,18 @@ def changed_faces(
     original: PictureLike,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> tuple[Face, ...]:
-    """The faces whose change (see `face_changes`) is above a threshold, with their own numbers."""
+    """The faces that differ between a picture and the one it was made from, by their own numbers.
+
+    Args:
+        faces: faces of `pixels`.
+        pixels: see `face_changes`.
+        original: the picture before the change; see `face_changes`.
+        threshold: mean difference, 0..1, above which a face counts as changed.
+
+    Raises:
+        OptionError: see `face_changes`.
+        ImageError: a picture is unusable.
+        DetectionError: a face has invalid landmarks.
+    """
     changes = face_changes(faces, pixels, original)
     return tuple(face for face, change in zip(faces, changes, strict=True) if change > threshold)

@@ -14,14 +14,14 @@ from ..detection.detector import Detector, FoundFaces
 from ..detection.options import DetectionOptions
 from ..faces.face import Face
 from ..geometry.sampling import resize_crop
-from ..images.checks import LIMIT_PURPOSE, check_square, require_marked
+from ..images.checks import PASTE_MASK_PURPOSE, check_square, require_marked
 from ..images.picture import to_dtype, to_float
 from ..images.pillow_images import MaskLike, PictureLike, as_mask, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress
 from ..runtime.renaming import renamed_keyword
-from ..upscaling.enlarged import Enlarged
+from ..upscaling.enlarged import UpscaledImage
 from .options import RestorationOptions
 from .plan import ImageInput
 from .results import RestoredPicture
@@ -39,7 +39,7 @@ def restore_picture(
     detection: DetectionOptions | None = None,
     *,
     faces: FoundFaces | Sequence[Face] | None = None,
-    background: PictureLike | Enlarged | None = None,
+    background: PictureLike | UpscaledImage | None = None,
     paste_mask: MaskLike | None = None,
     face_parser: FaceParser | None = None,
     on_progress: OnProgress | None = None,
@@ -77,7 +77,7 @@ def restore_picture(
     """
     if paste_mask is not None:
         paste_mask = as_mask(paste_mask)
-        require_marked([paste_mask], LIMIT_PURPOSE)
+        require_marked([paste_mask], PASTE_MASK_PURPOSE)
     (outcome,) = restore_pictures(
         [ImageInput(pixels, faces, background, paste_mask)],
         restorer,

@@ -16,12 +16,12 @@ from ..errors import DetectionError, OptionError
 from ..faces.face import Face
 from ..faces.selection import select_faces
 from ..geometry.alignment import Alignment, align
-from ..geometry.resizing import Enlargement, enlargement
+from ..geometry.resizing import ScaleFactors, scale_factors
 from ..images.pillow_images import MaskLike, PictureLike, as_background, as_mask, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_field
-from ..upscaling.enlarged import Enlarged
+from ..upscaling.enlarged import UpscaledImage
 from .options import RestorationOptions
 from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
 
@@ -43,7 +43,7 @@ class ImageInput:
     faces: FoundFaces | Iterable[Face] | None = None
     """Faces of this picture found elsewhere, in place of detection."""
 
-    background: PictureLike | Enlarged | None = None
+    background: PictureLike | UpscaledImage | None = None
     """The same picture, enlarged or reduced, into which the faces are pasted in place of `pixels`;
     of any of these types. The report names what enlarged it if it is the result of
     `Upscaler.upscale` or `resample`."""
@@ -124,7 +124,7 @@ def prepare_image(image: ImageInput) -> PreparedImage:
     """
     pixels = as_pixels(image.pixels)
     given, upscaler, notes = image.background, None, ()
-    if isinstance(given, Enlarged):
+    if isinstance(given, UpscaledImage):
         given, upscaler, notes = given.pixels, given.by, given.notes
     background = pixels if given is None else as_background(given)
     paste_mask = None if image.paste_mask is None else as_mask(image.paste_mask)
@@ -174,7 +174,7 @@ def plan_picture(image: PreparedImage, found: FoundFaces, context: RestorationCo
     """
     restorer, options, shape = context.restorer, context.options, image.pixels.shape[:2]
     aligned, skipped = align_faces(found.faces, shape, restorer.size, options)
-    factor = enlargement(shape, image.background.shape[:2])
+    factor = scale_factors(shape, image.background.shape[:2])
     chosen: list[PlannedFace] = []
     for face, alignment in aligned:
         if _is_outside(image.paste_mask, alignment.for_resized(factor), options.feather):
@@ -243,7 +243,7 @@ def _is_outside(mask: NDArray[Any] | None, alignment: Alignment, feather: float)
 
 
 def _planned(
-    face: Face, alignment: Alignment, factor: Enlargement, restorer: Restorer
+    face: Face, alignment: Alignment, factor: ScaleFactors, restorer: Restorer
 ) -> PlannedFace:
     # By the pixels that its crop covers in the result.
     own = restorer.for_face_size(alignment.size / alignment.scale * max(factor))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..faces.face import Face
-from ..faces.left_out import LeftOut, in_words, left_out_for, number_of_faces
+from ..faces.left_out import LeftOut, describe_left_out, left_out_for, number_of_faces
 
 NOT_SELECTED = "not selected"
 OUTSIDE_MASK = "outside the mask"
@@ -18,7 +18,7 @@ NOTHING_TAKEN = "pasted at strength 0"
 _AFTER_A_COUNT = frozenset(
     {NOT_SELECTED, OUTSIDE_MASK, NOT_UNDER_MASK, NOTHING_PARSED, NOTHING_TAKEN}
 )
-"""Reasons of single faces that are no sentences of their own."""
+"""Reasons of single faces that are not sentences of their own."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Report(ModelReport):
         enlarged = f"; the picture is enlarged by {self.upscaler}"
         rest = "" if self.upscaler is None else enlarged
         reasons = (*_skipped(self.faces), *self.left_out)
-        why = f" ({in_words(reasons)})" if reasons else ""
+        why = f" ({describe_left_out(reasons)})" if reasons else ""
         if not self.faces:
             what = f"no face restored{why}" if why else "no face found"
             return what + (rest or "; the picture is unchanged")

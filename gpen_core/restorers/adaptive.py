@@ -62,8 +62,14 @@ class AdaptiveRestorer:
             device: where the models will run.
         """
         self.name = "auto"
+        """What messages call it; reports name the models that were taken."""
+
         self.device = device
+        """Where the models will run."""
+
         self.notes: list[str] = []
+        """Which models did not fit into memory; a model's own notes are in its own list."""
+
         self._candidates = sorted(candidates, key=lambda candidate: candidate.size)
         self._load = load
         self._free = free
@@ -83,7 +89,7 @@ class AdaptiveRestorer:
 
     @property
     def precision(self) -> str:
-        """Known only of a loaded model."""
+        """Type of the feature maps; empty before the first model is loaded."""
         return next((loaded.precision for loaded in list(self._loaded.values())), "")
 
     def for_face_size(self, side: float) -> Restorer:

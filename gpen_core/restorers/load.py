@@ -25,7 +25,7 @@ def load_restorer(
     torch, which is faster, needs far less memory and can be cancelled at once.
 
     Args:
-        path: of the file.
+        path: the file.
         device: "auto", or a device of torch such as "cpu" or "cuda:1". For an ONNX file also the
             name of a provider, such as "directml" or "tensorrt".
         precision: of the feature maps; an ONNX file has its own.

@@ -159,7 +159,7 @@ class OnnxRestorer:
         if tuple(result.shape) != (1, *crop.shape):
             raise CheckpointError(
                 f"{self.name} gave a picture of shape {tuple(result.shape)[1:]} instead of "
-                f"{tuple(crop.shape)}; it is no GPEN model for restoration"
+                f"{tuple(crop.shape)}; it is not a GPEN model for restoration"
             )
         if not bool(torch.isfinite(result).all()):
             raise GpenError(

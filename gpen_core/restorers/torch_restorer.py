@@ -272,7 +272,7 @@ class TorchRestorer:
         following = next((w for w in self._ways if not other_type or w.dtype != failed.dtype), None)
         if following is None:
             raise GpenError(
-                f"{self.name}: {reason}, and there is no way left that needs less; "
+                f"{self.name}: {reason}, and no fallback with lower memory use is left; "
                 "close other programs or use a smaller GPEN model"
             )
         self._way = following

@@ -35,7 +35,8 @@ def renamed_attribute(old: str, new: str) -> property:
         warn_of_renaming(f"{type(self).__name__}.{old}", f"{type(self).__name__}.{new}")
         return getattr(self, new)
 
-    return property(value, doc=f"See `{new}`; this is its name of before.")
+    value.__doc__ = f"See `{new}`; this is its name of before."
+    return property(value)
 
 
 def renamed_keyword(

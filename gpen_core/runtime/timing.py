@@ -22,7 +22,7 @@ class TimeLimit:
             seconds: above 0; None for no limit.
 
         Raises:
-            OptionError: it is no such number.
+            OptionError: it is not such a number.
         """
         if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
             raise OptionError(f"the time limit must be a number of seconds above 0, not {seconds}")

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..images.checks import HOLE_PURPOSE, check_mask, require_marked
+from ..images.checks import INPAINT_MASK_PURPOSE, check_mask, require_marked
 from ..images.pillow_images import MaskLike, as_mask
 
 DEFAULT_FEATHER = 2
@@ -29,7 +29,7 @@ def read_mask(mask: MaskLike, pixels: NDArray[Any]) -> Mask:
         pixels: (H, W, 3), the picture it is for.
 
     Raises:
-        OptionError: it is no such mask, is of another size than the picture, holds nothing, or
+        OptionError: it is not such a mask, is of another size than the picture, holds nothing, or
             leaves nothing of the picture.
     """
     mask = as_mask(mask)
@@ -39,7 +39,7 @@ def read_mask(mask: MaskLike, pixels: NDArray[Any]) -> Mask:
         )
     check_mask(mask, pixels.shape)
     masked = np.asarray(mask >= 0.5)
-    require_marked([masked], HOLE_PURPOSE)
+    require_marked([masked], INPAINT_MASK_PURPOSE)
     if masked.all():
         raise OptionError(
             "the mask covers the whole picture; make black in it what is to stay as it is"

@@ -33,12 +33,13 @@ def load_for_task(
     ways: Mapping[Task, str] = FUNCTIONS,
     catalogue: Catalogue | None = None,
 ) -> Restorer:
-    """`load_restorer` for a task; what is not known about the file is noted in `notes`.
+    """Loads a model for a task, unless the file is known to be for another one.
 
-    Calling this for a file whose task is not known says that it is for `task`.
+    Most files do not say what they are for: calling this says that the file is for `task`, and the
+    model's `notes` tell what is not known.
 
     Args:
-        path: of the file.
+        path: the file; see `load_restorer`.
         task: what it will be used for.
         device: see `load_restorer`.
         precision: see `load_restorer`.

@@ -21,7 +21,7 @@ TO_ENLARGE = "a picture to enlarge"
 
 
 @dataclass(frozen=True, eq=False)
-class Enlarged:
+class UpscaledImage:
     """A picture in a larger size, and what made it."""
 
     pixels: NDArray[Any]
@@ -62,7 +62,7 @@ def enlarged_size(
     return height, width
 
 
-def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -> Enlarged:
+def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -> UpscaledImage:
     """Enlarges a picture by interpolation alone (Lanczos), which adds no detail.
 
     Args:
@@ -75,7 +75,9 @@ def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -
         OptionError: the factor is out of range or the result too large.
     """
     pixels = as_pixels(pixels, TO_ENLARGE)
-    return Enlarged(resized(pixels, enlarged_size(pixels.shape, factor, max_pixels)), "Lanczos")
+    return UpscaledImage(
+        resized(pixels, enlarged_size(pixels.shape, factor, max_pixels)), "Lanczos"
+    )
 
 
 def resized(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

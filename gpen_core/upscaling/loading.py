@@ -75,7 +75,7 @@ def _built(spandrel: Any, path: Path, state: dict[str, Tensor]) -> Any:  # noqa:
         with _plain_defaults():
             return spandrel.ModelLoader("cpu").load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
-        reason = "is no upscaler of a kind that spandrel knows"
+        reason = "is not an upscaler of a kind that spandrel knows"
         raise CheckpointError(_refusal(path, reason)) from error
     except Exception as error:
         # Each architecture trusts the shapes of its weights, and fails in its own way.
@@ -87,7 +87,7 @@ def _check(network: Any, spandrel: Any, path: Path) -> None:  # noqa: ANN401
     name = network.architecture.name
     if network.purpose != "SR" or not isinstance(network, spandrel.ImageModelDescriptor):
         does = _PURPOSES.get(network.purpose, "does something else")
-        raise CheckpointError(_refusal(path, f"is no upscaler: the model ({name}) {does}"))
+        raise CheckpointError(_refusal(path, f"is not an upscaler: the model ({name}) {does}"))
     channels = (network.input_channels, network.output_channels)
     if channels != (3, 3):
         reason = f"is an upscaler ({name}) from {channels[0]} to {channels[1]} channels, not of RGB"

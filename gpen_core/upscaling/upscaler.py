@@ -27,7 +27,7 @@ from ..runtime.devices import without_autocast
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.progress import OnProgress, Progress, from_counts
 from ..runtime.renaming import renamed_keyword
-from .enlarged import TO_ENLARGE, Enlarged, enlarged_size, resized
+from .enlarged import TO_ENLARGE, UpscaledImage, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
 from .tiling import TilingMode, tile_for
@@ -36,7 +36,7 @@ _log = logging.getLogger("gpen")
 
 
 class _NotFiniteError(Exception):
-    """The network's result holds infinite values or such that are no numbers."""
+    """The network's result holds infinite values or NaN."""
 
 
 class Upscaler:
@@ -66,8 +66,14 @@ class Upscaler:
             tile: side in pixels of what the network sees at once; chosen by free memory if None.
         """
         self.name = name
+        """What reports and messages call it: the file's name."""
+
         self.scale = scale
+        """How much larger the network's own results are."""
+
         self.notes: list[str] = []
+        """Deviations from the request, such as steps taken when memory ran out."""
+
         self._network = network
         self._way = TilingMode(device, dtype, tile or tile_for(device, dtype, scale))
         # Calls from several threads take turns: they share the memory that may run out.
@@ -92,7 +98,7 @@ class Upscaler:
         on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
         max_pixels: int = MAX_PIXELS,
-    ) -> Enlarged:
+    ) -> UpscaledImage:
         """Enlarges a picture.
 
         A factor below the network's own is reached by averaging its result over the area of each
@@ -126,7 +132,7 @@ class Upscaler:
             result = resized(result, size)
             own = f"{self.name} enlarges {self.scale} times"
             notes.append(f"{own}; the rest up to {wanted:g} is interpolated")
-        return Enlarged(result, self.name, tuple(notes))
+        return UpscaledImage(result, self.name, tuple(notes))
 
     def _upscale(
         self,
@@ -222,8 +228,8 @@ class Upscaler:
         following = self._way.leaner(self.scale)
         if following is None:
             raise GpenError(
-                f"{self.name}: {reason}, and there is no way left that needs less; close other "
-                "programs or use a smaller picture"
+                f"{self.name}: {reason}, and no fallback with lower memory use is left; close "
+                "other programs or use a smaller picture"
             ) from error
         return following, reason
 

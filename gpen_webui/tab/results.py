@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from gpen_core.errors import escaped_line
-from gpen_core.faces.left_out import in_words
+from gpen_core.faces.left_out import describe_left_out
 from gpen_core.restoration.report import FaceReport, Report
 from gpen_core.tasks.report import TaskReport
 
@@ -90,7 +90,7 @@ def _shown(text: str) -> str:
 
 def _left_out(name: str, report: Report | TaskReport) -> list[str]:
     """A note about the faces of a picture that have no row."""
-    return [f"{name}: left out: {in_words(report.left_out)}"] if report.left_out else []
+    return [f"{name}: left out: {describe_left_out(report.left_out)}"] if report.left_out else []
 
 
 def _row(name: str, report: Report | TaskReport, face: FaceReport) -> str:

@@ -134,7 +134,7 @@ class TestRecords:
         ("content", "message"),
         [
             (None, r"figures\.json cannot be read"),
-            ("no JSON", r"figures\.json is no JSON file"),
+            ("no JSON", r"figures\.json is not a JSON file"),
             ("[]", "holds no figures"),
             ('{"faces": []}', "holds no figures"),
             ('{"schema": "gpen-bench", "version": 99}', "is of version 99"),
@@ -548,7 +548,7 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("path", "message"),
-        [("there.json", "there.json exists already"), ("no/such.json", "no is no folder")],
+        [("there.json", "there.json exists already"), ("no/such.json", "no is not a folder")],
     )
     def test_the_file_is_checked_before_anything_is_measured(self, measured, capsys, path, message):
         Path("there.json").write_text("mine")

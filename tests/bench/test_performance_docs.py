@@ -93,7 +93,7 @@ def test_the_reference_must_be_named():
 def test_the_reference_must_be_a_checkout(tmp_path):
     ended = against_reference("--reference", tmp_path)
     assert ended.returncode == 1
-    assert f"{tmp_path} is no checkout of yangxy/GPEN" in ended.stderr
+    assert f"{tmp_path} is not a checkout of yangxy/GPEN" in ended.stderr
 
 
 def test_loading_is_measured_for_each_format():

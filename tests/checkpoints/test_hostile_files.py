@@ -510,7 +510,7 @@ def test_a_gpen_model_with_first_layers_of_any_shape_is_refused(name: str, shape
 def test_a_gpen_model_of_thousands_of_levels_is_refused():
     state = random_state(GpenConfig(8, 1, 1 / 64, 16, 2))
     levels = {f"ecd{level}.0.2.bias": torch.ones(1) for level in range(3000)}
-    with pytest.raises(CheckpointError, match="no complete GPEN model"):
+    with pytest.raises(CheckpointError, match="not a complete GPEN model"):
         read_config(state | levels, "m")
 
 

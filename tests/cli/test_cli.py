@@ -349,7 +349,7 @@ class TestOverlapping:
         monkeypatch.setattr(restore, where, interrupted)
         status, out, err = run("restore", "in", "-o", "out")
         assert status == 130
-        # The third is no picture; what had not been told when the interrupt came is not counted.
+        # The third is not a picture; what had not been told when the interrupt came is not counted.
         told = out.count(" -> ") + err.count("not a picture")
         stopped = [f"stopped after {told} of 12 pictures", "gpen: interrupted"]
         assert err.splitlines()[-2:] == stopped

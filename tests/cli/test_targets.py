@@ -208,3 +208,26 @@ def test_a_link_to_itself_is_a_path_like_others():
     make("in/a.jpg")
     Path("loop").symlink_to("loop")
     assert plan("in", output="loop/x") == {"in/a.jpg": "loop/x/a.png"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the file system does not say how long names may be")
+class TestLongNames:
+    @pytest.mark.parametrize("besides", [[CROPS], ["-overlay.png"]])
+    def test_what_is_written_beside_must_fit_as_well(self, besides):
+        make("a" * 250 + ".jpg", "b.jpg")
+        name = "a" * 250 + ".jpg"
+        assert len(plan(name, "b.jpg")) == 2
+        with pytest.raises(ImageError, match=r"the name a+.* takes \d+ bytes, but 255 .* -o"):
+            plan(name, "b.jpg", besides=besides)
+
+    def test_letters_of_several_bytes_count_as_bytes(self):
+        make("ä" * 125 + ".jpg")
+        assert plan("ä" * 125 + ".jpg")
+        with pytest.raises(ImageError, match="takes 261 bytes"):
+            plan("ä" * 125 + ".jpg", besides=[CROPS])
+
+    @pytest.mark.parametrize("output", ["c" * 256 + ".png", "c" * 256, "c" * 256 + "/a.png"])
+    def test_an_output_with_a_long_name_is_refused(self, output):
+        make("a.jpg")
+        with pytest.raises(ImageError, match=r"the name c+.* takes 2.. bytes"):
+            plan("a.jpg", output=output)

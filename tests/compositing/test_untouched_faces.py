@@ -12,7 +12,7 @@ from gpen_core.compositing.canvas import Canvas
 from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment, align
-from gpen_core.geometry.resizing import Enlargement
+from gpen_core.geometry.resizing import ScaleFactors
 from gpen_core.geometry.sampling import extract_crop, sample
 from gpen_core.geometry.similarity import apply
 
@@ -191,7 +191,7 @@ def test_round_trip_onto_a_resized_background(factor, size, decibels):
     alignment = alignment_of(landmarks, size, 7)
     crop, enlarged = (
         extract_crop(pixels, alignment),
-        alignment.for_resized(Enlargement(factor, factor)),
+        alignment.for_resized(ScaleFactors(factor, factor)),
     )
 
     def pasted(target):

@@ -61,7 +61,7 @@ def test_safetensors_say_what_they_are(source, tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_weights_of_16_bits_stay_as_they_are_and_are_called_that(tmp_path, dtype):
     state = {key: value.to(dtype) for key, value in random_state(TINY).items()}
-    state["generator.to_rgb1.bias"].zero_()  # its largest value is no divisor
+    state["generator.to_rgb1.bias"].zero_()  # its largest value is not a divisor
     torch.save(state, tmp_path / "a.pth")
     done = convert_model(tmp_path / "a.pth", tmp_path / "b.safetensors")
     assert done.difference == 0
@@ -175,7 +175,7 @@ def test_another_opset_is_refused(source, tmp_path, opset):
 def test_a_file_that_is_no_gpen_model(tmp_path):
     path = tmp_path / "a.pth"
     torch.save({"weight": torch.zeros(3)}, path)
-    with pytest.raises(CheckpointError, match="no GPEN model"):
+    with pytest.raises(CheckpointError, match="not a GPEN model"):
         convert_model(path, tmp_path / "b.onnx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pth"]
 

@@ -410,7 +410,7 @@ class TestUnwillingServers:
     def test_redirects_lead_to_web_addresses_only(self, site, answers, refused, left, place):
         said = refused(site.put("/m", answers.redirect(place)))
         assert re.search(
-            r"/m redirects (from http to ftp:|in a circle, or to what is no web)", said
+            r"/m redirects (from http to ftp:|in a circle, or to what is not a web)", said
         )
         assert len(site.requests) == 1
         assert left() == []
@@ -531,7 +531,7 @@ class TestPlan:
         ["file:///etc/passwd", "ftp://a.example/1", "a.example/1", "", "https://", "http://[1"],
     )
     def test_only_web_addresses(self, catalogue, tmp_path, address):
-        with pytest.raises(OptionError, match="is no web address"):
+        with pytest.raises(OptionError, match="is not a web address"):
             plan_fetch(catalogue, "tiny", tmp_path, url=address)
 
     @pytest.mark.parametrize("who", ["me:secret", ":secret"])

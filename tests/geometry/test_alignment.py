@@ -11,7 +11,7 @@ from gpen_core.errors import DetectionError, OptionError
 from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry.alignment import Alignment, align
 from gpen_core.geometry.regions import Region, region_around
-from gpen_core.geometry.resizing import Enlargement
+from gpen_core.geometry.resizing import ScaleFactors
 from gpen_core.geometry.similarity import (
     apply,
     estimate_similarity,
@@ -202,11 +202,11 @@ def test_resized_source_keeps_pixel_edges(matrix, factor):
     resized = for_resized_source(matrix, (factor, factor))
     assert np.abs(apply(resized, moved) - apply(matrix, points)).max() < 1e-7
     alignment = Alignment(matrix, 512)
-    assert alignment.for_resized(Enlargement(factor, factor)).scale == pytest.approx(
+    assert alignment.for_resized(ScaleFactors(factor, factor)).scale == pytest.approx(
         alignment.scale / factor
     )
     assert np.abs(
-        alignment.for_resized(Enlargement(factor, factor)).corners()
+        alignment.for_resized(ScaleFactors(factor, factor)).corners()
         - ((alignment.corners() + 0.5) * factor - 0.5)
     ).max() < 1e-6 * max(1, 1 / alignment.scale)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from gpen_core.errors import OptionError
-from gpen_core.geometry.resizing import enlargement
+from gpen_core.geometry.resizing import scale_factors
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from gpen_core.geometry.resizing import enlargement
     ],
 )
 def test_sides_may_be_rounded(shape, resized):
-    x, y = enlargement(shape, resized)
+    x, y = scale_factors(shape, resized)
     assert shape[0] * y == pytest.approx(resized[0])
     assert shape[1] * x == pytest.approx(resized[1])
 
@@ -24,4 +24,4 @@ def test_sides_may_be_rounded(shape, resized):
 @pytest.mark.parametrize("resized", [(200, 100), (100, 230), (100, 204)])
 def test_another_proportion_is_refused(resized):
     with pytest.raises(OptionError, match="100"):
-        enlargement((100, 200), resized)
+        scale_factors((100, 200), resized)

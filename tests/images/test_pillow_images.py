@@ -1,8 +1,5 @@
 """Pillow images as pictures and masks: which pixels they become, and what is refused."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -129,14 +126,3 @@ class TestMasks:
             as_mask([[0, 1]])
         with pytest.raises(ImageError, match="the mask is a PIL image of mode F"):
             as_mask(Image.new("F", (2, 2)))
-
-
-def test_pillow_is_not_loaded_to_ask_for_its_images():
-    code = """
-import sys, numpy
-from gpen_core.images.pillow_images import as_mask, as_pixels
-as_pixels(numpy.zeros((2, 2, 3), numpy.uint8)), as_mask(numpy.zeros((2, 2)))
-print("PIL" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

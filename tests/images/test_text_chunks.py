@@ -14,7 +14,7 @@ from gpen_core.errors import ImageError
 from gpen_core.images.metadata import comment_of, with_comment
 from gpen_core.images.picture import Picture
 from gpen_core.images.reading import from_image, read_picture
-from gpen_core.images.text_chunks import mend_info
+from gpen_core.images.text_chunks import repair_info
 from gpen_core.images.writing import write_picture
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -84,7 +84,7 @@ def test_transparency_as_text(png, mode):
 def test_every_bytes_comes_back(data):
     image = Image.new("L", (1, 1))
     image.info["icc_profile"] = str(data)
-    mend_info(image)
+    repair_info(image)
     assert image.info["icc_profile"] == data
 
 
@@ -149,3 +149,69 @@ class TestComment:
     @pytest.mark.parametrize("exif", [None, b"", b"nothing", block()])
     def test_none(self, exif):
         assert comment_of(exif) is None
+
+
+class TestLargeTexts:
+    """Pillow refuses a picture for one text of more than a megabyte."""
+
+    def save(self, path, *texts, depth=np.uint8):
+        pixels = np.arange(600, dtype=depth).reshape(20, 30)
+        info = PngImagePlugin.PngInfo()
+        for name, text, kind in texts:
+            if kind == "iTXt":
+                info.add_itxt(name, text, zip=True)
+            else:
+                info.add_text(name, text, zip=kind == "zTXt")
+        Image.fromarray(pixels).save(path, pnginfo=info)
+        return pixels
+
+    @pytest.mark.parametrize("kind", ["zTXt", "iTXt"])
+    @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+    def test_the_text_is_left_out_and_the_picture_read(self, tmp_path, caplog, kind, depth):
+        path = tmp_path / "photo.png"
+        texts = [("prompt", "x" * 5_000_000, kind), ("parameters", "Steps: 1", "tEXt")]
+        pixels = self.save(path, *texts, depth=depth)
+        with pytest.raises(ValueError, match="MAX_TEXT_CHUNK"):
+            Image.open(path).load()
+        with caplog.at_level(logging.WARNING, "gpen"):
+            picture = read_picture(path)
+        assert np.array_equal(picture.pixels[..., 0], pixels)
+        assert picture.texts == {"parameters": "Steps: 1"}
+        assert picture.notes == ("its text 'prompt' is too large and was left out",)
+        assert picture.notes[0] in caplog.text
+
+    def test_behind_the_pixels_too(self, tmp_path):
+        path = tmp_path / "photo.png"
+        pixels = self.save(path, ("prompt", "x" * 2_000_000, "zTXt"))
+        data = path.read_bytes()
+        start = data.index(b"zTXt") - 4
+        length = 12 + int.from_bytes(data[start : start + 4], "big")
+        text, end = data[start : start + length], len(data) - 12
+        path.write_bytes(data[:start] + data[start + length : end] + text + data[end:])
+        picture = read_picture(path)
+        assert np.array_equal(picture.pixels[..., 0], pixels)
+        assert picture.notes == ("its text 'prompt' is too large and was left out",)
+
+    def test_many_texts_are_kept_up_to_a_limit_of_memory(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(PngImagePlugin, "MAX_TEXT_MEMORY", 2500)
+        path = tmp_path / "photo.png"
+        self.save(path, *((name, "x" * 1000, "zTXt") for name in "abc"))
+        picture = read_picture(path)
+        assert set(picture.texts) == {"a", "b"}
+        assert picture.notes == ("its text 'c' is too large and was left out",)
+
+    def test_a_text_that_is_large_and_not_packed_is_kept(self, tmp_path):
+        path = tmp_path / "photo.png"
+        self.save(path, ("parameters", "x" * 2_000_000, "tEXt"))
+        picture = read_picture(path)
+        assert len(picture.texts["parameters"]) == 2_000_000
+        assert not picture.notes
+
+    def test_another_damage_is_still_refused(self, tmp_path):
+        path = tmp_path / "photo.png"
+        self.save(path, ("prompt", "x" * 2_000_000, "zTXt"))
+        data = path.read_bytes()
+        at = data.index(b"IDAT") + 12
+        path.write_bytes(data[:at] + bytes(40) + data[at + 40 :])
+        with pytest.raises(ImageError, match="is damaged or incomplete"):
+            read_picture(path)

@@ -40,12 +40,12 @@ def test_missing_weights_are_named_with_where_to_put_them(tmp_path):
     message = str(caught.value)
     assert message.startswith("the mask parse needs ParseNet's weights (parsing_parsenet.pth,")
     assert "use the mask area, or put them into" in message
-    assert folders.places("parsing") in message
+    assert folders.search_hint("parsing") in message
     with pytest.raises(CheckpointError, match=r"--mask parse needs .* use --mask area, or put"):
         load_installed_face_parser("parse", folders, "cpu", option="--mask")
 
 
 def test_another_network_is_named(tmp_path, parsenet):
     torch.save(nn.Conv2d(3, 3, 3).state_dict(), tmp_path / "parsing_parsenet.pth")
-    with pytest.raises(CheckpointError, match=r"parsing_parsenet\.pth is no ParseNet"):
+    with pytest.raises(CheckpointError, match=r"parsing_parsenet\.pth is not ParseNet"):
         load_installed_face_parser("parse", ModelFolders((tmp_path,)), "cpu")

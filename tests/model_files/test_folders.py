@@ -175,15 +175,15 @@ class TestResolve:
         folders = ModelFolders((tmp_path / "a", tmp_path / "b"))
         (tmp_path / "b" / "facerestore_models").mkdir(parents=True)
         own, root = tmp_path / "b" / "facerestore_models", tmp_path / "b"
-        assert folders.places("restoration") == (
+        assert folders.search_hint("restoration") == (
             f"{own}. Searched: {own}; {root}; 6 folders that do not exist"
         )
-        assert folders.places("restoration", tmp_path).startswith(f"{tmp_path}. Searched: ")
+        assert folders.search_hint("restoration", tmp_path).startswith(f"{tmp_path}. Searched: ")
         for name in ("GPEN", "facerestore"):
             (root / name).mkdir()
         for name in ("facerestore_models", "GPEN"):
             (tmp_path / "a" / name).mkdir(parents=True)
-        assert folders.places("restoration").endswith("; 1 folder that does not exist")
+        assert folders.search_hint("restoration").endswith("; 1 folder that does not exist")
 
     @pytest.mark.parametrize("name", ["../secret.pth", "GPEN/a.pth", "{root}/GPEN/a.pth", "..", ""])
     def test_names_are_no_paths(self, tmp_path, name):
@@ -205,7 +205,7 @@ class TestResolve:
         [
             ("lost.pth", "is a link to what does not exist"),
             ("circle.pth", r"cannot be reached \(Too many"),
-            ("pipe.pth", "is no regular file"),
+            ("pipe.pth", "is not a regular file"),
         ],
     )
     def test_what_only_looks_like_a_file(self, tmp_path, name, said):

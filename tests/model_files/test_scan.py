@@ -72,7 +72,7 @@ def examined(put):
 class TestWhatItIs:
     def test_gpen_of_any_name_with_its_size(self, examined, thin_512):
         found = examined("whatever.pt", thin_512)
-        assert (found.title, found.trouble, found.doubts) == ("GPEN, 512 pixels", None, ())
+        assert (found.title, found.error, found.warnings) == ("GPEN, 512 pixels", None, ())
         assert found.task is None
 
     def test_the_task_is_taken_from_the_name_as_tensors_do_not_tell(self, examined, thin_512):
@@ -105,7 +105,7 @@ class TestWhatItIs:
     )
     def test_other_networks(self, examined, weights, keys, title):
         found = examined("x.pth", weights(*keys))
-        assert (found.title, found.trouble) == (title, None)
+        assert (found.title, found.error) == (title, None)
 
     def test_training_checkpoints(self, examined, make, thin_512, tmp_path):
         path = tmp_path / "g.pth"
@@ -117,13 +117,13 @@ class TestWhatItIs:
 
     def test_onnx(self, examined):
         found = examined("x.onnx", ONNX)
-        assert (found.title, found.trouble, found.contents.format) == ("ONNX model", None, "onnx")
+        assert (found.title, found.error, found.contents.format) == ("ONNX model", None, "onnx")
 
     def test_another_reader_of_onnx(self, examined):
         readers = {**READERS, FileKind.ONNX: lambda _: Contents("onnx", Network.GPEN, 2048)}
         assert examined("x.onnx", ONNX, readers=readers).title == "GPEN, 2048 pixels"
         found = examined("GPEN-BFR-512.onnx", ONNX, readers=readers)
-        assert found.doubts == ("named for 512 pixels, but holds 2048",)
+        assert found.warnings == ("named for 512 pixels, but holds 2048",)
 
 
 class TestTrouble:
@@ -139,20 +139,20 @@ class TestTrouble:
     def test_what_is_no_model(self, examined, data, said):
         found = examined("GPEN-BFR-2048.pth", data)
         assert found.title == "not usable"
-        assert found.trouble.startswith(said)
+        assert found.error.startswith(said)
         assert found.contents is None
 
     def test_truncated_models(self, examined, thin_512):
         found = examined("GPEN-BFR-512.pth", thin_512[:-20_000])
         assert found.title == "not usable"
-        assert found.trouble.startswith("is incomplete")
+        assert found.error.startswith("is incomplete")
 
     def test_gpen_with_a_tensor_missing(self, examined, make, thin_512, tmp_path):
         path = tmp_path / "g.pth"
         path.write_bytes(thin_512)
         state = torch.load(path, weights_only=True)
         del state["generator.to_rgb1.bias"]
-        assert "generator.to_rgb1.bias is missing" in examined("x.pth", make.saved(state)).trouble
+        assert "generator.to_rgb1.bias is missing" in examined("x.pth", make.saved(state)).error
 
     def test_huge_files_are_not_read(self, tmp_path):
         path = tmp_path / "sd.safetensors"
@@ -160,7 +160,7 @@ class TestTrouble:
             file.write((100).to_bytes(8, "little") + b"{")
             file.truncate(3 << 30)
         (found,) = scan([path], load_catalogue())
-        assert "more than any of them" in found.trouble
+        assert "more than any of them" in found.error
         assert found.sha256 is None
 
     def test_lack_of_memory_concerns_one_file(self, put, tiny):
@@ -171,8 +171,8 @@ class TestTrouble:
 
         paths = [put("1.pth", tiny), put("2.pth", tiny)]
         first, second = scan(paths, load_catalogue(), dict.fromkeys(FileKind, reader))
-        assert "does not fit into memory" in first.trouble
-        assert second.trouble is None
+        assert "does not fit into memory" in first.error
+        assert second.error is None
 
     def test_one_bad_file_stops_nothing(self, put, tmp_path, weights, tiny):
         put("1.pth", b"")
@@ -197,33 +197,33 @@ class TestNamesThatLie:
         ],
     )
     def test_are_told(self, examined, thin_512, name, doubts):
-        assert examined(name, thin_512).doubts == doubts
+        assert examined(name, thin_512).warnings == doubts
 
     def test_another_network_under_gpens_name(self, examined, weights):
         found = examined("GPEN-BFR-512.pth", weights(*GFPGAN))
-        assert found.doubts == ("named like GPEN, but holds GFPGAN",)
+        assert found.warnings == ("named like GPEN, but holds GFPGAN",)
 
     def test_a_published_discriminator_is_named_well(self, examined, weights):
-        assert examined("GPEN-BFR-512-D.pth", weights(*DISCRIMINATOR)).doubts == ()
-        assert examined("GPEN-BFR-512.pth", weights(*DISCRIMINATOR)).doubts != ()
+        assert examined("GPEN-BFR-512-D.pth", weights(*DISCRIMINATOR)).warnings == ()
+        assert examined("GPEN-BFR-512.pth", weights(*DISCRIMINATOR)).warnings != ()
 
     def test_the_hash_tells_what_the_content_does_not(self, examined, make):
         entry = make.file("tiny.onnx", ONNX, format="onnx")
         catalogue = make.catalogue(entry, size=512)
         found = examined("GPEN-BFR-2048.onnx", ONNX, catalogue)
         assert found.title == "GPEN, 512 pixels"
-        assert found.doubts == ("named for 2048 pixels, but holds 512",)
+        assert found.warnings == ("named for 2048 pixels, but holds 512",)
 
     def test_the_hash_tells_the_task(self, examined, make, thin_512):
         catalogue = make.catalogue(make.file(data=thin_512), size=512, task="colorization")
         found = examined("GPEN-BFR-512.pth", thin_512, catalogue)
         assert found.task == "colorization"
         assert found.to_dict()["task_by"] == "hash"
-        assert found.doubts == ("named for restoration, but made for colorization",)
+        assert found.warnings == ("named for restoration, but made for colorization",)
 
 
 class TestNamesThatAreRight:
-    """A name that fits what can be told of the content is no lie, in whatever words."""
+    """A name that fits what can be told of the content is not a lie, in whatever words."""
 
     @pytest.fixture(
         params=[
@@ -248,7 +248,7 @@ class TestNamesThatAreRight:
 
     def test_are_not_doubted(self, file):
         (found,) = scan([file], load_catalogue())
-        assert (found.doubts, found.trouble) == ((), None)
+        assert (found.warnings, found.error) == ((), None)
 
     def test_are_not_called_wrong(self, file):
         assert verify_file(file, load_catalogue()).verdict is Verdict.UNCONFIRMED
@@ -306,7 +306,7 @@ class TestFolders:
             (tmp_path / name).symlink_to(tmp_path / place)
         found = list(scan(model_files([tmp_path]), load_catalogue()))
         assert [file.path.name for file in found] == ["a.pth", "b.pth"]
-        assert all("cannot be read" in (file.trouble or "") for file in found)
+        assert all("cannot be read" in (file.error or "") for file in found)
 
     @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
     def test_a_folder_that_may_not_be_read_is_warned_of(self, tmp_path, caplog):

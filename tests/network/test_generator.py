@@ -67,13 +67,13 @@ def test_published_sizes_match_the_published_implementation(size):
 @pytest.mark.parametrize(
     "plan",
     [
-        StripPlan(base=32, kept=64, rows=4),
-        StripPlan(base=32, kept=32, rows=10),
-        StripPlan(base=16, kept=32, rows=16),
-        StripPlan(base=16, kept=16, rows=24),
-        StripPlan(base=8, kept=16, rows=48),
-        StripPlan(base=4, kept=8, rows=64),
-        StripPlan(base=64, kept=8, rows=16),
+        StripPlan(whole_up_to=32, kept_up_to=64, rows=4),
+        StripPlan(whole_up_to=32, kept_up_to=32, rows=10),
+        StripPlan(whole_up_to=16, kept_up_to=32, rows=16),
+        StripPlan(whole_up_to=16, kept_up_to=16, rows=24),
+        StripPlan(whole_up_to=8, kept_up_to=16, rows=48),
+        StripPlan(whole_up_to=4, kept_up_to=8, rows=64),
+        StripPlan(whole_up_to=64, kept_up_to=8, rows=16),
     ],
 )
 def test_strips_give_the_same_picture(plan):
@@ -124,7 +124,7 @@ def test_strips_stop_when_cancelled():
         return len(asked) > 4
 
     with pytest.raises(Cancelled), torch.inference_mode():
-        network(golden_input(64), StripPlan(base=16, kept=32, rows=8), cancelled)
+        network(golden_input(64), StripPlan(whole_up_to=16, kept_up_to=32, rows=8), cancelled)
     assert len(asked) == 5
 
 
@@ -149,7 +149,7 @@ def test_weights_of_16_bits_are_folded_in_32():
     assert torch.equal(run(TINY, image, state=halves), run(TINY, image, state=widened))
 
 
-@pytest.mark.parametrize("plan", [None, StripPlan(base=8, kept=16, rows=16)])
+@pytest.mark.parametrize("plan", [None, StripPlan(whole_up_to=8, kept_up_to=16, rows=16)])
 def test_passthrough_returns_its_input(plan):
     image = golden_input(64)
     out = run(TINY, image, plan, state=passthrough_state(TINY))
@@ -212,8 +212,8 @@ def test_configuration_is_read_from_shapes_alone(config):
         (lambda s: s.pop("generator.convs.3.noise.weight"), "convs.3.noise.weight is missing"),
         (lambda s: s.update({"extra.weight": torch.zeros(1)}), "extra.weight does not belong"),
         (lambda s: s.update({"ecd1.0.2.bias": torch.zeros(7)}), r"ecd1.0.2.bias is \(7,\) instead"),
-        (lambda s: s.clear(), "no GPEN model"),
-        (lambda s: s.pop("final_linear.0.weight"), "no GPEN model"),
+        (lambda s: s.clear(), "not a GPEN model"),
+        (lambda s: s.pop("final_linear.0.weight"), "not a GPEN model"),
     ],
 )
 def test_damaged_state_is_refused_with_its_reason(damage, message):

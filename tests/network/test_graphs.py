@@ -24,7 +24,7 @@ def pictures(seed, faces=1, size=64):
 
 @pytest.mark.parametrize("faces", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("plan", [None, StripPlan(base=16, kept=32, rows=16)])
+@pytest.mark.parametrize("plan", [None, StripPlan(whole_up_to=16, kept_up_to=32, rows=16)])
 def test_what_the_network_does_depends_on_no_value(plan, dtype, faces):
     """Else a graph would repeat the decisions made for another face."""
     network = GpenNetwork(random_state(TINY), TINY, dtype)

@@ -105,7 +105,7 @@ def test_the_powers_follow_the_features():
 
 
 def test_weights_beyond_all_measure_are_told_by_the_result():
-    """Nothing can be rescaled by what is no number; the restorer sees that and says so."""
+    """Nothing can be rescaled by what is not a number; the restorer sees that and says so."""
     state = random_state(CONFIG)
     times(1e30, "ecd", "weight")(state)
     assert not torch.isfinite(run(state, torch.float16)).all()

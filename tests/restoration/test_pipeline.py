@@ -24,7 +24,7 @@ from gpen_core.restoration.plan import ImageInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory, timing
-from gpen_core.upscaling.enlarged import Enlarged
+from gpen_core.upscaling.enlarged import UpscaledImage
 
 CONFIG = GpenConfig(256, 1, 0.125)
 
@@ -155,7 +155,7 @@ def test_faces_go_into_an_enlarged_background(photo, face, passthrough, factor):
 
 
 def test_the_report_names_what_enlarged_the_background(photo, face, passthrough):
-    background = Enlarged(photo.repeat(2, 0).repeat(2, 1), "x2.pth", ("in small tiles",))
+    background = UpscaledImage(photo.repeat(2, 0).repeat(2, 1), "x2.pth", ("in small tiles",))
     result = restore_picture(photo, passthrough, faces=[face], background=background)
     assert result.pixels.shape == (1024, 1024, 3)
     assert result.report.upscaler == "x2.pth"

@@ -169,7 +169,7 @@ class TestRunning:
         inputs, _ = picture_io(64)
         mean = onnx.helper.make_node("ReduceMean", ["input"], ["output"], axes=[1], keepdims=1)
         path = save(tmp_path, inputs, [("output", None, onnx.TensorProto.FLOAT)], nodes=[mean])
-        with pytest.raises(CheckpointError, match="no GPEN model"):
+        with pytest.raises(CheckpointError, match="not a GPEN model"):
             load_restorer(path, "cpu").restore(crop())
 
 
@@ -384,7 +384,7 @@ class TestWhatItIs:
     def test_other_restoration_models(self, tmp_path, shape, name):
         path = save(tmp_path, *picture_io(512), [("w", shape, np.float32)])
         assert name in describe_graph(read_graph(path))
-        with pytest.raises(CheckpointError, match=f"no GPEN model.*{name}"):
+        with pytest.raises(CheckpointError, match=f"not a GPEN model.*{name}"):
             load_restorer(path, "cpu")
 
     @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ class TestWhatItIs:
     def test_another_interface_is_told(self, tmp_path, shape):
         inputs = [("input", shape, onnx.TensorProto.FLOAT)]
         path = save(tmp_path, inputs, picture_io(64)[1])
-        with pytest.raises(CheckpointError, match="no GPEN model: it takes"):
+        with pytest.raises(CheckpointError, match="not a GPEN model: it takes"):
             load_restorer(path, "cpu")
 
     def test_an_open_batch_is_fine(self, tmp_path):

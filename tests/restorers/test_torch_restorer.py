@@ -120,7 +120,7 @@ def test_gives_up_with_a_message_when_nothing_is_left():
         return network
 
     made = restorer_with([ExecutionMode(CPU, torch.float32, None)], failing)
-    with pytest.raises(GpenError, match="no way left that needs less"):
+    with pytest.raises(GpenError, match="no fallback with lower memory use"):
         made.restore(crop())
 
 

@@ -150,7 +150,9 @@ class TestLoading:
         self.refused(tmp_path, dict.fromkeys(names, torch.zeros(2)), "is GFPGAN, not an upscaler")
 
     def test_an_unknown_network_is_refused(self, spandrel, tmp_path):
-        self.refused(tmp_path, {"weight": torch.zeros(3)}, "no upscaler of a kind that spandrel")
+        self.refused(
+            tmp_path, {"weight": torch.zeros(3)}, "not an upscaler of a kind that spandrel"
+        )
 
     def test_a_network_for_grey_pictures_is_refused(self, spandrel, tmp_path):
         self.refused(tmp_path, rrdb(4, channels=1), "from 1 to 1 channels, not of RGB")
@@ -161,7 +163,7 @@ class TestLoading:
             for kind in ("weight", "bias"):
                 del state[f"{name}.{kind}"]
         self.refused(
-            tmp_path, state, r"is no upscaler: the model \(ESRGAN\) keeps the picture's size"
+            tmp_path, state, r"is not an upscaler: the model \(ESRGAN\) keeps the picture's size"
         )
 
     def test_weights_that_do_not_fit_are_refused(self, spandrel, tmp_path):
@@ -381,7 +383,7 @@ class TestMemory:
 
     def test_no_way_left(self):
         upscaler = repeating(tile=256, change=self.limited(10))
-        with pytest.raises(GpenError, match="no way left that needs less"):
+        with pytest.raises(GpenError, match="no fallback with lower memory use"):
             upscaler.upscale(np.zeros((300, 20, 3), np.uint8))
 
     def test_other_errors_pass(self):

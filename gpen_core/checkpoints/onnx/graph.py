@@ -67,7 +67,7 @@ def read_graph(path: Path) -> OnnxGraph:
         ) from error
     except ExcessError as error:
         raise CheckpointError(
-            f"{path} is no GPEN model: {error}, more than any of them."
+            f"{path} is not a GPEN model: {error}, more than any of them."
         ) from error
     except ValueError as error:  # an empty file cannot be mapped
         raise CheckpointError(

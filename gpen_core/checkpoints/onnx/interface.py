@@ -12,7 +12,7 @@ from .tensors import FLOAT, FLOAT16, TensorFacts
 
 _SMALLEST, _LARGEST = 8, 2048
 _STYLE_LAYERS = 4
-"""Fewer square matrices of one size than that are no mapping network."""
+"""Fewer square matrices of one size than that are not a mapping network."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_interface(graph: OnnxGraph, name: str) -> Interface:
     if size is None or other not in (None, Network.GPEN):
         looks = f" It looks like {other}." if other else ""
         raise CheckpointError(
-            f"{name} is no GPEN model: it takes {_listed(graph.inputs)} and gives "
+            f"{name} is not a GPEN model: it takes {_listed(graph.inputs)} and gives "
             f"{_listed(graph.outputs)}.{looks} Choose a GPEN file such as GPEN-BFR-512.onnx."
         )
     return Interface(

@@ -74,21 +74,21 @@ class Call:
         """An attribute that is a number."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, int):
-            raise UnsuitableError(f"its {name} is no number")
+            raise UnsuitableError(f"its {name} is not a number")
         return value
 
     def integers(self, name: str, default: Sequence[int] = ()) -> list[int]:
         """An attribute that is a list of numbers."""
         value = self.node.attributes.get(name, tuple(default))
         if not isinstance(value, tuple):
-            raise UnsuitableError(f"its {name} is no list of numbers")
+            raise UnsuitableError(f"its {name} is not a list of numbers")
         return [_whole(item) for item in value]
 
     def word(self, name: str, default: str) -> str:
         """An attribute that is a text."""
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
-            raise UnsuitableError(f"its {name} is no text")
+            raise UnsuitableError(f"its {name} is not text")
         return value
 
     def axes(self, rank: int, index: int) -> list[int] | None:
@@ -141,7 +141,7 @@ def one(shape: Sequence[int], products: int = 0, scratch: int = 0) -> Results:
 
 def _whole(value: float) -> int:
     if not math.isfinite(value) or int(value) != value:
-        raise UnsuitableError("a size is no whole number")
+        raise UnsuitableError("a size is not a whole number")
     return int(value)
 
 

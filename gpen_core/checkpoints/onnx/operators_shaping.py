@@ -149,7 +149,7 @@ def _pad(call: Call) -> Results:
 def _constant_of_shape(call: Call) -> Results:
     value = call.node.attributes.get("value")
     if value is not None and not (isinstance(value, TensorFacts) and value.shape in ((1,), ())):
-        raise UnsuitableError("its value is no number")
+        raise UnsuitableError("its value is not a number")
     return one(_sides(call.values(0)))
 
 

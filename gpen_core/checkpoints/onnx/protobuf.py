@@ -28,7 +28,7 @@ Value = int | memoryview | bytes
 
 
 class WireError(ValueError):
-    """The bytes are no Protocol Buffers message, or end in the middle of one."""
+    """The bytes are not a Protocol Buffers message, or end in the middle of one."""
 
 
 class ExcessError(ValueError):
@@ -123,7 +123,7 @@ def _text(value: Value, most: int = _LONGEST_NAME) -> str:
     try:
         return bytes(value).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise WireError("a name is no UTF-8") from error
+        raise WireError("a name is not UTF-8") from error
 
 
 class Message:
@@ -137,7 +137,7 @@ class Message:
         """Finds the fields; their contents are not looked at.
 
         Raises:
-            WireError: it is no message.
+            WireError: it is not a message.
             ExcessError: the meter has counted enough.
         """
         self._meter = meter
@@ -169,7 +169,7 @@ class Message:
         """A number as int64."""
         found = self.values(number)
         if not all(isinstance(value, int) for value in found):
-            raise WireError(f"the field {number} is no number")
+            raise WireError(f"the field {number} is not a number")
         last = found[-1] if found else absent
         return signed(last) if isinstance(last, int) else absent
 

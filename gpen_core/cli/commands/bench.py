@@ -132,7 +132,7 @@ def measure(
         # Before the measuring, which takes long.
         check_free(path, arguments.overwrite)
         if not path.parent.is_dir():
-            raise ImageError(f"{path} cannot be written: {path.parent} is no folder")
+            raise ImageError(f"{path} cannot be written: {path.parent} is not a folder")
     machine = this_machine(request.device)
     rounds = arguments.rounds or (_QUICK_ROUNDS if request.quick else _ROUNDS)
     console.print(f"{machine.describe()}; rounds: {rounds}")

@@ -217,7 +217,7 @@ class TestHarm:
 
     def test_pictures_larger_than_gpens(self, tmp_path, no_session):
         model = with_side(model_of([helper.make_node("Neg", ["input"], ["output"])]), 4096)
-        with pytest.raises(CheckpointError, match="no GPEN model"):
+        with pytest.raises(CheckpointError, match="not a GPEN model"):
             load_restorer(saved(tmp_path, model), "cpu")
 
     @pytest.mark.parametrize("operator", ["Sum", "Max"])
@@ -286,7 +286,7 @@ class TestHarm:
         for number in (math.nan, math.inf):
             nodes = large("ConstantOfShape", "s")
             model = model_of(nodes, [weight("s", [number], np.float32)])
-            with pytest.raises(CheckpointError, match="no whole number"):
+            with pytest.raises(CheckpointError, match="not a whole number"):
                 load_restorer(saved(tmp_path, model), "cpu")
 
     def test_nodes_without_inputs(self, tmp_path, no_session):
@@ -377,7 +377,7 @@ class TestReading:
             field(5, field(1, b"\x01" + varint(a) + b"\x04\x04")) for a in range(5000, 5300)
         )
         graph = read_graph(saved(tmp_path, b"\x08\x08" + field(7, matrices + constants)))
-        with pytest.raises(CheckpointError, match="no GPEN model"):
+        with pytest.raises(CheckpointError, match="not a GPEN model"):
             read_interface(graph, "x")
 
 

@@ -91,10 +91,10 @@ def _print(scanned: Iterable[ScannedFile], console: Console) -> None:
     console.print(head)
     for file, line in zip(scanned, lines, strict=True):
         console.print(line)
-        for doubt in file.doubts:
-            console.print(f"  ! {doubt}")
-        if file.trouble is not None:
-            console.print(f"  ! {file.trouble}")
+        for warning in file.warnings:
+            console.print(f"  ! {warning}")
+        if file.error is not None:
+            console.print(f"  ! {file.error}")
 
 
 def _row(file: ScannedFile) -> tuple[str, ...]:
