@@ -58,7 +58,7 @@ def strength_slider(label: str, elem_id: str | None) -> Any:
     return unsaved(
         gr.Slider(
             **slider_range(RESTORATION_LIMITS["strength"]),
-            value=current("gpen_strength"),
+            value=_current("gpen_strength"),
             label=label,
             info=HELP["strength"],
             elem_id=elem_id,
@@ -87,7 +87,7 @@ def option_radio(name: str, label: str, elem_id: str | None) -> Any:
     return unsaved(
         gr.Radio(
             choices=list(CHOICES[name]),
-            value=current(f"gpen_{name}"),
+            value=_current(f"gpen_{name}"),
             label=label,
             info=HELP[name],
             elem_id=elem_id,
@@ -108,7 +108,7 @@ def unsaved(component: Any) -> Any:
     return component
 
 
-def current(name: str) -> Callable[[], Any]:
+def _current(name: str) -> Callable[[], Any]:
     """A value that a page takes from the settings when it is loaded."""
     return lambda: setting(name)
 

@@ -39,13 +39,13 @@ _PREVIEW = 512
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What was loaded, and with which wishes."""
+    """The loaded model, and the settings it was loaded with."""
 
     key: tuple[str, str, str, str, str]
     restorer: Restorer
 
 
-class Service:
+class _Service:
     """Loads, keeps and runs the model."""
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class Service:
             pixels: RGB (H, W, 3); uint8 or uint16.
             options: which faces.
             name: name of a detector; the setting's by default.
-            cancelled: asked often, beside the host's own interruption; true stops the work.
-            notes: gets what went otherwise than asked, in words.
+            cancelled: called often, as is the host's own interruption; true stops the work.
+            notes: gets deviations from the request, as sentences.
 
         Returns:
             The faces and the name of the detector that ran.
@@ -105,7 +105,7 @@ class Service:
             detector: name of a detector; the setting's by default.
             background: the picture enlarged, and by what.
             on_progress: called with progress; shows it as text by default.
-            cancelled: asked often, beside the host's own interruption; true stops the work.
+            cancelled: called often, as is the host's own interruption; true stops the work.
 
         Raises:
             GpenError: something is wrong; the message says what to do.
@@ -119,7 +119,7 @@ class Service:
                 detection,
                 background=background,
                 face_parser=self._face_parser_for(options.mask),
-                on_progress=on_progress or show,
+                on_progress=on_progress or _show,
                 cancelled=_or_interrupted(cancelled),
             )
 
@@ -129,7 +129,7 @@ class Service:
 
         Args:
             model: name of a listed model; the setting's by default.
-            task: what for.
+            task: the task the model must suit.
 
         Raises:
             CheckpointError: there is no such model, or it is known to be for another task.
@@ -152,7 +152,7 @@ class Service:
             key = (chosen, str(settings.device()))
             if self._detector is None or self._detector[0] != key:
                 searched = settings.detector_folders().searched("detection")
-                # A host hands over any text; load_detector refuses the names it does not know.
+                # A host may pass any text; load_detector refuses the names it does not know.
                 detector = load_detector(chosen, searched, settings.device())
                 self._detector = key, detector
             return self._detector[1]
@@ -184,19 +184,19 @@ class Service:
         return self._loaded.restorer
 
 
-SERVICE = Service()
+SERVICE = _Service()
 """The only one: entries that each loaded a model would fill the memory."""
 
 
 def _or_interrupted(cancelled: CancelCheck | None) -> CancelCheck:
-    """Whether the caller or the host's user wants to stop."""
+    """True once the caller or the host's user has cancelled."""
     return host.interrupted if cancelled is None else lambda: host.interrupted() or cancelled()
 
 
 def show_as_job(progress: Progress) -> None:
     """Shows progress on the host's bar too, for jobs that do nothing else."""
     show_steps(progress)
-    show(progress)
+    _show(progress)
 
 
 def show_steps(progress: Progress) -> None:
@@ -204,7 +204,7 @@ def show_steps(progress: Progress) -> None:
     host.show_steps(progress.done, progress.total)
 
 
-def show(progress: Progress) -> None:
+def _show(progress: Progress) -> None:
     """Shows progress as the text of the host's bar, with the last face as live preview.
 
     Not the very last one: the result follows at once, and a preview that reaches the page after it

@@ -12,8 +12,8 @@ from gpen_core.detection.registry import DETECTOR_NAMES
 from gpen_core.restoration.options import HELP, RESTORATION_LIMITS, RestorationOptions
 from gpen_core.runtime.ranges import Range
 
-MAX_SECONDS = 3600
-"""What a caller may allow at most."""
+_MAX_SECONDS = 3600
+"""The longest time limit that a caller may set."""
 
 _IMAGE = (
     "picture as base64, with line breaks or without, or as data URL (PNG, JPEG, WebP); "
@@ -56,7 +56,7 @@ class DetectRequest(BaseModel):
     time_limit: float | None = Field(
         None,
         gt=0,
-        le=MAX_SECONDS,
+        le=_MAX_SECONDS,
         description="seconds that the work may take once it has begun, without the time spent "
         "waiting for others; the answer is 504 if they do not suffice",
     )
@@ -69,8 +69,8 @@ class DetectResponse(BaseModel):
     height: int
     detector: str
     faces: list[dict[str, Any]] = Field(..., description="index, box, landmarks and score of each")
-    left_out: list[dict[str, Any]] = Field([], description="of those not wanted: reason and count")
-    notes: list[str] = Field([], description="what went otherwise than asked")
+    left_out: list[dict[str, Any]] = Field([], description="reason and count of faces filtered out")
+    notes: list[str] = Field([], description="deviations from the request, such as fallbacks")
 
 
 class RestoreRequest(DetectRequest):
@@ -90,7 +90,7 @@ class RestoreRequest(DetectRequest):
 
 
 class UnloadRequest(BaseModel):
-    """Nothing needs to be said."""
+    """No fields."""
 
 
 class RestoreResponse(BaseModel):
@@ -102,7 +102,7 @@ class RestoreResponse(BaseModel):
 
 
 class InfoResponse(BaseModel):
-    """What runs here."""
+    """The version, the device and the limits of the server."""
 
     version: str
     device: str

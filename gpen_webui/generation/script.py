@@ -20,7 +20,7 @@ from ..service import SERVICE
 from ..settings import setting
 from . import face_restorer
 
-TITLE = "GPEN face restore"
+_TITLE = "GPEN face restore"
 _NAMES = ("enable", *infotext.NAMES)
 """The settings in the order of the API's arguments."""
 
@@ -34,7 +34,7 @@ def _enabled_in(facts: dict[str, Any]) -> bool:
 
 
 def _mask_in(facts: dict[str, Any]) -> str | None:
-    """The mask that an infotext means; None, which changes nothing, if it does not tell of GPEN."""
+    """The mask that an infotext means; None, which changes nothing, if GPEN is not in it."""
     if not _enabled_in(facts):
         return None
     return facts.get(infotext.NAMES["mask"], infotext.DEFAULT_MASK)
@@ -45,7 +45,7 @@ class GpenScript(scripts.Script):
 
     def title(self) -> str:
         """By this name the API calls it."""
-        return TITLE
+        return _TITLE
 
     def show(self, is_img2img: bool) -> Any:
         """In both tabs."""
