@@ -17,18 +17,17 @@ def register() -> None:
     from . import settings
     from .api import routes
     from .controls import model_choices
-    from .generation import face_restorer, reactor
+    from .generation import face_restorer
     from .generation.script import add_axes
     from .service import SERVICE
     from .tab import page
 
     def complete() -> None:  # once the scripts of all extensions are loaded
         add_axes()
-        reactor.apply()
+        face_restorer.wrap_reactor()
 
     def unregister() -> None:
         face_restorer.unregister()
-        reactor.remove()
         SERVICE.unload()
 
     face_restorer.register()

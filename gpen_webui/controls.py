@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from gpen_core.compositing.colour_match import ColourMatch
+from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.options import MINIMUM_SIZE, DetectionOptions
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.model_files.task_table import Task
@@ -40,6 +41,7 @@ def panel_controls(elem_id: Callable[[str], str | None]) -> dict[str, Any]:
     with gr.Row():
         template = option_radio("template", NAMES["template"], elem_id("template"))
         colour = option_radio("colour", NAMES["colour"], elem_id("colour"))
+        mask = option_radio("mask", NAMES["mask"], elem_id("mask"))
     faces = faces_box(NAMES["faces"], elem_id("faces"))
     return {
         "strength": strength,
@@ -47,6 +49,7 @@ def panel_controls(elem_id: Callable[[str], str | None]) -> dict[str, Any]:
         "template": template,
         "colour": colour,
         "faces": faces,
+        "mask": mask,
     }
 
 
@@ -55,7 +58,7 @@ def strength_slider(label: str, elem_id: str | None) -> Any:
     return unsaved(
         gr.Slider(
             **slider_range(RESTORATION_LIMITS["strength"]),
-            value=current("gpen_strength"),
+            value=_current("gpen_strength"),
             label=label,
             info=HELP["strength"],
             elem_id=elem_id,
@@ -84,7 +87,7 @@ def option_radio(name: str, label: str, elem_id: str | None) -> Any:
     return unsaved(
         gr.Radio(
             choices=list(CHOICES[name]),
-            value=current(f"gpen_{name}"),
+            value=_current(f"gpen_{name}"),
             label=label,
             info=HELP[name],
             elem_id=elem_id,
@@ -105,7 +108,7 @@ def unsaved(component: Any) -> Any:
     return component
 
 
-def current(name: str) -> Callable[[], Any]:
+def _current(name: str) -> Callable[[], Any]:
     """A value that a page takes from the settings when it is loaded."""
     return lambda: setting(name)
 
@@ -115,6 +118,7 @@ def restoration_options(
     strength: float | None = None,
     template: TemplateName | None = None,
     colour: ColourMatch | None = None,
+    mask: MaskName | None = None,
     faces: str | None = None,
     feather: float | None = None,
 ) -> RestorationOptions:
@@ -128,6 +132,7 @@ def restoration_options(
         strength=setting("gpen_strength") if strength is None else float(strength),
         template=template or setting("gpen_template"),
         colour=colour or setting("gpen_colour"),
+        mask=mask or setting("gpen_mask"),
         faces=faces or defaults.faces,
         feather=defaults.feather if feather is None else float(feather),
     )

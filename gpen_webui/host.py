@@ -23,7 +23,7 @@ _MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_m
 _GRADIO = int(gr.__version__.partition(".")[0])
 """The major version: gradio 3.41 and 4.40 want the same thing said differently."""
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 def optional(name: str) -> Any:
@@ -73,19 +73,18 @@ def lossless_gallery() -> dict[str, Any]:
     return {**lossless_image(), "type": "pil", "interactive": False} if _GRADIO >= 4 else {}
 
 
-def make_room(size: int, place: torch.device) -> None:
-    """Asks a host with memory management of its own for free memory, in bytes."""
-    if place.type == "cpu":
+def make_room(size: int, device: torch.device) -> None:
+    """Asks a host with memory management of its own to free so many bytes on a device."""
+    if device.type == "cpu":
         return
     free = next(filter(None, map(_free_memory_of, _MEMORY_MANAGEMENTS)), None)
     if free is None:
         devices.torch_gc()
         return
     try:
-        free(size, place)
-    except Exception:
-        # There may be enough memory all the same; if not, the restoration tells it.
-        logger.warning("GPEN: the host's memory management failed", exc_info=True)
+        free(size, device)
+    except Exception:  # noqa: BLE001 - if memory does not suffice, the restoration says so
+        _log.warning("GPEN: the host's memory management failed", exc_info=True)
         devices.torch_gc()
 
 
@@ -100,22 +99,22 @@ def collect_garbage() -> None:
 
 
 def _state() -> Any:
-    """What the host knows of the work it is at; WebUIs differ in it."""
+    """The host's record of its current job; WebUIs differ in it."""
     return shared.state
 
 
 def interrupted() -> bool:
-    """Whether the user wants the picture in work given up."""
+    """Whether the user has interrupted or skipped the current picture."""
     return bool(_state().interrupted or _state().skipped)
 
 
 def stopping() -> bool:
-    """Whether no further picture is wanted; the one in work may be finished."""
+    """Whether to start no further picture; the current one may be finished."""
     return interrupted() or bool(getattr(_state(), "stopping_generation", False))
 
 
 def show_progress(text: str | None, preview: Image.Image | None = None) -> None:
-    """Tells the text and the live preview of the host's progress bar."""
+    """Sets the text and the live preview of the host's progress bar."""
     _state().textinfo = text
     if preview is not None:
         _state().assign_current_image(preview)
@@ -139,7 +138,7 @@ def queued(job: str) -> Generator[None]:
         try:
             yield
         finally:
-            # SD.Next tells its jobs apart by what begin returned.
+            # SD.Next identifies its jobs by what begin returned.
             _state().end() if began is None else _state().end(began)
 
 
@@ -153,7 +152,7 @@ def report_failure(error: BaseException, doing: str) -> str:
 
     An error of the core says what to do by itself; any other one is logged with where it arose.
     """
-    said = error if isinstance(error, GpenError) else escaped_line(error)
-    sentence = f"GPEN: {doing} failed: {said}"
-    logger.error(sentence, exc_info=None if isinstance(error, GpenError) else error)
+    text = error if isinstance(error, GpenError) else escaped_line(error)
+    sentence = f"GPEN: {doing} failed: {text}"
+    _log.error(sentence, exc_info=None if isinstance(error, GpenError) else error)
     return sentence

@@ -19,9 +19,12 @@ NAMES: Mapping[str, str] = {
     "template": "GPEN template",
     "colour": "GPEN colour match",
     "faces": "GPEN faces",
+    "mask": "GPEN mask",
 }
 """The name of each setting that a generation can be repeated with, which is the label of its
-control as well."""
+control as well. The mask is left out if it is `DEFAULT_MASK`, as versions did that had no other."""
+
+DEFAULT_MASK = RestorationOptions().mask
 
 
 def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
@@ -35,6 +38,8 @@ def facts_of(report: Report, options: RestorationOptions) -> dict[str, Any]:
         "colour": options.colour,
         "faces": options.faces,
     }
+    if options.mask != DEFAULT_MASK:
+        used["mask"] = options.mask
     return {NAMES[name]: value for name, value in used.items()} | {RESULT: report.summary()}
 
 

@@ -9,18 +9,14 @@ from gpen_core.errors import CheckpointError
 from gpen_core.model_files.default_model import best_model
 from gpen_core.model_files.filenames import parse_filename
 from gpen_core.model_files.task_table import TASKS, Task
-from gpen_core.restoration.options import PRESETS
 
 from . import settings
-
-SELFIE = PRESETS["selfie"]
-"""What GPEN's authors use for selfies."""
 
 
 def list_models() -> list[str]:
     """Names of the installed models, those of GPEN first.
 
-    Without those that a page cannot be sent, as they are no text in any encoding.
+    Without those whose names cannot be encoded, and so not be sent to a page.
     """
     found = [path.name for path in settings.folders().find("restoration")]
     found = [name for name in found if name.encode("utf-8", "ignore").decode() == name]
@@ -60,7 +56,7 @@ def _best_for(task: Task, paths: Sequence[Path]) -> Path:
     """The largest model for a task; see `gpen_core.model_files.default_model.best_model`.
 
     Args:
-        task: what for.
+        task: the task it must suit.
         paths: of the listed models.
 
     Raises:
@@ -74,9 +70,3 @@ def _best_for(task: Task, paths: Sequence[Path]) -> Path:
             "choose the model by its name, or install one"
         )
     return best
-
-
-def selfie_model() -> str | None:
-    """The installed model of the size that GPEN's authors take for selfies; None without one."""
-    hints = {name: parse_filename(name) for name in list_models_for("restoration")}
-    return next((name for name, hint in hints.items() if hint.size == SELFIE.model_size), None)

@@ -1,8 +1,8 @@
 """Saving a picture by the host's rules, with all that its file carried.
 
-The host's own function writes the picture first, with its infotext, and tells its other extensions.
+The host's own function writes the picture first, with its infotext, and notifies other extensions.
 What it would lose or write as text (16 bit, EXIF data, the colour profile) is in a second writing
-of the same file, which keeps what the host said in the first.
+of the same file, which keeps the texts of the first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def save_picture(
         stem: the name of its source without the ending; None if it has none.
 
     Returns:
-        The picture for the page, and the file; None where the host does not tell it.
+        The picture for the page, and the file; None where the host does not report it.
 
     Raises:
         GpenError: it cannot be written.
@@ -56,7 +56,7 @@ def save_picture(
         texts |= {_PARAMETERS: parameters} if parameters else {}
     elif parameters:  # other formats hold one text
         text = f"{parameters}, {text}"
-    told: Any = images.save_image(
+    reported: Any = images.save_image(
         image,
         **host.accepted(
             images.save_image,
@@ -74,7 +74,7 @@ def save_picture(
             save_to_dirs=False,
         ),
     )
-    path = Path(told[0]) if told else None  # not every host tells it
+    path = Path(reported[0]) if reported else None  # not every host does
     if path is None or not path.is_file():
         return image, None
     if picture.exif or picture.icc_profile or picture.pixels.dtype != np.uint8:
@@ -107,9 +107,9 @@ def _write_again(path: Path, picture: Picture) -> None:
     if form is None:
         return
     with Image.open(path) as written:
-        said = comment_of(written.info.get("exif"))
+        comment = comment_of(written.info.get("exif"))
         texts = texts_of(written) if written.format == "PNG" else {}
-    exif = picture.exif if said is None else with_comment(picture.exif, said)
+    exif = picture.exif if comment is None else with_comment(picture.exif, comment)
     alpha = picture.alpha if form.holds_alpha else None
     whole = replace(picture, alpha=alpha, exif=exif, texts=texts)
     quality = 100 if path.suffix.lower() == ".webp" and _lossless() else _quality()

@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gpen_core.compositing.face_parsing import FaceParser
+from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.detector import Detector, FoundFaces, search_faces
 from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.images.picture import to_dtype
+from gpen_core.model_files.face_parser import load_installed_face_parser
 from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
@@ -36,19 +39,20 @@ _PREVIEW = 512
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What was loaded, and with which wishes."""
+    """The loaded model, and the settings it was loaded with."""
 
     key: tuple[str, str, str, str, str]
     restorer: Restorer
 
 
-class Service:
+class _Service:
     """Loads, keeps and runs the model."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._loaded: _Loaded | None = None
         self._detector: tuple[tuple[str, str], Detector] | None = None
+        self._face_parser: tuple[tuple[str, str], FaceParser | None] | None = None
 
     @property
     def loaded(self) -> str | None:
@@ -69,8 +73,8 @@ class Service:
             pixels: RGB (H, W, 3); uint8 or uint16.
             options: which faces.
             name: name of a detector; the setting's by default.
-            cancelled: asked often, beside the host's own interruption; true stops the work.
-            notes: gets what went otherwise than asked, in words.
+            cancelled: called often, as is the host's own interruption; true stops the work.
+            notes: gets deviations from the request, as sentences.
 
         Returns:
             The faces and the name of the detector that ran.
@@ -101,7 +105,7 @@ class Service:
             detector: name of a detector; the setting's by default.
             background: the picture enlarged, and by what.
             on_progress: called with progress; shows it as text by default.
-            cancelled: asked often, beside the host's own interruption; true stops the work.
+            cancelled: called often, as is the host's own interruption; true stops the work.
 
         Raises:
             GpenError: something is wrong; the message says what to do.
@@ -114,7 +118,8 @@ class Service:
                 options,
                 detection,
                 background=background,
-                on_progress=on_progress or show,
+                face_parser=self._face_parser_for(options.mask),
+                on_progress=on_progress or _show,
                 cancelled=_or_interrupted(cancelled),
             )
 
@@ -124,7 +129,7 @@ class Service:
 
         Args:
             model: name of a listed model; the setting's by default.
-            task: what for.
+            task: the task the model must suit.
 
         Raises:
             CheckpointError: there is no such model, or it is known to be for another task.
@@ -147,17 +152,25 @@ class Service:
             key = (chosen, str(settings.device()))
             if self._detector is None or self._detector[0] != key:
                 searched = settings.detector_folders().searched("detection")
-                # A host hands over any text; load_detector refuses the names it does not know.
+                # A host may pass any text; load_detector refuses the names it does not know.
                 detector = load_detector(chosen, searched, settings.device())
                 self._detector = key, detector
             return self._detector[1]
+
+    def _face_parser_for(self, mask: MaskName) -> FaceParser | None:
+        """The face parser if a mask needs it, kept for the next use of that mask."""
+        key = (mask, str(settings.device()))
+        if self._face_parser is None or self._face_parser[0] != key:
+            folders = settings.detector_folders()
+            self._face_parser = key, load_installed_face_parser(mask, folders, settings.device())
+        return self._face_parser[1]
 
     def unload(self) -> None:
         """Takes the model out of memory."""
         with self._lock:
             if self._loaded is not None:
                 self._loaded.restorer.unload()
-            self._loaded = self._detector = None
+            self._loaded = self._detector = self._face_parser = None
             host.collect_garbage()
 
     def _find_restorer(self, name: str, task: Task) -> Restorer:
@@ -171,19 +184,19 @@ class Service:
         return self._loaded.restorer
 
 
-SERVICE = Service()
+SERVICE = _Service()
 """The only one: entries that each loaded a model would fill the memory."""
 
 
 def _or_interrupted(cancelled: CancelCheck | None) -> CancelCheck:
-    """Whether the caller or the host's user wants to stop."""
+    """True once the caller or the host's user has cancelled."""
     return host.interrupted if cancelled is None else lambda: host.interrupted() or cancelled()
 
 
 def show_as_job(progress: Progress) -> None:
     """Shows progress on the host's bar too, for jobs that do nothing else."""
     show_steps(progress)
-    show(progress)
+    _show(progress)
 
 
 def show_steps(progress: Progress) -> None:
@@ -191,7 +204,7 @@ def show_steps(progress: Progress) -> None:
     host.show_steps(progress.done, progress.total)
 
 
-def show(progress: Progress) -> None:
+def _show(progress: Progress) -> None:
     """Shows progress as the text of the host's bar, with the last face as live preview.
 
     Not the very last one: the result follows at once, and a preview that reaches the page after it

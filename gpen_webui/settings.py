@@ -13,11 +13,9 @@ import gradio as gr
 import torch
 from modules import devices, paths, shared
 
-from gpen_core.compositing.colour_match import COLOUR_MATCHES
 from gpen_core.detection.registry import DETECTOR_NAMES
-from gpen_core.geometry.templates import TEMPLATES
 from gpen_core.model_files.folders import ModelFolders, model_folders
-from gpen_core.restoration.options import HELP, RESTORATION_LIMITS, RestorationOptions
+from gpen_core.restoration.options import CHOICES, HELP, RESTORATION_LIMITS, RestorationOptions
 from gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from gpen_core.runtime.devices import PRECISIONS, Precision
 from gpen_core.runtime.ranges import Range
@@ -41,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "gpen_strength": _OPTIONS.strength,
     "gpen_template": _OPTIONS.template,
     "gpen_colour": _OPTIONS.colour,
+    "gpen_mask": _OPTIONS.mask,
     "gpen_save_before": False,
     "gpen_reactor_shim": False,
 }
@@ -145,8 +144,8 @@ def add_page(model_choices: Callable[[], list[str]]) -> None:
         slider_range(RESTORATION_LIMITS["strength"]),
         info=HELP["strength"],
     )
-    _add("gpen_template", "Template", gr.Radio, {"choices": list(TEMPLATES)}, HELP["template"])
-    _add("gpen_colour", "Colour match", gr.Radio, {"choices": list(COLOUR_MATCHES)}, HELP["colour"])
+    for name, label in (("template", "Template"), ("colour", "Colour match"), ("mask", "Mask")):
+        _add(f"gpen_{name}", label, gr.Radio, {"choices": list(CHOICES[name])}, HELP[name])
     _add("gpen_save_before", "Save the generated picture before restoration too")
     _add(
         "gpen_reactor_shim",

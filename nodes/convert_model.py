@@ -18,7 +18,7 @@ _PRECISIONS = ("fp32", "fp16")
 
 
 class ConvertGpenModel(ModelFileNode):
-    """Writes a GPEN file in another format beside the first."""
+    """Writes a GPEN file in another format, next to the original."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -30,8 +30,8 @@ class ConvertGpenModel(ModelFileNode):
             is_output_node=True,
             description=(
                 "Writes a GPEN model as .safetensors, which loads faster and cannot hold code, or "
-                "as .onnx, which ReActor and other programs run. The new file stands beside the "
-                "old one and is kept only if it is the same model."
+                "as .onnx, which ReActor and other programs run. The new file goes next to "
+                "the old one and is kept only if it is the same model."
             ),
             inputs=[
                 cls.model_file(),

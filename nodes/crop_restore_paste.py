@@ -1,4 +1,4 @@
-"""The steps of a restoration as nodes of their own: cut out, restore, paste back."""
+"""The steps of a restoration as separate nodes: crop, restore, paste back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SIZES = [str(size) for size in SIZES]
 
 
 class CropFaces(io.ComfyNode):
-    """Cuts faces out."""
+    """Crops faces."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -49,7 +49,7 @@ class CropFaces(io.ComfyNode):
             display_name="Crop Faces (GPEN)",
             aliases=("align faces", "extract faces"),
             description=(
-                "Cuts each face out of the images, upright and in the position GPEN expects. All "
+                "Crops each face from the images, upright and in the position GPEN expects. All "
                 "faces of a batch come as one batch of crops, in order."
             ),
             inputs=[
@@ -68,7 +68,7 @@ class CropFaces(io.ComfyNode):
                     "crops", display_name="crops", tooltip="the faces; a small black image if none"
                 ),
                 FacesSocket.Output(
-                    "cut_faces", display_name="faces", tooltip="the faces and how they were cut"
+                    "cut_faces", display_name="faces", tooltip="the faces and how they were cropped"
                 ),
             ],
         )
@@ -76,22 +76,22 @@ class CropFaces(io.ComfyNode):
     @classmethod
     @checks_types
     def execute(cls, image: Tensor, faces: Faces, size: str, template: Any) -> io.NodeOutput:
-        """Cuts picture by picture."""
+        """Crops image by image."""
         check_template(template)
         if size not in _SIZES:
             raise OptionError(f"the size is {size!r}, but must be one of {', '.join(_SIZES)}")
         faces.check_images(image)
-        cut = replace(faces, template=template)
+        cropped = replace(faces, template=template)
         crops = CropBatch()
-        for index, places in enumerate(_alignments(cut, int(size))):
-            if not places:
+        for index, found in enumerate(_alignments(cropped, int(size))):
+            if not found:
                 continue
             host.stop_if_cancelled()
             frame = within_range(frame_of(image, index))
-            for place in places:
-                # What goes otherwise than asked is logged; this node has no report.
-                crops.add(cut_out(frame, place, host.device(), []))
-        return io.NodeOutput(crops.image(), cut)
+            for alignment in found:
+                # Fallbacks are logged; this node has no report.
+                crops.add(cut_out(frame, alignment, host.device(), []))
+        return io.NodeOutput(crops.image(), cropped)
 
 
 class RestoreFaces(io.ComfyNode):
@@ -107,7 +107,7 @@ class RestoreFaces(io.ComfyNode):
             description="Restores face crops with GPEN. Crops of another size are resized first.",
             inputs=[
                 model(),
-                io.Image.Input("crops", tooltip="from Crop Faces (GPEN), or square face pictures"),
+                io.Image.Input("crops", tooltip="from Crop Faces (GPEN), or square face images"),
             ],
             outputs=[
                 io.Image.Output(
@@ -147,7 +147,7 @@ class PasteFacesBack(io.ComfyNode):
             display_name="Paste Faces Back (GPEN)",
             aliases=("paste crops", "uncrop faces"),
             description=(
-                "Pastes restored crops back where they were cut out, without a seam. The images "
+                "Pastes restored crops back where they were cropped, without a seam. The images "
                 "may be the original ones or the same ones upscaled. Outside the faces every pixel "
                 "stays as it is."
             ),
@@ -180,7 +180,7 @@ class PasteFacesBack(io.ComfyNode):
         mask: Tensor | None = None,
         mask_type: Any = RestorationOptions.mask,
     ) -> io.NodeOutput:
-        """Pastes picture by picture."""
+        """Pastes image by image."""
         # Refuses other values.
         RestorationOptions(strength, feather=feather, mask=mask_type, colour=colour_match)
         faces.check_length(image)
@@ -202,12 +202,12 @@ class PasteFacesBack(io.ComfyNode):
             host.stop_if_cancelled()
             frame = frame_of(image, index)
             refuse_infinite(frame)
-            places = [place.for_resized(factor) for place in found]
-            limit = mask_for(mask, index, height, width)
-            canvas = Canvas(frame, places, strength, feather, limit)
-            for number, place in enumerate(places):
+            background_alignments = [each.for_resized(factor) for each in found]
+            paste_mask = mask_for(mask, index, height, width)
+            canvas = Canvas(frame, background_alignments, strength, feather, paste_mask)
+            for number, alignment in enumerate(background_alignments):
                 crop = _to_crop(restored, next(crops))
-                original = partial(extract_crop, frame, place, crop.device)
+                original = partial(extract_crop, frame, alignment, crop.device)
                 crop = match_colour(colour_match, crop, original)
                 canvas.paste(number, crop, None if parser is None else parser.mask(crop))
             result.put(index, canvas.pixels, canvas.mask)
@@ -215,12 +215,12 @@ class PasteFacesBack(io.ComfyNode):
 
 
 def _alignments(faces: Faces, size: int) -> list[list[Alignment]]:
-    """For each picture its faces' alignments to crops of a size."""
+    """For each image the alignments of its faces to crops of a size."""
     return [[align(face, size, faces.template) for face in found] for found in faces.pictures]
 
 
 def _to_crop(images: Tensor, index: int) -> Tensor:
-    """One picture of an IMAGE batch as a crop (3, S, S), float32, on the device in use.
+    """One image of a batch as a crop (3, S, S), float32, on the device in use.
 
     Raises:
         OptionError: it is not square or holds NaN.

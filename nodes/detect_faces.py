@@ -35,7 +35,7 @@ _ORDER = DetectionOptions().order
 
 
 class DetectFaces(io.ComfyNode):
-    """Finds the faces of each picture of a batch."""
+    """Finds the faces of each image of a batch."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -97,7 +97,7 @@ class DetectFaces(io.ComfyNode):
         mask: Tensor | None = None,
         bboxes: Any = None,
     ) -> io.NodeOutput:
-        """Searches picture by picture."""
+        """Searches image by image."""
         options = detection_options(confidence, minimum_size, maximum_count, order)
         faces = find_faces(image, detector, options, mask, bboxes)
         overlay = ImageBatch(image)
@@ -110,7 +110,7 @@ class DetectFaces(io.ComfyNode):
 def detection_options(
     confidence: float, minimum_size: int, maximum_count: int, order: Any = _ORDER
 ) -> DetectionOptions:
-    """The options from widgets, where 0 stands for "not set"."""
+    """The options from widgets, where 0 means None."""
     return DetectionOptions(confidence or None, minimum_size, maximum_count or None, order)
 
 
@@ -121,7 +121,7 @@ def find_faces(
     mask: Tensor | None = None,
     bboxes: Any = None,
 ) -> Faces:
-    """The faces of each picture of a batch, restricted by a mask and boxes if there are any."""
+    """The faces of each image of a batch, restricted by a mask and boxes if there are any."""
     check_images(images)
     height, width = images.shape[1:3]
     check_mask(mask, images.shape[0], FACES_PURPOSE, 0.5)
@@ -131,9 +131,9 @@ def find_faces(
         for index in range(images.shape[0]):
             frame = within_range(frame_of(images, index))
             found = search_faces(detector, frame, options, host.cancelled)
-            limit = mask_for(mask, index, height, width)
-            if limit is not None:
-                found = found.keep(faces_in_mask(found.faces, limit), OUTSIDE_MASK)
+            search_mask = mask_for(mask, index, height, width)
+            if search_mask is not None:
+                found = found.keep(faces_in_mask(found.faces, search_mask), OUTSIDE_MASK)
             if bboxes is not None:
                 boxes = boxes_for(bboxes, index)
                 found = found.keep(faces_in_boxes(found.faces, boxes), "outside the boxes")
@@ -147,7 +147,7 @@ def _drawn(frame: Frame, faces: Sequence[Face]) -> Frame:
 
 
 def _mask_of(frame: Frame, faces: Sequence[Face]) -> Frame:
-    """1 in the boxes of a picture's faces, else 0."""
+    """A mask: 1 inside the boxes of faces, 0 elsewhere."""
     mask = np.zeros(frame.shape[:2], np.float32)
     for face in faces:
         left, top, right, bottom = (round(value) for value in face.box)

@@ -1,4 +1,4 @@
-"""The nodes that load: a GPEN model, a face detector."""
+"""The nodes that load a GPEN model or a face detector."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class LoadFaceDetector(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, detector_name: str | None = None) -> bool | str:
-        """Refuses a name that is none; None is not known yet."""
+        """Refuses an unknown name; None means that it comes over a link and is not known yet."""
         if detector_name is None or detector_name in DETECTOR_NAMES:
             return True
         return f"the detector {detector_name!r} is unknown; use {', '.join(DETECTOR_NAMES)}"

@@ -1,4 +1,4 @@
-"""The nodes that do everything: restore an image, restore what a face swap changed."""
+"""The nodes that do everything: restore images, or only the faces that a face swap changed."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _ALIASES = (
     *("face restore", "restore faces", "face restoration", "face enhance", "face fix"),
     *("gpen", "gfpgan", "codeformer", "restoreformer", "reactor"),
 )
-"""What people look for who want faces restored, other programs for it among it."""
+"""What users search for who want faces restored, including other programs that do it."""
 
 
 class RestoreImage(io.ComfyNode):
-    """Detect, cut out, restore, paste back."""
+    """Detects, crops, restores and pastes back."""
 
     TASK: ClassVar[Task] = "restoration"
 
@@ -196,5 +196,5 @@ class RestoreAfterSwap(io.ComfyNode):
 
 
 def default_detector() -> Detector:
-    """What is taken when no detector is connected."""
+    """The detector used when none is connected."""
     return load_detector("auto", detection_folders(), host.device())

@@ -33,7 +33,7 @@ _SIZE = DETECTION_LIMITS["minimum_size"]
 
 
 class SelectFaces(io.ComfyNode):
-    """Keeps the faces that fulfil every condition."""
+    """Keeps the faces that meet every condition."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -43,7 +43,7 @@ class SelectFaces(io.ComfyNode):
             display_name="Select Faces (GPEN)",
             aliases=("choose faces", "filter faces"),
             description=(
-                "Keeps the faces that fulfil every condition: number, size, score, place, and "
+                "Keeps the faces that meet every condition: number, size, score, position, and "
                 "whether a face swap has changed them. Faces keep their numbers."
             ),
             inputs=[
@@ -57,7 +57,7 @@ class SelectFaces(io.ComfyNode):
                     "order",
                     options=[_KEEP_ORDER, *ORDERS],
                     default=_KEEP_ORDER,
-                    tooltip="the order in which faces are cut out",
+                    tooltip="the order in which faces are cropped",
                 ),
                 change_from("with both images below: the least mean change of a face that counts"),
                 mask("only faces whose middle lies in the mask"),
@@ -94,7 +94,7 @@ class SelectFaces(io.ComfyNode):
         original_image: Tensor | None = None,
         swapped_image: Tensor | None = None,
     ) -> io.NodeOutput:
-        """Applies the conditions picture by picture."""
+        """Applies the conditions image by image."""
         if (original_image is None) != (swapped_image is None):
             raise OptionError("to keep changed faces, connect the original and the swapped image")
         if original_image is not None and swapped_image is not None:
@@ -107,9 +107,9 @@ class SelectFaces(io.ComfyNode):
             kept = _of_size(kept, size_from, size_to)
             certain = [face for face in kept.faces if face.score >= score_from]
             kept = kept.keep(certain, f"scored below {score_from:g}")
-            limit = mask_for(mask, index, faces.height, faces.width)
-            if limit is not None:
-                kept = kept.keep(faces_in_mask(kept.faces, limit), OUTSIDE_MASK)
+            search_mask = mask_for(mask, index, faces.height, faces.width)
+            if search_mask is not None:
+                kept = kept.keep(faces_in_mask(kept.faces, search_mask), OUTSIDE_MASK)
             if original_image is not None and swapped_image is not None:
                 kept = faces_changed_in(kept, swapped_image, original_image, index, change_from)
             if largest:
@@ -131,11 +131,11 @@ def _of_size(found: FoundFaces, least: int, greatest: int) -> FoundFaces:
 def faces_changed_in(
     found: FoundFaces, swapped: Tensor, original: Tensor, index: int, threshold: float
 ) -> FoundFaces:
-    """The faces of one picture that a swap has changed.
+    """The faces of one image that a swap has changed.
 
     Raises:
-        OptionError: one is no IMAGE, or the original batch is shorter than the swapped one (one
-            picture serves all).
+        OptionError: one is not an IMAGE, or the batches differ in length (a single original image
+            may go with a whole batch).
     """
     check_images(original)
     if original.shape[0] not in (1, swapped.shape[0]):

@@ -1,4 +1,4 @@
-"""The nodes for GPEN's other models: colour, fill, make faces from segmentation maps."""
+"""The nodes for GPEN's other models: colorize, inpaint, make faces from segmentation maps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .shared.values import Faces, GpenModel
 
 
 class ColorizeImage(io.ComfyNode):
-    """Colours pictures."""
+    """Colorizes images."""
 
     TASK: ClassVar[Task] = "colorization"
 
@@ -48,8 +48,8 @@ class ColorizeImage(io.ComfyNode):
             display_name="Colorize Image (GPEN)",
             aliases=("colorise", "colourize", "old photo"),
             description=(
-                "Colours grey pictures of faces with a GPEN colorization model. Light and detail "
-                "stay the picture's own; only the colour is the network's. Best for aligned "
+                "Colorizes grey images of faces with a GPEN colorization model. Light and detail "
+                "stay the image's own; only the colour is the network's. Best for aligned "
                 "faces, which the model was trained with."
             ),
             inputs=[
@@ -64,7 +64,7 @@ class ColorizeImage(io.ComfyNode):
     @classmethod
     @checks_types
     def execute(cls, image: Tensor, model: GpenModel) -> io.NodeOutput:
-        """Colours picture by picture."""
+        """Colorizes image by image."""
         result = ImageBatch(image)
 
         def colorize(index: int) -> None:
@@ -94,7 +94,7 @@ class InpaintFace(io.ComfyNode):
             ),
             inputs=[
                 images(),
-                io.Mask.Input("mask", tooltip="what is to be filled: half covered counts"),
+                io.Mask.Input("mask", tooltip="what to fill: half covered counts"),
                 model("an inpainting model from Load GPEN Model"),
                 number_widget(
                     "feather_pixels",
@@ -125,7 +125,7 @@ class InpaintFace(io.ComfyNode):
         detector: Detector | None = None,
         faces: Faces | None = None,
     ) -> io.NodeOutput:
-        """Fills picture by picture; one with nothing masked passes through."""
+        """Fills image by image; one with nothing masked passes through."""
         require_task(model, cls.TASK)
         if faces is not None:
             faces.check_images(image)
@@ -206,7 +206,7 @@ class FaceFromSegmentation(io.ComfyNode):
 
 
 def _masks(image: Tensor, mask: Tensor) -> dict[int, Frame]:
-    """The masks of those pictures of a batch in which something is masked."""
+    """The masks of those images of a batch in which something is masked."""
     check_images(image)
     height, width = image.shape[1:3]
     every = {index: mask_for(mask, index, height, width) for index in range(image.shape[0])}

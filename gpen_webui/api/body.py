@@ -16,13 +16,13 @@ from starlette.requests import ClientDisconnect
 MAX_BYTES = 64 << 20
 """Of a picture's file."""
 
-MAX_BODY = MAX_BYTES * 4 // 3 * 11 // 10 + (64 << 10)
+_MAX_BODY = MAX_BYTES * 4 // 3 * 11 // 10 + (64 << 10)
 """Bytes of a request: the picture as base64 with line breaks, and the other fields."""
 
-READING_SECONDS = 300
+_READING_SECONDS = 300
 """How long a caller may take to send a request."""
 
-PYDANTIC_1 = VERSION.startswith("1.")
+_PYDANTIC_1 = VERSION.startswith("1.")
 
 _DISCARDING_SECONDS = 30
 _MAX_VALUES = 500
@@ -30,7 +30,7 @@ _MAX_BRACKETS = 50
 _MAX_WHOLE_NUMBER = 1 << 63
 _NAME_LENGTH = 40
 
-Model = TypeVar("Model", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class HungUp(Exception):  # noqa: N818 - an outcome, not a failure
@@ -52,13 +52,13 @@ async def read_body(request: Request, expect: Callable[[int], None]) -> bytearra
     try:
         _check_size(_declared(request))
         expect(_declared(request))
-        with anyio.fail_after(READING_SECONDS):
+        with anyio.fail_after(_READING_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 _check_size(len(body))
                 expect(max(_declared(request), len(body)))
     except TimeoutError as error:
-        raise HTTPException(408, f"the request took over {READING_SECONDS} seconds") from error
+        raise HTTPException(408, f"the request took over {_READING_SECONDS} seconds") from error
     except ClientDisconnect as error:
         raise HungUp from error
     except HTTPException:
@@ -71,25 +71,25 @@ async def read_body(request: Request, expect: Callable[[int], None]) -> bytearra
 async def discard(request: Request) -> None:
     """Drops what is still coming, as who is sending does not see an answer before the end."""
     size = _declared(request)
-    if size > MAX_BODY or (size == 0 and "transfer-encoding" not in request.headers):
+    if size > _MAX_BODY or (size == 0 and "transfer-encoding" not in request.headers):
         return
     size = 0
     with anyio.move_on_after(_DISCARDING_SECONDS):
-        while size <= MAX_BODY:
+        while size <= _MAX_BODY:
             message = await request.receive()
             size += len(message.get("body", b""))
             if not message.get("more_body"):
                 return
 
 
-def understand(body: bytearray, kind: type[Model]) -> Model:
+def understand(body: bytearray, kind: type[_Model]) -> _Model:
     """The request that the JSON of a body makes.
 
     Raises:
         HTTPException: 422, with a sentence that names the field.
     """
     fields = _object(body)
-    known = list(getattr(kind, "__fields__" if PYDANTIC_1 else "model_fields"))
+    known = list(getattr(kind, "__fields__" if _PYDANTIC_1 else "model_fields"))
     unknown = [name for name in fields if name not in known]
     if unknown:
         raise HTTPException(422, _about_unknown(unknown, known))
@@ -104,7 +104,7 @@ def understand(body: bytearray, kind: type[Model]) -> Model:
 
 def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
     """The description of a request for /docs, of either version of pydantic."""
-    schema = getattr(kind, "schema" if PYDANTIC_1 else "model_json_schema")()
+    schema = getattr(kind, "schema" if _PYDANTIC_1 else "model_json_schema")()
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
@@ -116,7 +116,7 @@ def _declared(request: Request) -> int:
 
 
 def _check_size(size: int) -> None:
-    if size > MAX_BODY:
+    if size > _MAX_BODY:
         raise HTTPException(
             413, f"the request is too large; an image may have {MAX_BYTES >> 20} MiB"
         )

@@ -18,7 +18,7 @@ _API_LOGINS = ("api_auth",)
 _PAGE_LOGINS = ("gradio_auth", "auth")
 _LOGIN_FILES = ("gradio_auth_path", "auth_file")
 
-logger = logging.getLogger("gpen")
+_log = logging.getLogger("gpen")
 
 
 def login_of(app: FastAPI) -> Callable[..., Any]:
@@ -35,7 +35,7 @@ def login_of(app: FastAPI) -> Callable[..., Any]:
     logins = _pairs(flags.api_auth) if for_api else _page_logins(flags)
     if asked and not logins:
         names = " and ".join("--" + name.replace("_", "-") for name in asked)
-        logger.error("GPEN: %s names no user:password, so /gpen/v1 answers nobody", names)
+        _log.error("GPEN: %s names no user:password, so /gpen/v1 answers nobody", names)
 
     async def check(request: Request) -> None:
         if not asked or (not for_api and _has_cookie(app, request)):
@@ -52,7 +52,7 @@ def login_of(app: FastAPI) -> Callable[..., Any]:
 
 def _is_known(given: HTTPBasicCredentials, logins: Mapping[str, str]) -> bool:
     expected = logins.get(given.username)
-    # In constant time, so that the answer's delay tells nothing of the password.
+    # In constant time, so that the delay of the answer reveals nothing of the password.
     return expected is not None and secrets.compare_digest(
         given.password.encode(), expected.encode()
     )
@@ -84,7 +84,7 @@ def _page_logins(flags: Any) -> dict[str, str]:
         try:
             lines = Path(getattr(flags, name)).read_text("utf-8").splitlines()
         except (OSError, ValueError) as error:
-            logger.error("GPEN: the logins of the page cannot be read: %s", error)
+            _log.error("GPEN: the logins of the page cannot be read: %s", error)
             continue
         for line in lines:
             logins |= _pairs(line)

@@ -46,11 +46,11 @@ def _comes_from_here(request: Request) -> bool:
         return False
     # A proxy may have put a name of its own into Host.
     here = (request.headers.get(name) for name in ("host", "x-forwarded-host"))
-    own = site is None and _place(origin) in [name for name in here if name]
+    own = site is None and _host_and_port(origin) in [name for name in here if name]
     return own or _is_allowed(origin)
 
 
-def _place(origin: str) -> str | None:
+def _host_and_port(origin: str) -> str | None:
     """Host and port of an origin; None if it is no address."""
     try:
         return urlsplit(origin).netloc

@@ -23,7 +23,7 @@ from gpen_core.runtime.cancellation import CancelCheck
 
 from .body import HungUp
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 _IDLE_SECONDS = 30
 _LONGEST_RETRY = 600
@@ -42,8 +42,8 @@ class Bounds:
 BOUNDS = Bounds()
 
 
-class Place:
-    """A request's place in the queue, and what it holds there."""
+class _Reservation:
+    """What a request holds of the queue's memory while it waits or is worked on."""
 
     def __init__(self, queue: RequestQueue) -> None:
         self._queue = queue
@@ -53,10 +53,10 @@ class Place:
         """Holds so many bytes and pixels from now on, in place of those before.
 
         Raises:
-            HTTPException: 503, there is no room for them; the place is given up.
+            HTTPException: 503, there is no room for them; the reservation is cancelled.
         """
         self.bytes, self.pixels = size, pixels
-        self._queue.check_room_for(self)
+        self._queue.check_bounds(self)
 
 
 class Worker:
@@ -71,9 +71,9 @@ class Worker:
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._runs = False
 
-    async def do(self, function: Callable[..., Result], *args: Any) -> Result:
+    async def do(self, function: Callable[..., _Result], *args: Any) -> _Result:
         """Runs a function in the thread; if cancelled it is waited for all the same."""
-        future: Future[Result] = Future()
+        future: Future[_Result] = Future()
 
         def run() -> None:
             try:
@@ -123,42 +123,42 @@ def return_freed_memory() -> None:
 
 
 class RequestQueue:
-    """Who waits, and who is worked for."""
+    """The requests that wait, and the one that is worked on."""
 
     def __init__(self) -> None:
         self._bounds = BOUNDS
-        self._places: list[Place] = []
+        self._reservations: list[_Reservation] = []
         self._reading, self._turn = asyncio.Lock(), asyncio.Lock()
         self._reader, self._worker = Worker("gpen-api-read"), Worker("gpen-api")
         self._seconds = 1.0
 
     @contextmanager
-    def place(self) -> Generator[Place]:
-        """A place for a request; whether there is room is checked when it holds something."""
-        place = Place(self)
-        self._places.append(place)
+    def reserve(self) -> Generator[_Reservation]:
+        """Reserves room for a request; whether there is any is checked when it holds something."""
+        reservation = _Reservation(self)
+        self._reservations.append(reservation)
         try:
-            yield place
+            yield reservation
         finally:
-            self._leave(place)
+            self._cancel(reservation)
 
-    async def wait_for_place(self) -> None:
-        """Waits a moment if all places are taken: those who hold them may have hung up just now."""
+    async def wait_for_room(self) -> None:
+        """Waits a moment while the queue is full: callers in it may have hung up just now."""
         for _ in range(_MOMENTS):
-            if len(self._places) < self._bounds.requests:
+            if len(self._reservations) < self._bounds.requests:
                 return
             await asyncio.sleep(_MOMENT_SECONDS)
 
-    def check_room_for(self, place: Place) -> None:
-        """Lets go of a place that is beyond the bounds.
+    def check_bounds(self, reservation: _Reservation) -> None:
+        """Cancels a reservation that goes beyond the bounds.
 
         Raises:
             HTTPException: 503, with the time after which to ask again.
         """
         if self._is_within_bounds():
             return
-        self._leave(place)
-        count = len(self._places)
+        self._cancel(reservation)
+        count = len(self._reservations)
         seconds = min(max(round(self._seconds * count), 1), _LONGEST_RETRY)
         raise HTTPException(
             503,
@@ -169,21 +169,21 @@ class RequestQueue:
 
     def _is_within_bounds(self) -> bool:
         return (
-            len(self._places) <= self._bounds.requests
-            and sum(place.bytes for place in self._places) <= self._bounds.bytes
-            and sum(place.pixels for place in self._places) <= self._bounds.pixels
+            len(self._reservations) <= self._bounds.requests
+            and sum(reservation.bytes for reservation in self._reservations) <= self._bounds.bytes
+            and sum(reservation.pixels for reservation in self._reservations) <= self._bounds.pixels
         )
 
-    def _leave(self, place: Place) -> None:
-        if place in self._places:
-            self._places.remove(place)
+    def _cancel(self, reservation: _Reservation) -> None:
+        if reservation in self._reservations:
+            self._reservations.remove(reservation)
 
-    async def read(self, function: Callable[..., Result], *args: Any) -> Result:
+    async def read(self, function: Callable[..., _Result], *args: Any) -> _Result:
         """Runs what only reads a request, while another one is worked on."""
         async with self._reading:
             return await self._reader.do(function, *args)
 
-    async def work(self, function: Callable[[], Result]) -> Result:
+    async def work(self, function: Callable[[], _Result]) -> _Result:
         """Runs a function when its turn has come."""
         async with self._turn:
             began = time.monotonic()
@@ -194,8 +194,8 @@ class RequestQueue:
 
 
 async def while_there(
-    request: Request, answer: Callable[[CancelCheck], Coroutine[Any, Any, Result]]
-) -> Result:
+    request: Request, answer: Callable[[CancelCheck], Coroutine[Any, Any, _Result]]
+) -> _Result:
     """The answer to a request, as long as the caller waits for it.
 
     Args:

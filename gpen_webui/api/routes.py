@@ -39,11 +39,11 @@ from .schema import (
     UnloadRequest,
 )
 
-MAX_FACES = 64
+_MAX_FACES = 64
 _HUNG_UP = 499  # nobody reads it
 
-Wish = TypeVar("Wish", DetectRequest, RestoreRequest)
-Work = Callable[[SentPicture, CancelCheck], Mapping[str, Any]]
+_Request = TypeVar("_Request", DetectRequest, RestoreRequest)
+_Work = Callable[[SentPicture, CancelCheck], Mapping[str, Any]]
 """What is done with a picture when its turn has come; returns the answer."""
 
 
@@ -53,14 +53,14 @@ def register(_demo: Any, app: FastAPI) -> None:
     if not (getattr(flags, "api", False) or getattr(flags, "nowebui", False)):
         return
     login, from_here = Depends(login_of(app)), Depends(refuse_other_sites)
-    _add(app, "GET", "info", info, InfoResponse, [login])
-    _add(app, "GET", "models", models, ModelsResponse, [login])
+    _add(app, "GET", "info", _info, InfoResponse, [login])
+    _add(app, "GET", "models", _models, ModelsResponse, [login])
     waiting = RequestQueue()
     guards = [login, from_here]
-    find = _with_picture(waiting, DetectRequest, detect)
-    _add(app, "POST", "detect", find, DetectResponse, guards, DetectRequest)
-    mend = _with_picture(waiting, RestoreRequest, restore)
-    _add(app, "POST", "restore", mend, RestoreResponse, guards, RestoreRequest)
+    detect = _with_picture(waiting, DetectRequest, _detect)
+    _add(app, "POST", "detect", detect, DetectResponse, guards, DetectRequest)
+    restore = _with_picture(waiting, RestoreRequest, _restore)
+    _add(app, "POST", "restore", restore, RestoreResponse, guards, RestoreRequest)
     _add(app, "POST", "unload", _unload(waiting), InfoResponse, guards)
 
 
@@ -76,6 +76,7 @@ def _add(
     app.add_api_route(
         f"/gpen/v1/{name}",
         route,
+        name=name,
         methods=[method],
         response_model=answered,
         dependencies=guards,
@@ -85,27 +86,27 @@ def _add(
     )
 
 
-def info() -> InfoResponse:
+def _info() -> InfoResponse:
     """Version, device, loaded model and limits."""
     return InfoResponse(
         version=gpen_core.__version__,
         device=str(settings.device()),
-        loaded=None if SERVICE.loaded is None else _sayable(SERVICE.loaded),
-        limits={"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "faces": MAX_FACES},
+        loaded=None if SERVICE.loaded is None else _encodable(SERVICE.loaded),
+        limits={"bytes": MAX_BYTES, "pixels": MAX_PIXELS, "faces": _MAX_FACES},
     )
 
 
-def models() -> ModelsResponse:
+def _models() -> ModelsResponse:
     """The installed models for restoration."""
-    names = [_sayable(name) for name in list_models_for("restoration")]
+    names = [_encodable(name) for name in list_models_for("restoration")]
     return ModelsResponse(models=names, default=settings.setting("gpen_model"))
 
 
-def detect(wish: DetectRequest) -> Work:
+def _detect(request: DetectRequest) -> _Work:
     """Finds the faces of a picture."""
     with _as_answers():
-        options = detection_options(wish.confidence, wish.minimum_size, wish.maximum_count)
-    detector, seconds = wish.detector, wish.time_limit
+        options = detection_options(request.confidence, request.minimum_size, request.maximum_count)
+    detector, seconds = request.detector, request.time_limit
 
     def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
         notes: list[str] = []
@@ -124,21 +125,22 @@ def detect(wish: DetectRequest) -> Work:
     return work
 
 
-def restore(wish: RestoreRequest) -> Work:
+def _restore(request: RestoreRequest) -> _Work:
     """Restores the faces of a picture."""
-    if wish.model not in (None, settings.BEST, *list_models()):
-        raise HTTPException(404, f"there is no model {wish.model!r}; see /gpen/v1/models")
-    count = min(wish.maximum_count or MAX_FACES, MAX_FACES)
+    if request.model not in (None, settings.BEST, *list_models()):
+        raise HTTPException(404, f"there is no model {request.model!r}; see /gpen/v1/models")
+    count = min(request.maximum_count or _MAX_FACES, _MAX_FACES)
     with _as_answers():
         options = restoration_options(
-            strength=wish.strength,
-            template=wish.template,
-            colour=wish.colour_match,
-            faces=wish.faces,
+            strength=request.strength,
+            template=request.template,
+            colour=request.colour_match,
+            mask=request.mask,
+            faces=request.faces,
         )
-        detection = detection_options(wish.confidence, wish.minimum_size, count)
-    model, detector, return_mask = wish.model, wish.detector, wish.return_mask
-    seconds = wish.time_limit
+        detection = detection_options(request.confidence, request.minimum_size, count)
+    model, detector, return_mask = request.model, request.detector, request.return_mask
+    seconds = request.time_limit
 
     def work(sent: SentPicture, stop: CancelCheck) -> Mapping[str, Any]:
         with _at_work(sent, stop, seconds) as (picture, stop_or_late):
@@ -160,20 +162,20 @@ def restore(wish: RestoreRequest) -> Work:
 
 
 def _with_picture(
-    waiting: RequestQueue, asked: type[Wish], plan: Callable[[Wish], Work]
+    waiting: RequestQueue, asked: type[_Request], plan: Callable[[_Request], _Work]
 ) -> Callable[..., Any]:
     """The route that reads a request, waits for its turn and does what was planned."""
 
     async def route(request: Request) -> Response:
         try:
-            await waiting.wait_for_place()
-            with waiting.place() as place:
-                bodies = [await read_body(request, place.hold)]
+            await waiting.wait_for_room()
+            with waiting.reserve() as reservation:
+                bodies = [await read_body(request, reservation.hold)]
 
                 async def answer(stop: CancelCheck) -> Response:
                     # Taken out of the list, as it is larger than what is made of it.
                     sent, work = await waiting.read(_planned, bodies.pop(), asked, plan)
-                    place.hold(len(sent.data), sent.pixels)
+                    reservation.hold(len(sent.data), sent.pixels)
                     return await waiting.work(lambda: _answer(work, sent, stop))
 
                 return await while_there(request, answer)
@@ -188,11 +190,11 @@ def _unload(waiting: RequestQueue) -> Callable[..., Any]:
     async def route(request: Request) -> Response | InfoResponse:
         """Takes the model out of memory."""
         try:
-            with waiting.place() as place:
-                if body := await read_body(request, place.hold):
+            with waiting.reserve() as reservation:
+                if body := await read_body(request, reservation.hold):
                     understand(body, UnloadRequest)
                 await while_there(request, lambda _stop: waiting.work(SERVICE.unload))
-                return info()
+                return _info()
         except HungUp:
             return Response(status_code=_HUNG_UP)
 
@@ -200,13 +202,13 @@ def _unload(waiting: RequestQueue) -> Callable[..., Any]:
 
 
 def _planned(
-    body: bytearray, asked: type[Wish], plan: Callable[[Wish], Work]
-) -> tuple[SentPicture, Work]:
-    wish = understand(body, asked)
-    return receive(wish.image), plan(wish)
+    body: bytearray, asked: type[_Request], plan: Callable[[_Request], _Work]
+) -> tuple[SentPicture, _Work]:
+    request = understand(body, asked)
+    return receive(request.image), plan(request)
 
 
-def _answer(work: Work, sent: SentPicture, stop: CancelCheck) -> Response:
+def _answer(work: _Work, sent: SentPicture, stop: CancelCheck) -> Response:
     with _as_answers():
         answer = _finite(work(sent, stop))
     return Response(json.dumps(answer, allow_nan=False), media_type="application/json")
@@ -231,7 +233,7 @@ def _at_work(
 
 @contextmanager
 def _as_answers() -> Generator[None]:
-    """Makes failures answers with a sentence."""
+    """Turns errors into answers with a status and a sentence."""
     try:
         yield
     except Cancelled as error:
@@ -239,13 +241,13 @@ def _as_answers() -> Generator[None]:
     except TimeLimitError as error:
         raise HTTPException(504, str(error)) from error
     except CheckpointError as error:
-        raise HTTPException(404, _sayable(str(error))) from error
+        raise HTTPException(404, _encodable(str(error))) from error
     except GpenError as error:
-        raise HTTPException(422, _sayable(str(error))) from error
+        raise HTTPException(422, _encodable(str(error))) from error
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for figures that JSON has no numbers for."""
+    """The value with null for numbers that JSON does not have."""
     if isinstance(value, Mapping):
         return {name: _finite(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -253,6 +255,6 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _sayable(text: str) -> str:
-    """The text without what UTF-8 cannot say; names of files may hold such."""
+def _encodable(text: str) -> str:
+    """The text with escapes for what UTF-8 cannot encode, which names of files may hold."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-MAX_SECONDS = 3600
-"""What a caller may allow at most."""
+from gpen_core.detection.options import DETECTION_LIMITS, MINIMUM_SIZE
+from gpen_core.detection.registry import DETECTOR_NAMES
+from gpen_core.restoration.options import HELP, RESTORATION_LIMITS, RestorationOptions
+from gpen_core.runtime.ranges import Range
 
-_TIME_LIMIT = (
-    "seconds that the work may take once it has begun, without the time spent waiting for others; "
-    "the answer is 504 if they do not suffice"
-)
+_MAX_SECONDS = 3600
+"""The longest time limit that a caller may set."""
+
 _IMAGE = (
     "picture as base64, with line breaks or without, or as data URL (PNG, JPEG, WebP); "
     "no path and no web address"
 )
+_NAME_LENGTH = 40
+"""Characters that the name of a choice may have."""
+
+
+def _bounds(limits: Range) -> dict[str, Any]:
+    """The arguments that keep a field's number in a range."""
+    return {"ge": limits.low} if math.isinf(limits.high) else {"ge": limits.low, "le": limits.high}
+
+
+def _choice(name: str) -> Any:
+    """The field of an option of `RestorationOptions` that has names to choose from."""
+    return Field(None, max_length=_NAME_LENGTH, description=HELP[name])
 
 
 class DetectRequest(BaseModel):
@@ -24,12 +38,28 @@ class DetectRequest(BaseModel):
 
     image: str = Field(..., description=_IMAGE)
     detector: str | None = Field(
-        None, max_length=40, description="auto, retinaface, yunet or embedded"
+        None, max_length=_NAME_LENGTH, description=f"one of {', '.join(DETECTOR_NAMES)}"
     )
-    confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
-    minimum_size: float = Field(20, ge=0, description="least size in pixels")
-    maximum_count: int | None = Field(None, ge=1, description="the largest so many")
-    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS, description=_TIME_LIMIT)
+    confidence: float | None = Field(
+        None, **_bounds(DETECTION_LIMITS["confidence"]), description="least score of a face"
+    )
+    minimum_size: float = Field(
+        MINIMUM_SIZE,
+        **_bounds(DETECTION_LIMITS["minimum_size"]),
+        description="least size in pixels",
+    )
+    maximum_count: int | None = Field(
+        None,
+        **_bounds(DETECTION_LIMITS["maximum_count"]),
+        description="how many faces to keep at most, the largest first",
+    )
+    time_limit: float | None = Field(
+        None,
+        gt=0,
+        le=_MAX_SECONDS,
+        description="seconds that the work may take once it has begun, without the time spent "
+        "waiting for others; the answer is 504 if they do not suffice",
+    )
 
 
 class DetectResponse(BaseModel):
@@ -39,35 +69,28 @@ class DetectResponse(BaseModel):
     height: int
     detector: str
     faces: list[dict[str, Any]] = Field(..., description="index, box, landmarks and score of each")
-    left_out: list[dict[str, Any]] = Field([], description="of those not wanted: reason and count")
-    notes: list[str] = Field([], description="what went otherwise than asked")
+    left_out: list[dict[str, Any]] = Field([], description="reason and count of faces filtered out")
+    notes: list[str] = Field([], description="deviations from the request, such as fallbacks")
 
 
-class RestoreRequest(BaseModel):
+class RestoreRequest(DetectRequest):
     """A picture to restore."""
 
-    image: str = Field(..., description=_IMAGE)
     model: str | None = Field(
         None, max_length=200, description="name of a model that /gpen/v1/models lists"
     )
-    detector: str | None = Field(
-        None, max_length=40, description="auto, retinaface, yunet or embedded"
+    strength: float | None = Field(
+        None, **_bounds(RESTORATION_LIMITS["strength"]), description=HELP["strength"]
     )
-    strength: float | None = Field(None, ge=0, le=1, description="how much is restored")
-    template: str | None = Field(None, max_length=40, description="gpen or ffhq")
-    colour_match: str | None = Field(None, max_length=40, description="none or lowfreq")
-    faces: str = Field(
-        "all", max_length=1000, description="all, largest, largest:3, or numbers such as 0,2-4"
-    )
-    confidence: float | None = Field(None, ge=0, le=1, description="least score of a face")
-    minimum_size: float = Field(20, ge=0, description="least size in pixels")
-    maximum_count: int | None = Field(None, ge=1, description="the largest so many")
-    time_limit: float | None = Field(None, gt=0, le=MAX_SECONDS, description=_TIME_LIMIT)
+    template: str | None = _choice("template")
+    colour_match: str | None = _choice("colour")
+    mask: str | None = _choice("mask")
+    faces: str = Field(RestorationOptions().faces, max_length=1000, description=HELP["faces"])
     return_mask: bool = Field(False, description="also return what was pasted, as a grey PNG")
 
 
 class UnloadRequest(BaseModel):
-    """Nothing needs to be said."""
+    """No fields."""
 
 
 class RestoreResponse(BaseModel):
@@ -79,7 +102,7 @@ class RestoreResponse(BaseModel):
 
 
 class InfoResponse(BaseModel):
-    """What runs here."""
+    """The version, the device and the limits of the server."""
 
     version: str
     device: str

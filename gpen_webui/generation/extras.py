@@ -8,6 +8,7 @@ from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
 from gpen_core.compositing.colour_match import ColourMatch
+from gpen_core.compositing.masks import MaskName
 from gpen_core.errors import Cancelled
 from gpen_core.geometry.templates import TemplateName
 
@@ -37,6 +38,7 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
         template: TemplateName | None = None,
         colour: ColourMatch | None = None,
         faces: str | None = None,
+        mask: MaskName | None = None,
         **_: Any,
     ) -> None:
         """Restores the faces of `pp.image`; the host's API passes None for every argument."""
@@ -45,7 +47,7 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
         try:
             picture = pictures.read(pp.image)
             options = restoration_options(
-                strength=strength, template=template, colour=colour, faces=faces
+                strength=strength, template=template, colour=colour, faces=faces, mask=mask
             )
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:

@@ -20,7 +20,7 @@ from ..service import SERVICE
 from ..settings import setting
 from . import face_restorer
 
-TITLE = "GPEN face restore"
+_TITLE = "GPEN face restore"
 _NAMES = ("enable", *infotext.NAMES)
 """The settings in the order of the API's arguments."""
 
@@ -33,12 +33,19 @@ def _enabled_in(facts: dict[str, Any]) -> bool:
     return infotext.NAMES["strength"] in facts
 
 
+def _mask_in(facts: dict[str, Any]) -> str | None:
+    """The mask that an infotext means; None, which changes nothing, if GPEN is not in it."""
+    if not _enabled_in(facts):
+        return None
+    return facts.get(infotext.NAMES["mask"], infotext.DEFAULT_MASK)
+
+
 class GpenScript(scripts.Script):
     """Always there, off by default."""
 
     def title(self) -> str:
         """By this name the API calls it."""
-        return TITLE
+        return _TITLE
 
     def show(self, is_img2img: bool) -> Any:
         """In both tabs."""
@@ -49,7 +56,8 @@ class GpenScript(scripts.Script):
         with InputAccordion(False, label="GPEN", elem_id=self.elem_id("enable")) as enable:
             controls = panel_controls(self.elem_id)
         self.infotext_fields = [(enable, _enabled_in)]
-        self.infotext_fields += [(controls[name], text) for name, text in infotext.NAMES.items()]
+        sources = {**infotext.NAMES, "mask": _mask_in}
+        self.infotext_fields += [(controls[name], source) for name, source in sources.items()]
         self.paste_field_names = list(infotext.NAMES.values())
         return [enable, *(controls[name] for name in infotext.NAMES)]
 

@@ -9,32 +9,37 @@ from modules import shared
 
 from gpen_core.detection.options import DETECTION_LIMITS, MINIMUM_SIZE
 from gpen_core.detection.registry import DETECTOR_NAMES
-from gpen_core.restoration.options import RESTORATION_LIMITS, RestorationOptions
+from gpen_core.model_files.filenames import parse_filename
+from gpen_core.restoration.options import PRESETS, RESTORATION_LIMITS, RestorationOptions
 
 from .. import host
 from ..controls import (
-    current,
     faces_box,
     model_dropdown,
     option_radio,
     strength_slider,
     unsaved,
 )
-from ..models import SELFIE, selfie_model
-from ..settings import slider_range
+from ..models import list_models_for
+from ..settings import setting, slider_range
 from .modes import MODES, RESTORE
 
-NO_UPSCALER = "None"
+_NO_UPSCALER = "None"
 
 
-def mode_radio() -> Any:
+def form_controls() -> dict[str, Any]:
+    """The whole form: its controls, and the parts that they are in, by their names."""
+    return {"task": _mode_radio(), **_source_controls(), **_setting_controls()}
+
+
+def _mode_radio() -> Any:
     """What is done; not saved among the controls' defaults, as the page begins as for Restore."""
     return unsaved(
         gr.Radio(choices=list(MODES), value=RESTORE.title, label="Task", elem_id="gpen_mode")
     )
 
 
-def source_controls() -> dict[str, Any]:
+def _source_controls() -> dict[str, Any]:
     """What is given, the buttons, and the faces found, by their names."""
     photo = gr.Image(label="Photo", type="pil", image_mode="RGBA", elem_id="gpen_photo", height=320)
     masking = _mask_controls()
@@ -72,7 +77,7 @@ def source_controls() -> dict[str, Any]:
     }
 
 
-def setting_controls() -> dict[str, Any]:
+def _setting_controls() -> dict[str, Any]:
     """How it is done, by the names of `work.SETTINGS`, and the parts of the form they are in."""
     faces = faces_box("Faces", "gpen_faces")
     with gr.Row():
@@ -84,6 +89,7 @@ def setting_controls() -> dict[str, Any]:
     with gr.Row(elem_id="gpen_template_row") as template_row:
         template = option_radio("template", "Template", "gpen_template")
         colour = option_radio("colour", "Colour match", "gpen_colour")
+        paste_mask = option_radio("mask", "Mask", "gpen_paste_mask")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         searching = _detection_controls()
         feather = gr.Slider(
@@ -103,15 +109,17 @@ def setting_controls() -> dict[str, Any]:
         "template_row": template_row,
         "template": template,
         "colour": colour,
+        "paste_mask": paste_mask,
         "detection": detection,
         "feather": feather,
     }
 
 
-def set_selfie() -> tuple[Any, float]:
+def _set_selfie() -> tuple[Any, float]:
     """The model and the strength that GPEN's authors use for selfies."""
-    name = selfie_model()
-    return gr.update() if name is None else gr.update(value=name), SELFIE.options.strength
+    preset, names = PRESETS["selfie"], list_models_for("restoration")
+    name = next((n for n in names if parse_filename(n).size == preset.model_size), None)
+    return gr.update() if name is None else gr.update(value=name), preset.options.strength
 
 
 def _mask_controls() -> dict[str, Any]:
@@ -132,8 +140,8 @@ def _mask_controls() -> dict[str, Any]:
 def _background_controls() -> dict[str, Any]:
     names = [upscaler.name for upscaler in shared.sd_upscalers]
     upscaler = gr.Dropdown(
-        choices=[NO_UPSCALER, *(name for name in names if name != NO_UPSCALER)],
-        value=NO_UPSCALER,
+        choices=[_NO_UPSCALER, *(name for name in names if name != _NO_UPSCALER)],
+        value=_NO_UPSCALER,
         label="Background upscaler",
         elem_id="gpen_upscaler",
     )
@@ -145,7 +153,7 @@ def _background_controls() -> dict[str, Any]:
 
 def _selfie_button(model: Any, strength: Any) -> Any:
     button = gr.Button("Selfie settings", elem_id="gpen_selfie", size="sm", scale=0, min_width=140)
-    button.click(fn=set_selfie, inputs=[], outputs=[model, strength], queue=False)
+    button.click(fn=_set_selfie, inputs=[], outputs=[model, strength], queue=False)
     return button
 
 
@@ -153,7 +161,7 @@ def _detection_controls() -> dict[str, Any]:
     """Which faces are found; 0 stands for what is not set."""
     detector = gr.Radio(
         choices=list(DETECTOR_NAMES),
-        value=current("gpen_detector"),
+        value=lambda: setting("gpen_detector"),
         label="Detector",
         elem_id="gpen_detector",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gpen_core.model_files.task_table import Task
 
-FACE_PARTS = frozenset({"find", "overlay", "faces", "strength_row", "template_row", "detection"})
+_FACE_PARTS = frozenset({"find", "overlay", "faces", "strength_row", "template_row", "detection"})
 """Parts of the form about finding and placing faces, which an aligned face does without."""
 
 
@@ -46,7 +46,7 @@ RESTORE = Mode(
     done="restored",
     button="Restore",
     source="Photo",
-    parts=FACE_PARTS | {"several", "upscaler", "scale", "selfie", "colour", "crops"},
+    parts=_FACE_PARTS | {"several", "upscaler", "scale", "selfie", "colour", "paste_mask", "crops"},
 )
 INPAINT = Mode(
     "Inpaint",
@@ -55,7 +55,7 @@ INPAINT = Mode(
     done="filled",
     button="Inpaint",
     source="Photo",
-    parts=FACE_PARTS | {"mask", "aligned"},
+    parts=_FACE_PARTS | {"mask", "aligned"},
 )
 _ROWS = (
     RESTORE,
@@ -89,4 +89,4 @@ def shown_parts(mode: Mode, aligned: bool) -> frozenset[str]:
         mode: the chosen one.
         aligned: whether a picture to inpaint is an aligned face.
     """
-    return mode.parts - FACE_PARTS if mode is INPAINT and aligned else mode.parts
+    return mode.parts - _FACE_PARTS if mode is INPAINT and aligned else mode.parts

@@ -13,7 +13,7 @@ from ..controls import model_choices, unsaved
 from ..settings import BEST, setting
 from . import work
 from .conversion import add_conversion
-from .form import mode_radio, setting_controls, source_controls
+from .form import form_controls
 from .modes import MODES, PARTS, RESTORE, shown_parts
 
 _SEND_TARGETS = ("img2img", "inpaint", "extras")
@@ -26,9 +26,8 @@ def register() -> list[tuple[Any, str, str]]:
         task = unsaved(gr.Textbox(visible=False, elem_id="gpen_task"))
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="gpen_inputs"):
-                mode = mode_radio()
-                form = {**source_controls(), **setting_controls(), "task": mode}
-                add_conversion(task, mode, form["model"])
+                form = form_controls()
+                add_conversion(task, form["task"], form["model"])
             with gr.Column(elem_id="gpen_results"):
                 outputs = _output_controls()
         _connect_search(task, form, outputs)

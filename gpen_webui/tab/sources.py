@@ -1,4 +1,4 @@
-"""The pictures that the tab is to work on."""
+"""The pictures that the tab works on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Source:
     name: str
     picture: Picture
     stem: str | None = None
-    """Its file's name without the ending; None where the page does not tell it."""
+    """Its file's name without the ending; None for the dropped photo."""
 
 
 def read_sources(
@@ -45,7 +45,7 @@ def read_sources(
         try:
             picture = read_picture(path)
         except GpenError as error:
-            # Where the page's uploads are kept tells nobody anything.
+            # The folder in which the page keeps its uploads means nothing to the user.
             known = escaped_line(path)
             problems.append(str(error).replace(known, escaped_line(name)))
             continue

@@ -46,6 +46,7 @@ SETTINGS = (
     "task",
     "mask",
     "aligned",
+    "paste_mask",
 )
 """The settings of the form, in the order in which `restore` gets them."""
 
@@ -156,6 +157,7 @@ def _restore_one(source: Source, settings: dict[str, Any]) -> FinishedPicture:
         strength=settings["strength"],
         template=settings["template"],
         colour=settings["colour"],
+        mask=settings["paste_mask"],
         faces=settings["faces"],
         feather=settings["feather"],
     )

@@ -39,7 +39,7 @@ from .results import ImageBatch
 from .values import Faces, GpenModel
 
 _PARTS = 100
-"""Of a picture on the bar: how many faces it has is not known before they are found."""
+"""Steps of the bar for each image, as its number of faces is not known beforehand."""
 
 _PARSER_MEMORY = 1 << 30
 """Bytes that ParseNet takes with its weights, and more."""
@@ -98,29 +98,29 @@ class Job:
     model: GpenModel
     options: RestorationOptions
     detector: Detector | None = None
-    """What finds the faces, or has found them; None if they come from elsewhere."""
+    """Finds the faces, or has found them; None if they come from elsewhere."""
 
     detection: DetectionOptions | None = None
-    """Which faces count, where they are still to be found."""
+    """Which faces to search for, unless they are given."""
 
     keep: Callable[[Tensor], None] | None = None
-    """Is given each restored crop, RGB (3, S, S)."""
+    """Called with each restored crop, RGB (3, S, S)."""
 
     reports: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def run(
         self, images: Tensor, faces: Faces | None, background: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Restores the pictures, several at once where that is faster.
+        """Restores the images, several at once where that is faster.
 
         Args:
-            images: the pictures.
-            faces: their faces; None if they are to be found.
-            background: what the faces are pasted into.
+            images: the images.
+            faces: their faces; None to search for them.
+            background: the images into which the faces are pasted.
             mask: where that is allowed.
 
         Returns:
-            The pictures and what was pasted, as outputs.
+            The images and the masks of what was pasted, as outputs.
         """
         require_task(self.model, "restoration")
         check_images(images)
@@ -131,7 +131,10 @@ class Job:
         check_mask(mask, images.shape[0], PASTE_MASK_PURPOSE)
         result = ImageBatch(background)
         outcomes = restore_pictures(
-            (partial(_task, images, background, mask, faces, i) for i in range(images.shape[0])),
+            (
+                partial(_image_input, images, background, mask, faces, i)
+                for i in range(images.shape[0])
+            ),
             self.model.restorer,
             self.detector,
             self.options,
@@ -150,7 +153,7 @@ class Job:
         return result.images(), result.masks()
 
     def _watch(self, count: int) -> OnProgress:
-        """What moves the bar, keeps crops, and loads the model before each picture with faces."""
+        """Moves the bar, keeps crops, and loads the model before each image with faces."""
         bar = host.Bar(count * _PARTS)
 
         def watch(progress: Progress) -> None:
@@ -167,7 +170,7 @@ class Job:
         return watch
 
     def report(self) -> str:
-        """What was done, picture by picture, as JSON."""
+        """What was done with each image, as JSON."""
         return json.dumps(self.reports, indent=2)
 
 
@@ -179,7 +182,7 @@ def _check_background(background: Tensor, images: Tensor) -> None:
         )
 
 
-def _task(
+def _image_input(
     images: Tensor,
     background: Tensor,
     mask: Tensor | None,
@@ -187,10 +190,10 @@ def _task(
     index: int,
     _cancelled: CancelCheck,
 ) -> ImageInput:
-    """One picture of the batches."""
+    """One image of the batches."""
     base = frame_of(background, index)
-    limit = mask_for(mask, index, *base.shape[:2])
+    paste_mask = mask_for(mask, index, *base.shape[:2])
     refuse_infinite(base)
     frame = within_range(frame_of(images, index))
     found = None if faces is None else faces.found(index)
-    return ImageInput(frame, found, base, limit)
+    return ImageInput(frame, found, base, paste_mask)

@@ -16,10 +16,10 @@ BoxesSocket = io.Custom("BOUNDING_BOX")
 
 
 def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
-    """The boxes for one image of a batch; a single box or a flat list serves every image.
+    """The boxes for one image of a batch; a single box or a flat list applies to every image.
 
     Raises:
-        OptionError: the value is no BOUNDING_BOX.
+        OptionError: the value is not a BOUNDING_BOX.
     """
     entries = _list(value)
     if entries and not any(isinstance(entry, Mapping) for entry in entries):
@@ -28,7 +28,7 @@ def boxes_for(value: Any, index: int) -> tuple[Box, ...]:
 
 
 def boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
-    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each picture."""
+    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each image."""
     return [
         [
             {
@@ -39,9 +39,9 @@ def boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
                 "label": f"face {face.index}",
                 "score": face.score,
             }
-            for face in picture
+            for face in faces_of_image
         ]
-        for picture in faces.pictures
+        for faces_of_image in faces.pictures
     ]
 
 
@@ -60,4 +60,4 @@ def _box(entry: Any) -> Box:
             raise ValueError
         return x, y, x + width, y + height
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise OptionError(f"{entry!r} is no box with x, y, width and height") from error
+        raise OptionError(f"{entry!r} is not a box with x, y, width and height") from error

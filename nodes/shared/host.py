@@ -30,14 +30,14 @@ _PREVIEW_SIDE = 512
 
 
 def device() -> torch.device:
-    """Where the host computes."""
+    """The device on which the host computes."""
     return management.get_torch_device()
 
 
 def open_model(path: Path, precision: Precision, acceleration: Acceleration = "auto") -> GpenModel:
     """Loads a model file for the host's device, under the host's memory management."""
     if kind_of_file(path) is FileKind.ONNX:
-        # onnxruntime takes the card's memory at once, and the host does not count it.
+        # onnxruntime takes the GPU's memory at once, and the host does not count it.
         make_room(path.stat().st_size)
     model = _manage(load_restorer(path, device(), precision, acceleration))
     model.task = task_of(path)
@@ -56,15 +56,15 @@ def _manage(restorer: Restorer) -> GpenModel:
 
 
 def _patcher_for(restorer: TorchRestorer) -> ModelPatcher:
-    place = restorer.device
-    offload = place if place.type == "cpu" else management.unet_offload_device()
-    return ModelPatcher(restorer.network, place, offload)
+    run_on = restorer.device
+    offload = run_on if run_on.type == "cpu" else management.unet_offload_device()
+    return ModelPatcher(restorer.network, run_on, offload)
 
 
 def load(model: GpenModel) -> None:
     """Has the host make room for a model and for what it needs to run, and load it whole.
 
-    To be called before each picture; it costs nothing while the model is loaded.
+    Call it before each image; it costs nothing while the model is loaded.
     """
     restorer, patcher = model.restorer, model.patcher
     if not isinstance(restorer, TorchRestorer):
@@ -118,7 +118,7 @@ def running(model: GpenModel) -> Generator[None]:
 
 
 class Bar:
-    """The node's progress bar, counting faces or pictures, with a preview of the last face."""
+    """The node's progress bar, counting faces or images, with a preview of the last face."""
 
     def __init__(self, total: int) -> None:
         """`total` are to come."""

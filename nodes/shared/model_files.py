@@ -60,7 +60,7 @@ def list_models() -> list[str]:
     """Names of the files that may be GPEN models, the best first; a hint if there is none."""
     _ensure_folders()
     names = [name for name in _list(_RESTORATION) if matches_role(Path(name).name, "restoration")]
-    names.sort(key=_place_in_list)
+    names.sort(key=_list_order)
     files = {path: name for name in names if (path := _find(name)) is not None}
     best = best_model(files)
     if best is not None:
@@ -68,7 +68,7 @@ def list_models() -> list[str]:
     return names or [_NOTHING_INSTALLED]
 
 
-def _place_in_list(name: str) -> tuple[bool, int, list[tuple[int, str]], bool]:
+def _list_order(name: str) -> tuple[bool, int, list[tuple[int, str]], bool]:
     lower = name.lower()
     stem, _, suffix = lower.rpartition(".")
     return (
@@ -83,7 +83,7 @@ def find_model(name: str) -> Path:
     """The file of a listed name, never one outside the folders.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such file.
     """
     path = _find(name)
     if path is not None:
@@ -112,7 +112,7 @@ class ModelFileNode(io.ComfyNode):
     def validate_inputs(cls, model_name: str | None = None) -> bool | str:
         """Refuses a file that is not there, before anything runs.
 
-        What comes over a link is not known yet, None, and left to `execute`. The host repeats the
+        A value that comes over a link is None here and left to `execute`. The host repeats the
         message for each argument named here, so the other widgets are left to `execute` too.
         """
         try:
@@ -122,7 +122,7 @@ class ModelFileNode(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str | None = None, **others: Any) -> str:
-        """Another file of the same name is read again. What comes over a link is None."""
+        """Changes with the file, so that it is read again. A value over a link is None."""
         known = {name: value for name, value in others.items() if value is not None}
         return f"{_fingerprint(_find(model_name or ''))}-{known}"
 

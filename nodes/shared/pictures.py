@@ -1,4 +1,4 @@
-"""Between ComfyUI's image batches and the core's pictures.
+"""Converts between ComfyUI's image batches and the core's images.
 
 IMAGE is (B, H, W, 3), or 4 with alpha, floating, RGB, 0..1; MASK is (B, H, W) or (H, W).
 """
@@ -19,10 +19,10 @@ Frame = NDArray[np.float32]
 
 
 def check_images(images: Any) -> None:
-    """Refuses what is no IMAGE, as nodes of other packs give at times.
+    """Refuses a value that is not an IMAGE, as some nodes of other packs give.
 
     Raises:
-        OptionError: it is none, has no colours or pixels, or its values are whole numbers.
+        OptionError: it is not an IMAGE, has no colours or pixels, or its values are whole numbers.
     """
     what = type(images).__name__
     if isinstance(images, Tensor):
@@ -37,23 +37,23 @@ def check_images(images: Any) -> None:
 
 
 def frame_of(images: Tensor, index: int) -> Frame:
-    """One picture of a batch as RGB (H, W, 3), float32, exactly as it is.
+    """One image of a batch as RGB (H, W, 3), float32, exactly as it is.
 
     Raises:
-        OptionError: it is no IMAGE.
+        OptionError: they are not an IMAGE.
     """
     check_images(images)
     return np.ascontiguousarray(images[index, :, :, :3].float().cpu().numpy())
 
 
 def within_range(frame: Frame) -> Frame:
-    """The picture with values clipped to 0..1; some nodes leave a little more."""
+    """The image with values clipped to 0..1; some nodes leave a little more."""
     refuse_infinite(frame)
     return np.clip(frame, 0, 1)
 
 
 def refuse_infinite(frame: Frame) -> None:
-    """Raises OptionError if a picture holds NaN or infinite values."""
+    """Raises OptionError if an image holds NaN or infinite values."""
     if not (np.isfinite(frame.min(initial=0)) and np.isfinite(frame.max(initial=0))):
         raise OptionError(
             "the image holds values that are infinite or not numbers (NaN); check what made it"
@@ -61,16 +61,16 @@ def refuse_infinite(frame: Frame) -> None:
 
 
 def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0) -> None:
-    """Refuses a mask that marks nothing in any of so many pictures.
+    """Refuses a mask that marks nothing in any image of a batch.
 
     Args:
         mask: of the batch, if there is one.
-        count: of the pictures in the batch.
-        purpose: what is to be made white in it.
-        above: what a value must be above to count.
+        count: how many images the batch holds.
+        purpose: what to make white in it, for the message.
+        above: values above this count as marked.
 
     Raises:
-        OptionError: it marks nothing, holds NaN, or is no mask.
+        OptionError: it marks nothing, holds NaN, or is not a mask.
     """
     if mask is not None:
         used = _as_batch(mask)[:count]
@@ -79,12 +79,12 @@ def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0
 
 
 def mask_for(mask: Tensor | None, index: int, height: int, width: int) -> Frame | None:
-    """A batch's mask for one picture, (H, W), float32; None without a mask.
+    """A batch's mask for one image, (H, W), float32; None without a mask.
 
-    A mask of another size is resized, and of a shorter batch the last mask serves the rest.
+    A mask of another size is resized, and the last mask of a shorter batch is used for the rest.
 
     Raises:
-        OptionError: it holds NaN, or is no mask.
+        OptionError: it holds NaN, or is not a mask.
     """
     if mask is None:
         return None

@@ -21,7 +21,7 @@ class ImageBatch:
         """Copies the images, alpha included.
 
         Raises:
-            OptionError: they are no IMAGE.
+            OptionError: they are not an IMAGE.
         """
         check_images(images)
         self._images = images.to(device="cpu", dtype=torch.float32, copy=True)
@@ -62,9 +62,9 @@ class CropBatch:
         self._crops.append(kept)
 
     def image(self) -> Tensor:
-        """The crops as an IMAGE; a small black picture stands for none. To be called at the end.
+        """The crops as an IMAGE; a small black image if there are none. To be called at the end.
 
-        Nodes that show pictures fail on an empty batch.
+        Nodes that show images fail on an empty batch.
         """
         if self._images is None and self._crops:
             self._images = _empty_output((len(self._crops), *self._crops[0].shape))
@@ -77,12 +77,12 @@ class CropBatch:
 
 
 def is_placeholder(crops: Tensor) -> bool:
-    """Whether the crops are the black picture of a `CropBatch` without crops."""
+    """Whether the crops are the black image of a `CropBatch` without crops."""
     return tuple(crops.shape) == _NO_CROP and not bool(crops.any())
 
 
-def _as_output(picture: Tensor) -> Tensor:
-    return picture.to(device=management.intermediate_device(), dtype=_output_dtype())
+def _as_output(image: Tensor) -> Tensor:
+    return image.to(device=management.intermediate_device(), dtype=_output_dtype())
 
 
 def _empty_output(shape: Sequence[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the schemas of nodes share. Ids and order of inputs are part of saved workflows."""
+"""Parts that the schemas of nodes share. Ids and order of inputs are part of saved workflows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DETECTION_TOOLTIPS = {
 }
 
 _HIGHEST = 16384
-"""Where widgets end if their option has no upper limit, as the host's widgets need one."""
+"""Upper end of a widget whose option has none; the host requires one."""
 
 _TYPES: Mapping[str, tuple[type, str]] = {
     "INT": (Real, "a number"),
@@ -43,7 +43,7 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "STRING": (str, "text"),
     "COMBO": (str, "one of the names it offers"),
 }
-"""What the values of widgets are, by the host's name of their type, and in words."""
+"""The Python type of each kind of widget, and its name in messages."""
 
 _Inputs = ParamSpec("_Inputs")
 
@@ -84,7 +84,7 @@ def node_schema(
 def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
     """Has a node's `execute` refuse values of widgets that are of another type.
 
-    The host checks only what stands in a workflow, not what comes over links.
+    The host checks values in a workflow, but not those that come over links.
 
     Raises:
         OptionError: a value is of another type; raised by what this returns.
@@ -122,7 +122,7 @@ def known_detector() -> Any:
 
 
 def known_faces() -> Any:
-    """Faces in place of those that would be searched for."""
+    """Faces to use in place of a search."""
     return FacesSocket.Input(
         "faces", optional=True, tooltip="faces found or selected before; none are searched"
     )
@@ -147,7 +147,7 @@ def restoration_widget(option: str, optional: bool = False) -> Any:
 
 
 def detection_widget(option: str) -> Any:
-    """The widget of a number of `DetectionOptions`; 0 stands for None."""
+    """The widget of a number of `DetectionOptions`; 0 means None."""
     default, tooltip = getattr(_DETECTION, option) or 0, _DETECTION_TOOLTIPS[option]
     return number_widget(option, DETECTION_LIMITS[option], default, tooltip)
 

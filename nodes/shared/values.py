@@ -33,45 +33,47 @@ class GpenModel:
 
     restorer: Restorer
     patcher: ModelPatcher | None
-    """Of the network that the restorer runs, if torch does; see `host.load`."""
+    """Manages the memory of the restorer's network, if torch runs it; see `host.load`."""
 
     task: FileTask | None = None
-    """What is known about what the file was trained for."""
+    """What the file was trained for, as far as it is known."""
 
 
 @dataclass(frozen=True)
 class Faces:
-    """The faces of a batch of pictures: one value, so that they stay in step with the batch."""
+    """The faces of a batch of images: one value, so that they stay in step with the batch."""
 
     pictures: tuple[tuple[Face, ...], ...]
-    """For each picture of the batch its faces, in the order in which they are cut out."""
+    """The faces of each image of the batch, in the order in which they are cropped."""
 
     height: int
-    """Of the pictures they were found in."""
+    """Height in pixels of the images in which they were found."""
 
     width: int
+    """Width in pixels of the images in which they were found."""
+
     template: TemplateName = "gpen"
-    """How they are cut out and put back."""
+    """How they are aligned in their crops."""
 
     left_out: tuple[tuple[LeftOut, ...], ...] = ()
-    """For each picture the faces that were found and are not here; none if empty."""
+    """The faces of each image that were found but are not among these; none if empty."""
 
     @property
     def count(self) -> int:
-        """Faces in all pictures."""
+        """How many faces there are in all images."""
         return sum(len(faces) for faces in self.pictures)
 
     def found(self, index: int) -> FoundFaces:
-        """What came of looking for the faces of one picture."""
+        """The faces of one image, and those left out."""
         return FoundFaces(self.pictures[index], self.left_out[index] if self.left_out else ())
 
     def with_found(self, found: Sequence[FoundFaces]) -> Faces:
-        """Other faces of the same pictures."""
+        """These images with other faces."""
         left_out = tuple(each.left_out for each in found)
         return replace(self, pictures=tuple(each.faces for each in found), left_out=left_out)
 
     def check_length(self, images: Tensor) -> None:
-        """Raises OptionError if it is no IMAGE or the faces belong to one of another length."""
+        """Raises OptionError if it is not an IMAGE, or not as long as the faces' batch."""
         check_images(images)
         if images.shape[0] != len(self.pictures):
             raise OptionError(

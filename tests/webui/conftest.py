@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import io
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -191,6 +192,7 @@ def restore(webui, work):
         "task": "Restore",
         "mask": None,
         "aligned": False,
+        "paste_mask": "area",
     }
     assert set(settings) == set(work.SETTINGS)
     press = webui.call_queue.wrap_gradio_gpu_call(work.restore, extra_outputs=["", [], [], ""])
@@ -265,3 +267,16 @@ def job():
         return SimpleNamespace(**{**facts, **attributes})
 
     return make
+
+
+@pytest.fixture
+def install_parsenet(bare, torchvision):
+    """Puts random weights of ParseNet where the host keeps those of facexlib."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parsenet = pytest.importorskip("facexlib.parsing.parsenet")
+    folder = Path(bare.paths.models_path) / "GFPGAN"
+    folder.mkdir(parents=True)
+    network = parsenet.ParseNet(512, 512, parsing_ch=19)
+    torch.save(network.state_dict(), folder / "parsing_parsenet.pth")
+    return folder

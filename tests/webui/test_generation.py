@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ON = (True, 0.5, "GPEN-tiny.pth", "ffhq", "lowfreq", "0,2")
+ON = (True, 0.5, "GPEN-tiny.pth", "ffhq", "lowfreq", "0,2", "area")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ class TestInfotext:
             "GPEN colour match": "lowfreq",
             "GPEN faces": "0,2",
         }
-        assert script.paste_field_names == list(facts)
+        assert script.paste_field_names == [*facts, "GPEN mask"]
         fields = {id(control): target for control, target in script.infotext_fields}
         pasted = [
             target(facts) if callable(target := fields[id(control)]) else facts[target]

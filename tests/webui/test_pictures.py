@@ -92,7 +92,8 @@ class TestExtras:
 
     def test_its_controls_are_its_arguments(self, webui):
         controls = webui.extras.ui()
-        assert set(controls) == {"enable", "strength", "model", "template", "colour", "faces"}
+        names = {"enable", "strength", "model", "template", "colour", "faces", "mask"}
+        assert set(controls) == names
         assert controls["enable"].value is False
 
     def test_tells_what_was_done(self, extras, face):
