@@ -21,7 +21,7 @@ from gpen_core.errors import GpenError, escaped_line
 _MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_management")
 
 _GRADIO = int(gr.__version__.partition(".")[0])
-"""The major version: gradio 3.41 and 4.40 want the same thing said differently."""
+"""The major version: gradio 3.41 and 4.40 name some arguments differently."""
 
 _log = logging.getLogger("gpen")
 
@@ -44,7 +44,7 @@ def infotexts(*names: str) -> Any:
 
 
 def accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """Of the arguments those that a function of the host knows; WebUIs differ in them."""
+    """Those of the arguments that a function of the host accepts; WebUIs differ in them."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
@@ -66,7 +66,7 @@ def lossless_image() -> dict[str, str]:
 
 
 def lossless_gallery() -> dict[str, Any]:
-    """The same for a gallery, whose pictures the host's send-to buttons want as PIL pictures.
+    """The arguments that do so for a gallery, and give the host's send-to buttons PIL images.
 
     From 4 on a gallery takes uploads too unless it is not interactive.
     """

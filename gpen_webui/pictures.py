@@ -31,7 +31,7 @@ class HostPicture:
     mode: str
     info: dict[str | tuple[int, int], Any]
     notes: tuple[str, ...] = ()
-    """What was odd about the picture's file, in half sentences."""
+    """Oddities of the picture's file, in half sentences."""
 
     def with_pixels(self, pixels: NDArray[Any]) -> Image.Image:
         """Restored pixels as a picture like the one that came, transparency and facts included."""
@@ -106,6 +106,6 @@ def for_page(picture: Picture) -> Image.Image:
 
 
 def as_grey(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The same brightness without colour: a network that knows colours gives a grey face some."""
+    """The brightness alone: a network trained on colour gives a grey face some colour."""
     grey = np.rint(pixels @ _LUMA).astype(pixels.dtype)
     return np.repeat(grey[..., None], 3, axis=2)

@@ -64,7 +64,7 @@ def own_folder() -> Path:
 
 
 def detector_folders() -> ModelFolders:
-    """The same for detectors and face parsers; hosts keep their weights beside GFPGAN's."""
+    """Where detectors and face parsers are looked for: hosts keep their weights beside GFPGAN's."""
     return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))
 
 

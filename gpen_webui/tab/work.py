@@ -134,7 +134,10 @@ def restore(
 
 
 def _lines_about(one: FinishedPicture) -> list[str]:
-    """What was done, where it was saved, as far as pages may know, and what was odd."""
+    """What was done, where it was saved, and oddities of the file.
+
+    Only the file's name where the host hides folders from pages.
+    """
     saved = ""
     if one.path is not None:
         saved = f"; saved as {Path(one.path).name if host.hides_folders() else one.path}"

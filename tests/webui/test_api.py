@@ -304,9 +304,9 @@ class TestRefusals:
     def test_missing(self, client, route):
         assert client().post(f"/gpen/v1/{route}", json={}).status_code == 422
 
-    @pytest.mark.parametrize("wish", [{"confidence": 2}, {"minimum_size": -1}])
-    def test_out_of_range(self, client, route, face, as_base64, wish):
-        body = {"image": as_base64(face), **wish}
+    @pytest.mark.parametrize("fields", [{"confidence": 2}, {"minimum_size": -1}])
+    def test_out_of_range(self, client, route, face, as_base64, fields):
+        body = {"image": as_base64(face), **fields}
         assert client().post(f"/gpen/v1/{route}", json=body).status_code == 422
 
     def test_unknown_detector(self, client, route, face, as_base64):
@@ -315,7 +315,7 @@ class TestRefusals:
 
 
 @pytest.mark.parametrize(
-    ("wish", "status"),
+    ("fields", "status"),
     [
         ({"model": "gone.pth"}, 404),
         ({"model": "../GPEN/GPEN-tiny.pth"}, 404),
@@ -324,8 +324,8 @@ class TestRefusals:
         ({"faces": "the left one"}, 422),
     ],
 )
-def test_wrong_wishes(client, face, as_base64, wish, status):
-    body = {"image": as_base64(face), **wish}
+def test_wrong_fields(client, face, as_base64, fields, status):
+    body = {"image": as_base64(face), **fields}
     refused(client().post("/gpen/v1/restore", json=body), status)
 
 

@@ -210,6 +210,15 @@ class TestSynthesize:
         assert "&lt;flat&gt;.png: a segmentation map must be square" in log
 
 
+def test_a_row_alone_makes_a_mode(webui, restore, face, monkeypatch):
+    modes = webui.part("tab.modes")
+    row = modes.Mode("Tint", "colorization", "tinting", "tinted", "Tint", "Photo")
+    monkeypatch.setitem(modes.MODES, row.title, row)
+    _, (picture,), _, _, log = restore(face, task="Tint", model="GPEN-tiny.pth")
+    assert changed(face, picture).any()
+    assert "photo: tinted with GPEN-tiny.pth in " in log
+
+
 class TestModels:
     @pytest.mark.parametrize(
         ("title", "task", "way"),

@@ -81,17 +81,17 @@ class TestControls:
             "extras": lambda: bare.extras.ui(),
         }
         build.get(place, lambda: bare.tell("ui_tabs"))()
-        wishes = {"strength": 0.25, "template": "ffhq", "colour match": "lowfreq"}
-        wishes |= {"detector": "yunet"} if place == "tab" else {}
+        expected = {"strength": 0.25, "template": "ffhq", "colour match": "lowfreq"}
+        expected |= {"detector": "yunet"} if place == "tab" else {}
         bare.opts.gpen_strength, bare.opts.gpen_template = 0.25, "ffhq"
         bare.opts.gpen_colour, bare.opts.gpen_detector = "lowfreq", "yunet"
-        for name, wish in wishes.items():
+        for name, value in expected.items():
             (control,) = [
                 c
                 for c in bare.gradio.made
                 if c.kwargs.get("label", "").lower().removeprefix("gpen ") == name
             ]
-            assert control.load() == wish
+            assert control.load() == value
             # The host would keep the first value for ever otherwise.
             assert control.do_not_save_to_config
 
