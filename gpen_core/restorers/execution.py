@@ -24,7 +24,7 @@ from ..runtime.devices import (
 )
 
 Acceleration = Literal["auto", "none", "compile"]
-"""What makes a model faster on a graphics card; see `load_restorer`."""
+"""What makes a model faster on a GPU; see `load_restorer`."""
 ACCELERATIONS: tuple[Acceleration, ...] = ("auto", "none", "compile")
 
 ACCELERATION_HELP = (
