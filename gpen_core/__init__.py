@@ -47,11 +47,11 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .faces.face import Face as Face
     from .faces.face import number_faces as number_faces
     from .faces.face import sort_faces as sort_faces
-    from .faces.left_out import LeftOut as LeftOut
     from .faces.overlay import draw_faces as draw_faces
+    from .faces.selection import LeftOut as LeftOut
     from .faces.selection import select_faces as select_faces
     from .geometry.alignment import Alignment as Alignment
-    from .geometry.resizing import ScaleFactors as ScaleFactors
+    from .geometry.alignment import ScaleFactors as ScaleFactors
     from .images.picture import Picture as Picture
     from .images.pillow_images import MaskLike as MaskLike
     from .images.pillow_images import PictureLike as PictureLike
@@ -131,7 +131,7 @@ _HOMES: Mapping[str, str] = {
     "ImageInput": "restoration.plan",
     "ImageLoader": "restoration.plan",
     "KnownFile": "model_files.catalogue",
-    "LeftOut": "faces.left_out",
+    "LeftOut": "faces.selection",
     "Licence": "model_files.catalogue",
     "MaskLike": "images.pillow_images",
     "MissingPackageError": "errors",
@@ -152,7 +152,7 @@ _HOMES: Mapping[str, str] = {
     "RestoredCrop": "restoration.results",
     "RestoredPicture": "restoration.results",
     "Restorer": "restorers.protocol",
-    "ScaleFactors": "geometry.resizing",
+    "ScaleFactors": "geometry.alignment",
     "TaskReport": "tasks.report",
     "TaskResult": "tasks.report",
     "TimeLimitError": "errors",

@@ -13,12 +13,11 @@ from torch import Tensor
 from ..gpen_core.compositing.canvas import Canvas
 from ..gpen_core.compositing.colour_match import match_colour
 from ..gpen_core.errors import OptionError
-from ..gpen_core.geometry.alignment import Alignment, align
-from ..gpen_core.geometry.resizing import scale_factors
+from ..gpen_core.geometry.alignment import Alignment, align, scale_factors
 from ..gpen_core.geometry.sampling import extract_crop, resize_crop
 from ..gpen_core.geometry.templates import check_template
 from ..gpen_core.images.checks import PASTE_MASK_PURPOSE
-from ..gpen_core.network.published import LARGEST, SIZES
+from ..gpen_core.network.config import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host

@@ -26,8 +26,7 @@ from gpen_core.cli.self_test import run_tests
 from gpen_core.compositing.face_parsing import load_face_parser
 from gpen_core.conversion.to_onnx import difference_from_torch, write_onnx
 from gpen_core.detection.options import DetectionOptions
-from gpen_core.detection.retinaface.anchors import anchors
-from gpen_core.detection.retinaface.detector import RetinaFaceDetector
+from gpen_core.detection.retinaface.detector import RetinaFaceDetector, anchors
 from gpen_core.detection.tiles import tile_pixels, whole_picture
 from gpen_core.images.reading import read_picture
 from gpen_core.network.config import GpenConfig

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..network.config import GpenConfig
-from ..network.published import PUBLISHED
+from ..network.config import PUBLISHED, GpenConfig
 from ..runtime.devices import Precision
 
 Part = Literal["network", "pipeline", "paste"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..network.published import SIZES
+from ..network.config import SIZES
 from ..runtime.devices import Precision, has_graphs
 from .cases import PARTS, Comparison, Method, NetworkCase, Part, PasteCase, PipelineCase
 from .processes import allocators

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..checkpoints.reading import read_state_dict
 from ..errors import GpenError, OptionError
 from ..model_files.catalogue import load_catalogue
+from ..model_files.contents import sha256_of
 from ..model_files.filenames import parse_filename
-from ..model_files.hashing import sha256_of
 from ..network.config import GpenConfig, read_config
 from ..runtime.atomic_files import whole_file
 from ..runtime.callbacks import Callbacks

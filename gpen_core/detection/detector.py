@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from ..faces.face import Face, number_faces
-from ..faces.left_out import LeftOut, left_out_for
+from ..faces.selection import LeftOut, left_out_for
 from ..images.checks import Pixels
 from ..images.pillow_images import PictureLike, as_pixels
 from ..runtime.callbacks import Callbacks

@@ -12,8 +12,7 @@ from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
 from ..errors import CheckpointError, DownloadError, escaped_line
 from ..model_files.catalogue import Catalogue, KnownFile
-from ..model_files.contents import READERS, Reader, read_contents
-from ..model_files.hashing import sha256_of
+from ..model_files.contents import READERS, Reader, read_contents, sha256_of
 from ..model_files.verify import Verification, verify_file
 from ..runtime.atomic_files import write_text
 from ..runtime.callbacks import Callbacks

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..model_files.hashing import Advance
+from ..model_files.contents import Advance
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 
 _LOOK_EVERY = 0.2

@@ -21,12 +21,11 @@ from PIL import Image, ImageCms
 
 from ..errors import GpenError, ImageError
 from ..runtime.optional_packages import require
-from .formats import FORMATS, READ_SUFFIXES
+from .formats import FORMATS, READ_SUFFIXES, webp_size
 from .metadata import read_exif, turn_upright
 from .picture import Picture
 from .text_chunks import repair_info, texts_of, without_large_texts
 from .tiff_reading import open_planes
-from .webp import webp_size
 
 MAX_PIXELS = 200_000_000
 """Largest picture that is read unless the caller allows more; 16-bit RGB takes 1.2 GB then."""

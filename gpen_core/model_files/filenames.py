@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from ..checkpoints.networks import Network
 from ..errors import escaped
-from ..network.published import PUBLISHED
+from ..network.config import PUBLISHED
 from .catalogue import Catalogue, Model, title
 from .contents import GPEN, Contents
 from .task_table import Task, named_task

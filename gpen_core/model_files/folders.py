@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError
-from ..network.published import LARGEST
+from ..network.config import LARGEST
 from .task_table import Role
 
 PathLike = str | os.PathLike[str]

@@ -11,10 +11,9 @@ from typing import Any
 from ..checkpoints.file_kind import MAX_FILE_BYTES, FileKind
 from ..errors import CheckpointError, escaped_line
 from .catalogue import Catalogue, KnownFile
-from .contents import GPEN, READERS, Contents, Reader, read_contents
+from .contents import GPEN, READERS, Advance, Contents, Reader, read_contents, sha256_of
 from .filenames import mismatches, parse_filename
 from .folders import SUFFIXES, files_in
-from .hashing import Advance, sha256_of
 from .task_table import Task
 
 

@@ -13,8 +13,8 @@ from ..checkpoints.reading import kind_of_file
 from ..checkpoints.safetensors_file import read_metadata
 from ..errors import CheckpointError
 from .catalogue import Catalogue, KnownFile, load_catalogue
+from .contents import sha256_of
 from .filenames import parse_filename
-from .hashing import sha256_of
 from .task_table import TASKS, Task
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from ..checkpoints.file_kind import FileKind
 from .catalogue import Catalogue, Model
-from .contents import READERS, Reader
+from .contents import READERS, Advance, Reader
 from .filenames import claimed_model
-from .hashing import Advance
 from .scan import ScannedFile, examine
 
 

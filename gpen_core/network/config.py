@@ -1,4 +1,4 @@
-"""The configuration of a GPEN state dict: size, width and the exact tensors it must hold."""
+"""The configuration of a GPEN network: size, width and the exact tensors; the published ones."""
 
 from __future__ import annotations
 
@@ -182,3 +182,15 @@ def _check_shapes(shapes: Mapping[str, Shape], config: GpenConfig, name: str) ->
             f"{'; '.join(problems[:_NAMED_PROBLEMS])}{rest}. It is damaged or from another "
             "version of the network; download the published file again."
         )
+
+
+PUBLISHED = {
+    256: GpenConfig(256, channel_multiplier=1, narrow=0.5),
+    512: GpenConfig(512, channel_multiplier=2, narrow=1),
+    1024: GpenConfig(1024, channel_multiplier=2, narrow=1),
+    2048: GpenConfig(2048, channel_multiplier=2, narrow=1),
+}
+"""Configurations by the size of the crop in pixels, smallest first."""
+
+SIZES = tuple(PUBLISHED)
+LARGEST = max(SIZES)

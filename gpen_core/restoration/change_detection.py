@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..faces.face import Face
-from ..geometry.alignment import align
-from ..geometry.resizing import scale_factors
+from ..geometry.alignment import align, scale_factors
 from ..geometry.sampling import extract_crop
 from ..images.pillow_images import PictureLike, as_pixels
 

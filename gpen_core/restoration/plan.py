@@ -15,8 +15,7 @@ from ..detection.options import DetectionOptions
 from ..errors import DetectionError, OptionError
 from ..faces.face import Face
 from ..faces.selection import select_faces
-from ..geometry.alignment import Alignment, align
-from ..geometry.resizing import ScaleFactors, scale_factors
+from ..geometry.alignment import Alignment, ScaleFactors, align, scale_factors
 from ..images.pillow_images import MaskLike, PictureLike, as_background, as_mask, as_pixels
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck

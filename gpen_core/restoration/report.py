@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..faces.face import Face
-from ..faces.left_out import LeftOut, describe_left_out, left_out_for, number_of_faces
+from ..faces.selection import LeftOut, describe_left_out, left_out_for, number_of_faces
 
 NOT_SELECTED = "not selected"
 OUTSIDE_MASK = "outside the mask"

@@ -14,8 +14,8 @@ from ..errors import CheckpointError
 from ..model_files.contents import GPEN, read_contents
 from ..model_files.filenames import parse_filename
 from ..model_files.task import task_of
+from ..network.config import PUBLISHED
 from ..network.memory import strip_plan, working_memory
-from ..network.published import PUBLISHED
 from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
 from ..runtime.renaming import renamed_attribute

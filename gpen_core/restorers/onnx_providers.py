@@ -80,7 +80,7 @@ def choose_providers(device: str | torch.device, available: Iterable[str]) -> li
         others = ", ".join(n for n, full in NAMES.items() if full in present) or "none but cpu"
         raise OptionError(
             f"the installed onnxruntime has no {NAMES[kind]}; it has: {others}. "
-            "Use --device auto, or install the onnxruntime that belongs to your GPU"
+            "Use the device auto, or install the onnxruntime that belongs to your GPU"
         )
     wanted = _wanted_kinds(kind)
     chosen = [(NAMES[k], _options(k, index)) for k in wanted if NAMES[k] in present]

@@ -21,7 +21,7 @@ from ..detection.detector import Detector, FoundFaces
 from ..detection.options import DetectionOptions
 from ..errors import ImageError
 from ..faces.face import Face
-from ..faces.left_out import besides
+from ..faces.selection import besides
 from ..geometry.alignment import Alignment
 from ..geometry.sampling import extract_crop
 from ..images.checks import check_square

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..faces.left_out import LeftOut
+from ..faces.selection import LeftOut
 from ..model_files.task_table import Task
 from ..restoration.report import FaceReport, ModelReport
 from ..restorers.protocol import Restorer

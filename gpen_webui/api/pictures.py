@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi import HTTPException
 from PIL import Image
 
-from gpen_core.images.webp import webp_size
+from gpen_core.images.formats import webp_size
 
 from .body import MAX_BYTES
 

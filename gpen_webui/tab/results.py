@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from gpen_core.errors import escaped_line
-from gpen_core.faces.left_out import describe_left_out
+from gpen_core.faces.selection import describe_left_out
 from gpen_core.restoration.report import FaceReport, Report
 from gpen_core.tasks.report import TaskReport
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from gpen_core.errors import Cancelled, DetectionError, ImageError, OptionError
 from gpen_core.faces.face import Face
-from gpen_core.faces.left_out import besides, number_of_faces
 from gpen_core.faces.overlay import draw_faces
+from gpen_core.faces.selection import besides, number_of_faces
 from gpen_core.images.picture import Picture, to_dtype, to_float
 from gpen_core.upscaling.enlarged import UpscaledImage
 

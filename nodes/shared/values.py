@@ -12,7 +12,7 @@ from torch import Tensor
 from ...gpen_core.detection.detector import FoundFaces
 from ...gpen_core.errors import OptionError
 from ...gpen_core.faces.face import Face
-from ...gpen_core.faces.left_out import LeftOut
+from ...gpen_core.faces.selection import LeftOut
 from ...gpen_core.geometry.templates import TemplateName
 from .pictures import check_images
 

@@ -11,8 +11,7 @@ import torch
 from gpen_core.compositing.canvas import Canvas
 from gpen_core.faces.face import Face, landmarks_from_array
 from gpen_core.geometry import warping
-from gpen_core.geometry.alignment import Alignment, align
-from gpen_core.geometry.resizing import ScaleFactors
+from gpen_core.geometry.alignment import Alignment, ScaleFactors, align
 from gpen_core.geometry.sampling import extract_crop, sample
 from gpen_core.geometry.similarity import apply
 

@@ -13,8 +13,13 @@ from torch import nn
 from gpen_core.detection.detector import detect_faces, search_notes
 from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
-from gpen_core.detection.retinaface.anchors import anchors, decode_boxes, decode_landmarks
-from gpen_core.detection.retinaface.detector import RetinaFaceDetector, load_network
+from gpen_core.detection.retinaface.detector import (
+    RetinaFaceDetector,
+    anchors,
+    decode_boxes,
+    decode_landmarks,
+    load_network,
+)
 from gpen_core.errors import Cancelled, CheckpointError, MissingPackageError
 
 CPU = torch.device("cpu")

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from gpen_core.errors import DetectionError, OptionError
 from gpen_core.faces.face import Face, landmarks_from_array
-from gpen_core.geometry.alignment import Alignment, align
+from gpen_core.geometry.alignment import Alignment, ScaleFactors, align
 from gpen_core.geometry.regions import Region, region_around
-from gpen_core.geometry.resizing import ScaleFactors
 from gpen_core.geometry.similarity import (
     apply,
     estimate_similarity,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gpen_core import read_picture
 from gpen_core.errors import ImageError
-from gpen_core.images.webp import webp_size
+from gpen_core.images.formats import webp_size
 
 
 def webp(mode, size, **options):

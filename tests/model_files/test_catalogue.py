@@ -10,7 +10,7 @@ from gpen_core.checkpoints.identify import describe
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.contents import GPEN
 from gpen_core.model_files.filenames import claimed_model, parse_filename
-from gpen_core.network.published import PUBLISHED
+from gpen_core.network.config import PUBLISHED
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = load_catalogue()

@@ -14,8 +14,7 @@ from gpen_core.checkpoints.networks import Network
 from gpen_core.checkpoints.reading import kind_of_file, read_state_dict
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.model_files.catalogue import load_catalogue
-from gpen_core.model_files.contents import READERS, Contents, read_contents
-from gpen_core.model_files.hashing import sha256_of
+from gpen_core.model_files.contents import READERS, Contents, read_contents, sha256_of
 from gpen_core.model_files.scan import model_files, scan
 from gpen_core.model_files.verify import Verdict, verify_file
 

@@ -14,11 +14,10 @@ from torch.utils._pytree import tree_flatten
 
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.network import generator
-from gpen_core.network.config import GpenConfig, read_config
+from gpen_core.network.config import PUBLISHED, GpenConfig, read_config
 from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import StripPlan, strip_plan, whole_frame, working_memory
-from gpen_core.network.published import PUBLISHED
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 
 DATA = Path(__file__).parents[1] / "data"

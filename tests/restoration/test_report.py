@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gpen_core.faces.face import Face
-from gpen_core.faces.left_out import LeftOut
+from gpen_core.faces.selection import LeftOut
 from gpen_core.restoration.report import FaceReport, Report
 
 POINTS = ((1.0, 2.0), (3.0, 2.0), (2.0, 3.0), (1.0, 4.0), (3.004, 4.006))

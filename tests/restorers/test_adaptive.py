@@ -11,9 +11,8 @@ from gpen_core.cli import main
 from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.faces.face import Face
-from gpen_core.network.config import GpenConfig
+from gpen_core.network.config import PUBLISHED, GpenConfig
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.published import PUBLISHED
 from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restorers.adaptive import AdaptiveRestorer, Candidate, choose_models, load_restorer
 from gpen_core.restorers.torch_restorer import TorchRestorer

@@ -8,11 +8,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.torch_version import TorchVersion
 
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
-from gpen_core.network.config import GpenConfig
+from gpen_core.network.config import PUBLISHED, GpenConfig
 from gpen_core.network.generator import GpenNetwork, compile_network
 from gpen_core.network.graphs import Graphs
 from gpen_core.network.memory import strip_plan, working_memory
-from gpen_core.network.published import PUBLISHED
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 from gpen_core.restorers import execution
 from gpen_core.restorers import torch_restorer as module

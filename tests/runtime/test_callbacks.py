@@ -15,7 +15,7 @@ from gpen_core.detection.detector import detect_faces
 from gpen_core.detection.options import DetectionOptions
 from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled
-from gpen_core.model_files.hashing import sha256_of
+from gpen_core.model_files.contents import sha256_of
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork, compile_network
 from gpen_core.network.graphs import Graphs

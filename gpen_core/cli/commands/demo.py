@@ -21,7 +21,7 @@ from ...faces.overlay import draw_faces
 from ...images.picture import Picture, to_dtype, to_float
 from ...images.reading import read_picture
 from ...images.writing import write_picture
-from ...network.published import PUBLISHED
+from ...network.config import PUBLISHED
 from ...network.synthetic_weights import detail_state
 from ...restoration.pipeline import restore_picture
 from ...restoration.results import RestoredCrop, RestoredPicture

@@ -11,8 +11,8 @@ import numpy as np
 from ...detection.detector import Detector, FoundFaces, search_faces
 from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
-from ...faces.left_out import besides, number_of_faces
 from ...faces.overlay import draw_faces
+from ...faces.selection import besides, number_of_faces
 from ...images.picture import Picture, to_dtype, to_float
 from ...images.reading import read_picture
 from ...images.writing import write_picture

@@ -19,8 +19,7 @@ from gpen_core.conversion.onnx_graph import build_model
 from gpen_core.detection.yunet import YuNetDetector
 from gpen_core.errors import CheckpointError, DetectionError, GpenError
 from gpen_core.model_files.contents import read_contents
-from gpen_core.network.config import GpenConfig
-from gpen_core.network.published import PUBLISHED
+from gpen_core.network.config import PUBLISHED, GpenConfig
 from gpen_core.network.synthetic_weights import random_state
 
 SIZE = 64

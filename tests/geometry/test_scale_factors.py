@@ -1,7 +1,7 @@
 import pytest
 
 from gpen_core.errors import OptionError
-from gpen_core.geometry.resizing import scale_factors
+from gpen_core.geometry.alignment import scale_factors
 
 
 @pytest.mark.parametrize(
