@@ -1,4 +1,4 @@
-"""The ways to run the network, best first, and whether a device computes it right."""
+"""The ways to run the network, best first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import torch
 
 from ..errors import OptionError
 from ..network.config import GpenConfig
-from ..network.generator import GpenNetwork
 from ..network.memory import StripPlan, strip_plan, weight_memory, working_memory
-from ..network.synthetic_weights import random_state
 from ..runtime.devices import (
     benefits_from_threads,
     free_memory,
@@ -20,7 +18,6 @@ from ..runtime.devices import (
     has_ample_memory,
     has_graphs,
     precision_name,
-    writes_parts,
 )
 
 Acceleration = Literal["auto", "none", "compile"]
@@ -40,11 +37,6 @@ _MAX_BATCH = 4
 
 _GRAPH_WASTE = 1.3
 """A graph's own memory is made up of blocks that do not fit as well as those of plain runs."""
-
-_TRIAL_CONFIG = GpenConfig(64, 1, 0.125)
-
-_TRIAL_ERROR = 0.05
-"""Of the largest value: half precision is off by 0.01, a feature that was not written by 1."""
 
 
 @dataclass(frozen=True)
@@ -139,36 +131,3 @@ def _fits(way: ExecutionMode, config: GpenConfig) -> bool:
     """Whether a way that is not begun fits into the memory that is free."""
     free = free_memory(way.device)
     return free is None or weight_memory(config, way.dtype) + way.memory(config) < free
-
-
-def fault_on(device: torch.device, dtype: torch.dtype) -> str | None:
-    """What is wrong with the network there; None if nothing is.
-
-    On devices where writing into a part of a tensor cannot be relied upon (see
-    `devices.writes_parts`) a small network must give what it gives on the CPU. A wrong one would
-    make faces of uninitialised memory, and say nothing.
-
-    Args:
-        device: where a network is to run.
-        dtype: of its feature maps.
-    """
-    if writes_parts(device):
-        return None
-    state = random_state(_TRIAL_CONFIG)
-    generator = torch.Generator("cpu").manual_seed(0)
-    image = torch.rand((1, 3, 64, 64), generator=generator, dtype=torch.float32, device="cpu")
-    image = image * 2 - 1
-    with torch.inference_mode(False), torch.no_grad():
-        right = GpenNetwork(state, _TRIAL_CONFIG, torch.float32)(image)
-        try:
-            network = GpenNetwork(state, _TRIAL_CONFIG, dtype).to(device)
-            answers = [
-                network(image.to(device), plan).cpu() for plan in (None, strip_plan(_TRIAL_CONFIG))
-            ]
-        except RuntimeError as error:  # torch has no narrower one for what a device lacks
-            return f"does not run the network ({str(error).partition(chr(10))[0]})"
-    allowed = _TRIAL_ERROR * float(right.abs().max())
-    # Also false where an answer is not a number.
-    if all(float((answer - right).abs().max()) <= allowed for answer in answers):
-        return None
-    return f"computes wrong results with torch {torch.__version__}"

@@ -14,6 +14,7 @@ from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
 from ..network.config import GpenConfig, read_config
 from ..network.generator import GpenNetwork, compile_network
+from ..network.trial import fault_on
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import (
@@ -26,7 +27,7 @@ from ..runtime.devices import (
 )
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.renaming import renamed_attribute
-from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes, fault_on
+from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
 from .protocol import as_images, check_crop
 
 _log = logging.getLogger("gpen")
