@@ -397,6 +397,16 @@ class TestLimits:
             with pytest.raises(ImageError, match=message):
                 read_picture(tmp_path / name)
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows calls such a file missing")
+    def test_what_cannot_be_opened_is_not_called_damaged(self, tmp_path):
+        (tmp_path / "loop.png").symlink_to("loop.png")
+        for name, reason in {
+            "a" * 300: "File name too long",
+            "loop.png": "Too many levels",
+        }.items():
+            with pytest.raises(ImageError, match=rf"{name} cannot be read \({reason}"):
+                read_picture(tmp_path / name)
+
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
     def test_a_pipe_is_refused_and_not_waited_for(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.png")
