@@ -118,6 +118,7 @@ class ModelFolders:
         return f"{put}. Searched: {'; '.join(describe_folders(self.searched(role)))}"
 
     places = renamed_attribute("places", "search_hint")
+    """See `search_hint`; this is its name of before."""
 
 
 def describe_folders(folders: Sequence[Path]) -> list[str]:
