@@ -56,12 +56,21 @@ def check_picture(
             raise ImageError(f"{name} must hold values in 0..1, not {low}..{high}")
 
 
-def check_array(pixels: NDArray[Any], name: str) -> None:
-    """Refuses what is not an array, by an ImageError in which `name` says what it was given as."""
+def check_array(
+    pixels: NDArray[Any], name: str, taken: str = "a NumPy array or a PIL image"
+) -> None:
+    """Refuses what is not an array.
+
+    Args:
+        pixels: what was given.
+        name: what messages call it, such as "the background".
+        taken: what may be given there, for the message.
+
+    Raises:
+        ImageError: it is not an array.
+    """
     if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ImageError(
-            f"{name} must be a NumPy array or a PIL image, not {type(pixels).__name__}"
-        )
+        raise ImageError(f"{name} must be {taken}, not {type(pixels).__name__}")
 
 
 def check_square(pixels: NDArray[Any], name: str, hint: str) -> None:

@@ -532,6 +532,10 @@ class TestWriting:
 
 
 class TestPicture:
+    def test_pixels_are_an_array(self):
+        with pytest.raises(ImageError, match="picture must be a NumPy array, not Image"):
+            Picture(Image.new("RGB", (4, 4)))
+
     def test_other_pixels_of_the_same_size_leave_alpha_alone(self):
         picture = Picture(noise(6, 8, 3), noise(6, 8))
         assert picture.with_pixels(noise(6, 8, 3)).alpha is picture.alpha
