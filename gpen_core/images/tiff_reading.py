@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,8 +16,6 @@ from .tiff_layout import GREY, GREY_WHITE_ZERO, RGB, TiffLayout
 _HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUPPORTED = (GREY_WHITE_ZERO, GREY, RGB)
 _MOST_CHANNELS = 6
-
-_log = logging.getLogger("gpen")
 
 
 class TiffPlanes:

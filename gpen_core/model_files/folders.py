@@ -88,7 +88,7 @@ class ModelFolders:
         """
         own = [path for path in self.searched(role) if path.name == _SUBFOLDERS[role][0]]
         user = user_folder(os.environ if environment is None else environment)
-        return next((path for path in own if _is_folder(path)), user)
+        return next((path for path in own if is_folder(path)), user)
 
     def named(self, name: str, role: Role) -> Path:
         """The listed model file of that name; never one outside the folders of the role.
@@ -123,7 +123,7 @@ class ModelFolders:
 
 def describe_folders(folders: Sequence[Path]) -> list[str]:
     """Folders for a message: those that exist by name, of the others, possible names, how many."""
-    there = [str(folder.absolute()) for folder in folders if _is_folder(folder)]
+    there = [str(folder.absolute()) for folder in folders if is_folder(folder)]
     if missing := len(folders) - len(there):
         are = "that does not exist" if missing == 1 else "that do not exist"
         there.append(f"{missing} folder{'s' if missing > 1 else ''} {are}")
@@ -240,7 +240,8 @@ def _why_no_file(path: Path) -> str:
     return "is a folder, not a model file" if path.is_dir() else "is not a regular file"
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; `Path.is_dir` fails where a name is too long."""
     try:
         return path.is_dir()
     except OSError:

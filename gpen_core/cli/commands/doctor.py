@@ -13,7 +13,7 @@ import torch
 from ... import __version__
 from ...detection.registry import load_detector
 from ...errors import GpenError, escaped_line
-from ...model_files.folders import ModelFolders, model_folders
+from ...model_files.folders import ModelFolders, is_folder, model_folders
 from ...model_files.task_table import Role
 from ...restorers.load import load_restorer
 from ...restorers.onnx_providers import (
@@ -117,7 +117,7 @@ def _print_folders(folders: ModelFolders, console: Console) -> None:
     console.print("models are searched in")
     for root in folders.roots:
         console.print(
-            f"  {escaped_line(root.absolute())}{'' if _is_folder(root) else ' (not there)'}"
+            f"  {escaped_line(root.absolute())}{'' if is_folder(root) else ' (not there)'}"
         )
     for role in get_args(Role):
         names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
@@ -158,10 +158,3 @@ def _print_detector(folders: ModelFolders, console: Console) -> bool:
         return False
     console.print(f"detector taken by default: {name}")
     return True
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False

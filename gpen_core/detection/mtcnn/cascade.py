@@ -155,12 +155,13 @@ def _output(
         sides = (part[good, 2:] - part[good, :2])[:, None]
         points.append(part[good, None, :2] + landmarks[good] * sides)
         scores.append(score[good])
-    found = Candidates(*(_float64(torch.cat(parts)) for parts in (boxes, points, scores)))
+    found = Candidates(*(to_float64(torch.cat(parts)) for parts in (boxes, points, scores)))
     best = nms(found.boxes, found.scores, 0.7, "smaller")[:MOST_FACES]
     return Candidates(found.boxes[best], found.landmarks[best], found.scores[best])
 
 
-def _float64(tensor: Tensor) -> NDArray[np.float64]:
+def to_float64(tensor: Tensor) -> NDArray[np.float64]:
+    """The numbers of a tensor on any device."""
     return tensor.cpu().numpy().astype(np.float64)
 
 

@@ -14,12 +14,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ...geometry.similarity import estimate_similarity
 from ...geometry.templates import template
 from ...runtime.cancellation import CancelCheck
-from .cascade import Candidates, in_batches
+from .cascade import Candidates, in_batches, to_float64
 from .network import OutputNet
 from .pyramid import Pyramid
 
@@ -100,13 +99,9 @@ def _look(
         cancelled,
     )
     parts = [(points, scores) for _, points, scores in results]
-    points = _float64(torch.cat([part for part, _ in parts]).reshape(len(frames), -1, 5, 2))
-    scores = _float64(torch.cat([part for _, part in parts]).reshape(len(frames), -1))
+    points = to_float64(torch.cat([part for part, _ in parts]).reshape(len(frames), -1, 5, 2))
+    scores = to_float64(torch.cat([part for _, part in parts]).reshape(len(frames), -1))
     half = len(windows) // 2
     points[:, half:] = points[:, half:, _MIRROR_ORDER]
     placed = corners[:, :, None] + np.einsum("nwpa,nwai->nwpi", points, axes)
     return placed.mean(axis=1), scores.mean(axis=1)
-
-
-def _float64(tensor: Tensor) -> NDArray[np.float64]:
-    return tensor.cpu().numpy().astype(np.float64)
