@@ -132,6 +132,22 @@ def test_an_image_that_is_unusable_fails_its_picture_alone(model):
     assert good.result().report.restored == 1
 
 
+@pytest.mark.parametrize("picture", [PHOTO, Image.fromarray(PHOTO), "photo.png"])
+def test_a_picture_alone_among_inputs_is_refused_by_name(model, picture):
+    alone, loaded, good = gpen_core.restore_pictures(
+        [picture, lambda _: picture, gpen_core.ImageInput(PHOTO, [FACE])], model
+    )
+    for outcome in (alone, loaded):
+        with pytest.raises(gpen_core.OptionError, match=r"wrap a picture: ImageInput\(picture\)"):
+            outcome.result()
+    assert good.result().report.restored == 1
+
+
+def test_a_background_of_another_kind_is_refused(model):
+    with pytest.raises(gpen_core.ImageError, match="the background must be a NumPy array or a PIL"):
+        gpen_core.restore_picture(PHOTO, model, faces=[FACE], background="photo.png")
+
+
 def test_drawing_on_another_type_is_refused():
     with pytest.raises(gpen_core.ImageError, match="the picture must be uint8, not float32"):
         gpen_core.draw_faces(PHOTO.astype(np.float32) / 255, [FACE])

@@ -41,12 +41,22 @@ def _run(argv: Sequence[str] | None) -> int:
         except OptionError as error:
             console.error(f"gpen: {error}")
             return 2
-        except (GpenError, OSError) as error:
+        except GpenError as error:
             console.error(f"gpen: {error}")
+            return 1
+        except OSError as error:
+            console.error(f"gpen: {_describe(error)}")
             return 1
         except KeyboardInterrupt as interrupt:
             console.error("gpen: interrupted")
             return exit_status(interrupt)
+
+
+def _describe(error: OSError) -> str:
+    """What went wrong with which file, without the number of the error."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def _open_closed_streams() -> None:

@@ -168,8 +168,8 @@ def _check_names(paths: Iterable[Path]) -> None:
             length = len(os.fsencode(part.replace(CROPS, _LONGEST_CROP)))
             if limit is not None and length > limit:
                 raise ImageError(
-                    f"the name {part} takes {length} bytes, but {limit} are the most that "
-                    f"{path.parent} allows; choose a shorter one with -o, or rename the input"
+                    f"the name {part} takes {length} bytes, but {limit} is the most that the file "
+                    "system allows; choose a shorter one with -o, or rename the input"
                 )
 
 

@@ -40,10 +40,7 @@ def check_picture(
         ImageError: it is not an array, is not (H, W, 3), is empty, is of another dtype, or holds
             values outside 0..1, infinities or NaN.
     """
-    if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ImageError(
-            f"{name} must be a NumPy array or a PIL image, not {type(pixels).__name__}"
-        )
+    check_array(pixels, name)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         hint = "; convert a grey picture or one with alpha first"
         if pixels.size == 0:
@@ -57,6 +54,23 @@ def check_picture(
         low, high = float(pixels.min()), float(pixels.max())  # both NaN if there is one
         if not (low >= 0.0 and high <= 1.0):
             raise ImageError(f"{name} must hold values in 0..1, not {low}..{high}")
+
+
+def check_array(
+    pixels: NDArray[Any], name: str, taken: str = "a NumPy array or a PIL image"
+) -> None:
+    """Refuses what is not an array.
+
+    Args:
+        pixels: what was given.
+        name: what messages call it, such as "the background".
+        taken: what may be given there, for the message.
+
+    Raises:
+        ImageError: it is not an array.
+    """
+    if not isinstance(pixels, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(f"{name} must be {taken}, not {type(pixels).__name__}")
 
 
 def check_square(pixels: NDArray[Any], name: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
 from ..errors import ImageError
-from .checks import check_picture
+from .checks import check_array, check_picture
 
 _DEPTHS = ("uint8", "uint16")
 
@@ -43,6 +43,7 @@ class Picture:
     """What was odd about the file and how it was read, in half sentences."""
 
     def __post_init__(self) -> None:
+        check_array(self.pixels, "the pixels of a picture", "a NumPy array")
         check_picture(self.pixels, "the pixels of a picture", _DEPTHS)
         shape, dtype, alpha = self.pixels.shape, self.pixels.dtype, self.alpha
         if alpha is not None and (alpha.shape != shape[:2] or alpha.dtype != dtype):

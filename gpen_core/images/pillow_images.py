@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ImageError, OptionError
-from .checks import PIXEL_TYPES, check_picture
+from .checks import PIXEL_TYPES, check_array, check_picture
 
 PictureLike = NDArray[Any] | Image.Image
 """A picture: an array, RGB (H, W, 3) of uint8, uint16, or float32 in 0..1; or a PIL image.
@@ -35,6 +35,8 @@ _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 """Grey of 16 bit; older versions of Pillow read it as "I"."""
 
 _ALPHA = ("LA", "PA", "RGBA", "RGBa")
+_ONE_TRANSPARENT = ("1", "L", "P", "RGB")
+"""Modes in which `info` may name a colour that is transparent."""
 
 
 def as_pixels(
@@ -60,8 +62,15 @@ def as_pixels(
 
 
 def as_background(picture: PictureLike) -> NDArray[Any]:
-    """What faces are pasted into, as `as_pixels`; an array is checked by who pastes."""
-    return _rgb(picture, "the background") if isinstance(picture, Image.Image) else picture
+    """What faces are pasted into, as `as_pixels`; the shape of an array is checked by who pastes.
+
+    Raises:
+        ImageError: it is neither; or a Pillow image as in `as_pixels`.
+    """
+    if isinstance(picture, Image.Image):
+        return _rgb(picture, "the background")
+    check_array(picture, "the background")
+    return picture
 
 
 def as_mask(mask: MaskLike) -> NDArray[Any]:
@@ -94,7 +103,9 @@ def as_mask(mask: MaskLike) -> NDArray[Any]:
 def _rgb(image: Image.Image, name: str) -> NDArray[Any]:
     """RGB (H, W, 3), uint8 or uint16."""
     if image.mode not in (*_EIGHT_BIT, *_SIXTEEN_BIT):
-        raise ImageError(f"{name} is a PIL image of mode {image.mode}; convert it to RGB first")
+        # Pillow would cut numbers of 0..1 to black.
+        hint = "give its numbers as an array" if image.mode == "F" else "convert it to RGB first"
+        raise ImageError(f"{name} is a PIL image of mode {image.mode}; {hint}")
     try:
         if image.mode in _SIXTEEN_BIT:
             grey = np.asarray(image).clip(0, 65535).astype(np.uint16)
@@ -106,4 +117,5 @@ def _rgb(image: Image.Image, name: str) -> NDArray[Any]:
 
 
 def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in _ALPHA or (image.mode == "P" and "transparency" in image.info)
+    one_colour = image.mode in _ONE_TRANSPARENT and "transparency" in image.info
+    return image.mode in _ALPHA or one_colour

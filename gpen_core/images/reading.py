@@ -74,6 +74,8 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
         # A few of Pillow's decoders have a limit of their own, for the whole process.
         raise ImageError(f"{path} is too large for its format; save it as .png") from error
     except Exception as error:  # decoders raise anything on damaged files
+        if isinstance(error, OSError) and error.filename is not None:  # from opening it
+            raise ImageError(f"{path} cannot be read ({error.strerror})") from error
         raise ImageError(f"{path} is damaged or incomplete ({error})") from error
 
 

@@ -11,7 +11,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from PIL import Image, PngImagePlugin
@@ -22,6 +22,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _LONGEST_NAME = 79
 """Letters of a text's name, as PNG's specification has it."""
+_MOST_NAMED = 5
+"""How many of the texts that are left out are named."""
 
 _DATA = {
     "exif": "EXIF data",
@@ -92,18 +94,25 @@ def without_large_texts(file: IO[bytes]) -> tuple[IO[bytes], tuple[str, ...]]:
     Returns:
         The file itself, or a copy without such texts; and what was left out, in half sentences.
     """
-    kept, notes, begin = io.BytesIO(), list[str](), 0
+    kept, begin, names = io.BytesIO(), 0, list[str]()
     for start, end, name in _large_texts(file):
         file.seek(begin)
         kept.write(file.read(start - begin))
         begin = end
-        notes.append(f"its text {escaped(repr(name))} is too large and was left out")
+        names.append(name)
     file.seek(begin)
-    if not notes:
+    if not names:
         return file, ()
     kept.write(file.read())
     kept.seek(0)
-    return kept, tuple(notes)
+    return kept, tuple(_left_out(names))
+
+
+def _left_out(names: Sequence[str]) -> Iterator[str]:
+    for name in names[:_MOST_NAMED]:
+        yield f"its text {escaped(repr(name))} is too large and was left out"
+    if others := len(names[_MOST_NAMED:]):
+        yield f"{others} more of its texts are too large and were left out"
 
 
 def _large_texts(file: IO[bytes]) -> list[tuple[int, int, str]]:
@@ -118,12 +127,13 @@ def _large_texts(file: IO[bytes]) -> list[tuple[int, int, str]]:
         end = start + 12 + length
         if kind in _TEXT_CHUNKS:
             content = file.read(length)
-            size = _unpacked_length(kind, content)
-            if size is None or held + size > PngImagePlugin.MAX_TEXT_MEMORY:
+            # Beyond the limit nothing more is unpacked: a file can hold any number of texts.
+            full = held > PngImagePlugin.MAX_TEXT_MEMORY
+            size = None if full else _unpacked_length(kind, content)
+            held += PngImagePlugin.MAX_TEXT_CHUNK if size is None else size
+            if size is None or held > PngImagePlugin.MAX_TEXT_MEMORY:
                 name = content.partition(b"\0")[0][:_LONGEST_NAME]
                 found.append((start, end, name.decode("latin-1")))
-            else:
-                held += size
         file.seek(end)
         start = end
     return found

@@ -36,7 +36,8 @@ def write_picture(
     pictures rounded. A picture that was grey and still is gets a single channel.
 
     Args:
-        path: ends in .png, .jpg, .jpeg, .webp, .tif, .tiff, .bmp or .avif; its folder exists.
+        path: ends in .png, .jpg, .jpeg, .jfif, .webp, .tif, .tiff, .bmp or .avif; its folder
+            exists.
         picture: what to write.
         overwrite: replace a file of that name.
         quality: 1..100, of JPEG, WebP (100 is lossless) and AVIF.

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..network.config import LARGEST
+from ..runtime.renaming import renamed_attribute
 from .task_table import Role
 
 PathLike = str | os.PathLike[str]
@@ -115,6 +116,9 @@ class ModelFolders:
         """
         put = (into or self.destination(role)).absolute()
         return f"{put}. Searched: {'; '.join(describe_folders(self.searched(role)))}"
+
+    places = renamed_attribute("places", "search_hint")
+    """See `search_hint`; this is its name of before."""
 
 
 def describe_folders(folders: Sequence[Path]) -> list[str]:

@@ -42,7 +42,7 @@ def fault_on(device: torch.device, dtype: torch.dtype) -> str | None:
         except RuntimeError as error:  # torch has no narrower one for what a device lacks
             return f"does not run the network ({str(error).partition(chr(10))[0]})"
     allowed = _ALLOWED * float(right.abs().max())
-    # Also false where an answer is no number.
+    # Also false where an answer is not a number.
     if all(float((answer - right).abs().max()) <= allowed for answer in answers):
         return None
     return f"computes wrong results with torch {torch.__version__}"

@@ -119,8 +119,13 @@ def prepare_image(image: ImageInput) -> PreparedImage:
 
     Raises:
         ImageError: the picture is unusable, or a PIL image of it or beside it.
-        OptionError: the paste mask is neither an array nor a PIL image.
+        OptionError: it is not an `ImageInput`, or the paste mask neither an array nor a PIL image.
     """
+    if not isinstance(image, ImageInput):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OptionError(
+            f"each image must be an ImageInput, or a function that returns one, not "
+            f"{type(image).__name__}; wrap a picture: ImageInput(picture)"
+        )
     pixels = as_pixels(image.pixels)
     given, upscaler, notes = image.background, None, ()
     if isinstance(given, UpscaledImage):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..errors import OptionError
 from ..model_files.catalogue import Catalogue
 from ..model_files.file_task import FileTask, task_of
 from ..model_files.filenames import parse_filename
@@ -40,7 +41,8 @@ def load_for_task(
 
     Args:
         path: the file; see `load_restorer`.
-        task: what it will be used for.
+        task: what it will be used for: "restoration", "colorization", "inpainting" or
+            "segmentation".
         device: see `load_restorer`.
         precision: see `load_restorer`.
         acceleration: see `load_restorer`.
@@ -49,9 +51,11 @@ def load_for_task(
 
     Raises:
         CheckpointError: the file is known to be for another task, or cannot be used at all.
-        OptionError: see `load_restorer`.
+        OptionError: the task is another one; or see `load_restorer`.
         MissingPackageError: see `load_restorer`.
     """
+    if task not in FUNCTIONS:
+        raise OptionError(f"the task {task!r} is unknown; choose one of {', '.join(FUNCTIONS)}")
     known = task_of(path, catalogue)
     known.check(task, ways)  # before the file is read
     restorer = load_restorer(path, device, precision, acceleration)

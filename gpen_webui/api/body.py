@@ -157,7 +157,7 @@ def _check_value(name: str, value: Any) -> None:
     if isinstance(value, int) and abs(value) > _MAX_WHOLE_NUMBER:
         raise HTTPException(422, f"{name} is too large a number")
     if isinstance(value, str) and not _is_text(value):
-        raise HTTPException(422, f"{name} holds half a surrogate pair, which is no text")
+        raise HTTPException(422, f"{name} holds half a surrogate pair, which is not text")
 
 
 def _is_text(value: str) -> bool:

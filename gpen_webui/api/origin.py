@@ -2,7 +2,7 @@
 
 A browser sends such a request without asking first as long as it is a simple one, with the user's
 cookies and from inside his network. It says where the request comes from, in headers that a page
-cannot write; programs that are no browser send neither of them.
+cannot write; programs that are not browsers send neither of them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _comes_from_here(request: Request) -> bool:
 
 
 def _host_and_port(origin: str) -> str | None:
-    """Host and port of an origin; None if it is no address."""
+    """Host and port of an origin; None if it is not an address."""
     try:
         return urlsplit(origin).netloc
     except ValueError:  # such as a bracket that is not closed

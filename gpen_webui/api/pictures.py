@@ -90,6 +90,6 @@ def _decoded(text: str) -> bytes:
 def _no_picture() -> HTTPException:
     return HTTPException(
         422,
-        f"image is no picture in base64 ({', '.join(_FORMATS)}); "
+        f"image is not a picture in base64 ({', '.join(_FORMATS)}); "
         "paths and addresses are not accepted",
     )

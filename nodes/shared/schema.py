@@ -37,13 +37,14 @@ _DETECTION_TOOLTIPS = {
 _HIGHEST = 16384
 """Upper end of a widget whose option has none; the host requires one."""
 
-_TYPES: Mapping[str, tuple[type, str]] = {
-    "INT": (Real, "a number"),
-    "FLOAT": (Real, "a number"),
-    "STRING": (str, "text"),
-    "COMBO": (str, "one of the names it offers"),
+_TYPES: Mapping[str, tuple[type, Callable[[Any], Any], str]] = {
+    "INT": (Real, int, "a whole number"),
+    "FLOAT": (Real, float, "a number"),
+    "STRING": (str, str, "text"),
+    "COMBO": (str, str, "one of the names it offers"),
 }
-"""The Python type of each kind of widget, and its name in messages."""
+"""Of each kind of widget the type that values may have, the one they are given to the node in, and
+its name in messages."""
 
 _Inputs = ParamSpec("_Inputs")
 
@@ -92,16 +93,25 @@ def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs,
 
     @functools.wraps(execute)
     def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
-        values = inspect.signature(execute).bind(*args, **kwargs).arguments
-        node: type[io.ComfyNode] = values["cls"]
+        bound = inspect.signature(execute).bind(*args, **kwargs)
+        node: type[io.ComfyNode] = bound.arguments["cls"]
         for widget in node.define_schema().inputs or ():
-            kind, what = _TYPES.get(widget.io_type, (object, ""))
-            if widget.id in values and not isinstance(values[widget.id], kind):
-                given = type(values[widget.id]).__name__
-                raise OptionError(f"{widget.id} must be {what}, not {given}")
-        return execute(*args, **kwargs)
+            if widget.id in bound.arguments:
+                bound.arguments[widget.id] = _checked(widget, bound.arguments[widget.id])
+        return execute(*bound.args, **bound.kwargs)
 
     return checked
+
+
+def _checked(widget: Any, value: Any) -> Any:
+    if widget.io_type not in _TYPES:
+        return value
+    kind, convert, what = _TYPES[widget.io_type]
+    if not isinstance(value, kind):
+        raise OptionError(f"{widget.id} must be {what}, not {type(value).__name__}")
+    if widget.io_type == "INT" and value % 1 != 0:  # true of infinities and NaN
+        raise OptionError(f"{widget.id} must be {what}, not {value}")
+    return convert(value)
 
 
 def images() -> Any:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -475,6 +476,23 @@ class TestUsage:
         assert run("restore", "gone.png", "-o", "out") == (
             *(1, "", "gpen: gone.png does not exist; check the name\n"),
         )
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows calls such a file missing")
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("restore", "a" * 300, "-o", "out"),
+            ("detect", "a" * 300, "-o", "out"),
+            ("models", "scan", "a" * 300),
+            ("models", "verify", "a" * 300),
+            ("demo", "-o", "a" * 300),
+        ],
+        ids=lambda arguments: arguments[-2],
+    )
+    def test_names_that_no_file_can_have_are_told_in_words(self, run, arguments):
+        status, _, err = run(*arguments)
+        assert status == 1
+        assert re.fullmatch(r"gpen: a{300}\S*: File name too long\n", err)
 
     def test_an_output_that_is_a_file_is_told_before_any_work(self, run, photo):
         Path("out").write_text("mine")

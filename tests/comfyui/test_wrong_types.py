@@ -1,5 +1,8 @@
 """Values of widgets that are of another type, as links and programs may send."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
 
@@ -56,3 +59,20 @@ def test_one_clear_error(pack, inputs, node_id, names):
             with pytest.raises(pack.part("gpen_core.errors").GpenError) as caught:
                 pack.nodes[node_id].execute(**given | {name: value})
             assert "\n" not in str(caught.value), (name, value)
+
+
+@pytest.mark.parametrize("value", [2.5, float("nan"), float("inf")])
+def test_counts_are_whole(pack, inputs, value):
+    given = {"face_numbers": "all", "size_from": 0, "size_to": 0, "score_from": 0, "change_from": 0}
+    given |= inputs["GPENSelectFaces"] | {"order": "as found", "largest": value}
+    with pytest.raises(pack.part("gpen_core.errors").OptionError, match="largest must be a whole"):
+        pack.nodes["GPENSelectFaces"].execute(**given)
+
+
+def test_numbers_of_other_types_become_pythons(pack, inputs):
+    entries = pack.nodes["GPENRestoreImage"].GET_SCHEMA().inputs
+    given = {entry.id: entry.default for entry in entries if hasattr(entry, "default")}
+    given |= inputs["GPENRestoreImage"] | {"strength": np.float32(0.5), "maximum_count": 1.0}
+    report = json.loads(pack.run("GPENRestoreImage", **given)[3])
+    assert report[0]["strength"] == 0.5
+    assert len(report[0]["faces"]) == 1

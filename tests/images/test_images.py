@@ -397,6 +397,16 @@ class TestLimits:
             with pytest.raises(ImageError, match=message):
                 read_picture(tmp_path / name)
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows calls such a file missing")
+    def test_what_cannot_be_opened_is_not_called_damaged(self, tmp_path):
+        (tmp_path / "loop.png").symlink_to("loop.png")
+        for name, reason in {
+            "a" * 300: "File name too long",
+            "loop.png": "Too many levels",
+        }.items():
+            with pytest.raises(ImageError, match=rf"{name} cannot be read \({reason}"):
+                read_picture(tmp_path / name)
+
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
     def test_a_pipe_is_refused_and_not_waited_for(self, tmp_path):
         os.mkfifo(tmp_path / "pipe.png")
@@ -522,6 +532,10 @@ class TestWriting:
 
 
 class TestPicture:
+    def test_pixels_are_an_array(self):
+        with pytest.raises(ImageError, match="picture must be a NumPy array, not Image"):
+            Picture(Image.new("RGB", (4, 4)))
+
     def test_other_pixels_of_the_same_size_leave_alpha_alone(self):
         picture = Picture(noise(6, 8, 3), noise(6, 8))
         assert picture.with_pixels(noise(6, 8, 3)).alpha is picture.alpha

@@ -77,10 +77,17 @@ class TestPictures:
     def test_an_array_is_the_same_array(self):
         assert as_pixels(COLOURS) is COLOURS
 
-    @pytest.mark.parametrize("mode", ["CMYK", "F", "LAB"])
+    @pytest.mark.parametrize("mode", ["CMYK", "LAB"])
     def test_other_modes_are_refused(self, mode):
         with pytest.raises(ImageError, match=f"the map is a PIL image of mode {mode}; convert it"):
             as_pixels(Image.new(mode, (2, 2)), "the map")
+
+    def test_numbers_that_pillow_would_cut_off_are_asked_for_as_an_array(self):
+        numbers = Image.fromarray(np.full((2, 2), 0.9, np.float32))
+        assert numbers.mode == "F"
+        assert np.asarray(numbers.convert("RGB")).max() == 0
+        with pytest.raises(ImageError, match="of mode F; give its numbers as an array"):
+            as_mask(numbers)
 
     def test_a_file_that_breaks_off_is_refused(self, tmp_path):
         noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -121,6 +128,22 @@ class TestMasks:
         assert mask.dtype == np.float32
         assert mask == pytest.approx(np.array(expected))
         assert mask.max() <= 1
+
+    @pytest.mark.parametrize(
+        ("image", "transparent"),
+        [
+            (Image.fromarray(np.array([[9, 255]], np.uint8)), 255),
+            (Image.fromarray(np.array([[False, True]])), 255),
+            (Image.fromarray(COLOURS), GREEN),
+        ],
+        ids=["L", "1", "RGB"],
+    )
+    def test_a_transparent_colour_of_a_file_is_black(self, tmp_path, image, transparent):
+        image.save(tmp_path / "mask.png", transparency=transparent)
+        with Image.open(tmp_path / "mask.png") as read:
+            assert as_mask(read)[0, 1] == 0
+            assert as_mask(read)[0, 0] == pytest.approx(as_mask(image)[0, 0])
+            assert np.array_equal(as_pixels(read), as_pixels(image))
 
     def test_an_array_is_the_same_array(self):
         mask = np.zeros((2, 2), bool)

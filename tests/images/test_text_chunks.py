@@ -2,6 +2,7 @@
 
 import io
 import logging
+import zlib
 
 import numpy as np
 import pytest
@@ -199,6 +200,17 @@ class TestLargeTexts:
         picture = read_picture(path)
         assert set(picture.texts) == {"a", "b"}
         assert picture.notes == ("its text 'c' is too large and was left out",)
+
+    def test_any_number_of_texts_takes_neither_long_nor_a_note_each(self, tmp_path, monkeypatch):
+        unpacked, unpacking = [], zlib.decompressobj
+        monkeypatch.setattr(zlib, "decompressobj", lambda: unpacked.append(1) or unpacking())
+        path = tmp_path / "photo.png"
+        pixels = self.save(path, *((f"t{i}", "x" * 2_000_000, "zTXt") for i in range(200)))
+        picture = read_picture(path)
+        assert np.array_equal(picture.pixels[..., 0], pixels)
+        assert len(unpacked) < 70
+        assert len(picture.notes) == 6
+        assert picture.notes[-1] == "195 more of its texts are too large and were left out"
 
     def test_a_text_that_is_large_and_not_packed_is_kept(self, tmp_path):
         path = tmp_path / "photo.png"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gpen_core.conversion.convert import convert_model
-from gpen_core.errors import CheckpointError
+from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.contents import sha256_of
 from gpen_core.model_files.file_task import task_of
@@ -142,3 +142,9 @@ def test_the_calls_exist():
     import gpen_core
 
     assert all(callable(getattr(gpen_core, name)) for name in FUNCTIONS.values())
+
+
+@pytest.mark.parametrize("task", ["restore", "detection"])
+def test_a_task_that_no_function_does_is_refused(save, task):
+    with pytest.raises(OptionError, match=f"the task '{task}' is unknown; choose one of rest"):
+        load_for_task(save("a.pth"), task, "cpu")

@@ -179,6 +179,8 @@ class TestResolve:
             f"{own}. Searched: {own}; {root}; 6 folders that do not exist"
         )
         assert folders.search_hint("restoration", tmp_path).startswith(f"{tmp_path}. Searched: ")
+        with pytest.warns(DeprecationWarning, match="places is now ModelFolders.search_hint"):
+            assert folders.places("restoration") == folders.search_hint("restoration")
         for name in ("GPEN", "facerestore"):
             (root / name).mkdir()
         for name in ("facerestore_models", "GPEN"):
