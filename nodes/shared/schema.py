@@ -9,7 +9,9 @@ from numbers import Real
 from typing import Any, ParamSpec
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
@@ -20,7 +22,7 @@ from ...gpen_core.restoration.options import (
     RestorationOptions,
 )
 from ...gpen_core.runtime.ranges import Range
-from .values import DetectorSocket, FacesSocket, ModelSocket
+from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
 
 _RESTORATION = RestorationOptions()
 _DETECTION = DetectionOptions()
@@ -42,8 +44,12 @@ _TYPES: Mapping[str, tuple[type, str]] = {
     "FLOAT": (Real, "a number"),
     "STRING": (str, "text"),
     "COMBO": (str, "one of the names it offers"),
+    "MASK": (Tensor, "a mask"),
+    ModelSocket.io_type: (GpenModel, "a model from Load GPEN Model"),
+    DetectorSocket.io_type: (Detector, "a detector from Load Face Detector"),
+    FacesSocket.io_type: (Faces, "faces from Detect Faces"),
 }
-"""The Python type of each kind of widget, and its name in messages."""
+"""The Python type of each kind of input, and its name in messages."""
 
 _Inputs = ParamSpec("_Inputs")
 
@@ -82,23 +88,28 @@ def node_schema(
 
 
 def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
-    """Has a node's `execute` refuse values of widgets that are of another type.
+    """Has a node's `execute` refuse values that are of another type than its inputs.
 
-    The host checks values in a workflow, but not those that come over links.
+    The host checks numbers and texts in a workflow, but not what comes over links, and not what
+    programs send in place of a link.
 
     Raises:
         OptionError: a value is of another type; raised by what this returns.
     """
 
+    signature = inspect.signature(execute)
+
     @functools.wraps(execute)
     def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
-        values = inspect.signature(execute).bind(*args, **kwargs).arguments
-        node: type[io.ComfyNode] = values["cls"]
-        for widget in node.define_schema().inputs or ():
-            kind, what = _TYPES.get(widget.io_type, (object, ""))
-            if widget.id in values and not isinstance(values[widget.id], kind):
-                given = type(values[widget.id]).__name__
-                raise OptionError(f"{widget.id} must be {what}, not {given}")
+        values = signature.bind(*args, **kwargs)
+        values.apply_defaults()
+        node: type[io.ComfyNode] = values.arguments["cls"]
+        for each in node.define_schema().inputs or ():
+            kind, what = _TYPES.get(each.io_type, (object, ""))
+            value = values.arguments[each.id]
+            unconnected = value is signature.parameters[each.id].default
+            if not unconnected and not isinstance(value, kind):
+                raise OptionError(f"{each.id} must be {what}, not {type(value).__name__}")
         return execute(*args, **kwargs)
 
     return checked
