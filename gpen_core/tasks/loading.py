@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from ..model_files.catalogue import Catalogue
+from ..model_files.file_task import FileTask, task_of
 from ..model_files.filenames import parse_filename
-from ..model_files.task import FileTask, task_of
 from ..model_files.task_table import FUNCTIONS, Task
 from ..restorers.execution import Acceleration
 from ..restorers.load import load_restorer
