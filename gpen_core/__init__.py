@@ -22,7 +22,7 @@ from .runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test keeps them equal
     from . import spandrel_arch as spandrel_arch
-    from .checkpoints.networks import Network as Network
+    from .checkpoints.network_kinds import Network as Network
     from .compositing.face_parsing import FaceParser as FaceParser
     from .compositing.face_parsing import load_face_parser as load_face_parser
     from .conversion.convert import Conversion as Conversion
@@ -139,7 +139,7 @@ _HOMES: Mapping[str, str] = {
     "ModelFile": "model_files.catalogue",
     "ModelFolders": "model_files.folders",
     "ModelReport": "restoration.report",
-    "Network": "checkpoints.networks",
+    "Network": "checkpoints.network_kinds",
     "OnProgress": "runtime.progress",
     "OptionError": "errors",
     "Outcome": "restoration.results",

@@ -161,8 +161,13 @@ class _Service:
         """The face parser if a mask needs it, kept for the next use of that mask."""
         key = (mask, str(settings.device()))
         if self._face_parser is None or self._face_parser[0] != key:
-            folders = settings.detector_folders()
-            self._face_parser = key, load_installed_face_parser(mask, folders, settings.device())
+            parser = load_installed_face_parser(
+                mask,
+                settings.detector_folders(),
+                settings.device(),
+                into=settings.gfpgan_folder(),
+            )
+            self._face_parser = key, parser
         return self._face_parser[1]
 
     def unload(self) -> None:

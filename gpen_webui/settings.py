@@ -63,14 +63,20 @@ def own_folder() -> Path:
     return Path(paths.models_path) / "facerestore_models"
 
 
+def gfpgan_folder() -> Path:
+    """The host's folder for GFPGAN, in which it keeps detectors and face parsers too."""
+    named = getattr(shared.cmd_opts, "gfpgan_models_path", None)
+    return Path(named or Path(paths.models_path) / "GFPGAN")
+
+
 def detector_folders() -> ModelFolders:
-    """Where detectors and face parsers are looked for: hosts keep their weights beside GFPGAN's."""
-    return _folders(paths.models_path, getattr(shared.cmd_opts, "gfpgan_models_path", None))
+    """Where detectors and face parsers are looked for."""
+    return _folders(paths.models_path, gfpgan_folder())
 
 
-def _folders(*hosts: str | None) -> ModelFolders:
+def _folders(*hosts: str | Path) -> ModelFolders:
     explicit = [getattr(shared.cmd_opts, "gpen_models_path", None), setting("gpen_model_folder")]
-    return model_folders([p for p in explicit if p], [Path(p) for p in hosts if p])
+    return model_folders([p for p in explicit if p], [Path(p) for p in hosts])
 
 
 def device() -> torch.device:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..network.cuda_graphs import Graphs, Run
 from ..network.generator import GpenNetwork, compile_network
-from ..network.graphs import Graphs, Run
 from ..network.memory import strip_plan
 from ..network.synthetic_weights import noise, random_state
 from ..runtime.devices import choose_device, dtype_for

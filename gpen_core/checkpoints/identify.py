@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .networks import Network
+from .network_kinds import Network
 
 
 class _Signature(NamedTuple):

@@ -42,6 +42,7 @@ class FoundFaces:
         return FoundFaces(tuple(faces), (*self.left_out, *left_out_for([reason] * fewer)))
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds faces that are upright, or nearly so, in a picture."""
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from ..checkpoints.networks import Network
+from ..checkpoints.network_kinds import Network
 from ..errors import OptionError
 from .task_table import TASKS, Role, Task
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..checkpoints.file_kind import HEAD_BYTES, FileKind, file_kind
 from ..checkpoints.identify import describe
-from ..checkpoints.networks import Network
+from ..checkpoints.network_kinds import Network
 from ..checkpoints.reading import read_weights
 from ..checkpoints.refusal import Refusal
 from ..errors import CheckpointError, escaped

@@ -10,8 +10,8 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..runtime.optional_packages import is_installed
 from .contents import GPEN, read_contents
+from .file_task import task_of
 from .filenames import parse_filename
-from .task import task_of
 from .task_table import Task
 
 _ANY_SIZE = 1 << 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from ..compositing.face_parsing import FILE_NAMES, FaceParser, load_face_parser
@@ -15,6 +17,7 @@ def load_installed_face_parser(
     folders: ModelFolders,
     device: str | torch.device = "auto",
     option: str = "the mask",
+    into: Path | None = None,
 ) -> FaceParser | None:
     """ParseNet from the folders of models, if a mask needs it; None if the mask does without.
 
@@ -23,6 +26,8 @@ def load_installed_face_parser(
         folders: where its weights are looked for.
         device: "auto", or a device of torch such as "cpu" or "cuda:1".
         option: what the choice of mask is called where the user made it, for messages.
+        into: the folder that a message says to put the weights into; by default
+            `ModelFolders.destination`.
 
     Raises:
         OptionError: the device is unknown or not available.
@@ -36,6 +41,6 @@ def load_installed_face_parser(
         other = next(name for name, each in MASKS.items() if not each.needs_parser)
         raise CheckpointError(
             f"{option} {mask} needs ParseNet's weights ({FILE_NAMES[0]}, for non-commercial use); "
-            f"use {option} {other}, or put them into {folders.search_hint('parsing')}"
+            f"use {option} {other}, or put them into {folders.search_hint('parsing', into)}"
         )
     return load_face_parser(path, device)

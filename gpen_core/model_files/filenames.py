@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ..checkpoints.networks import Network
+from ..checkpoints.network_kinds import Network
 from ..errors import escaped
 from ..network.config import PUBLISHED
 from .catalogue import Catalogue, Model, title

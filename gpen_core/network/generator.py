@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
+from .cuda_graphs import Graphs
 from .features import Features
-from .graphs import Graphs
 from .layers import MAX_BATCHED_RESOLUTION, DownBlock, EqualLinear, FromRgb, State
 from .memory import StripPlan, whole_frame
 from .modulated_layers import (

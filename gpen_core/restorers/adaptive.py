@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from ..model_files.contents import GPEN, read_contents
+from ..model_files.file_task import task_of
 from ..model_files.filenames import parse_filename
-from ..model_files.task import task_of
 from ..network.config import PUBLISHED
 from ..network.memory import strip_plan, working_memory
 from ..runtime.cancellation import CancelCheck

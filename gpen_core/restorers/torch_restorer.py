@@ -13,8 +13,8 @@ from torch import Tensor
 from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
 from ..network.config import GpenConfig, read_config
+from ..network.device_check import fault_on
 from ..network.generator import GpenNetwork, compile_network
-from ..network.trial import fault_on
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import (

@@ -13,8 +13,8 @@ import torch
 
 from ..errors import OptionError
 from ..model_files.catalogue import Catalogue
+from ..model_files.file_task import FileTask, task_of
 from ..model_files.filenames import parse_filename
-from ..model_files.task import FileTask, task_of
 from ..model_files.task_table import FUNCTIONS, Task
 from ..restorers.execution import Acceleration
 from ..restorers.load import load_restorer

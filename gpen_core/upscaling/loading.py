@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..checkpoints.identify import describe
-from ..checkpoints.networks import Network
+from ..checkpoints.network_kinds import Network
 from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, OptionError
 from ..network.config import is_gpen

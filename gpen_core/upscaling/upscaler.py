@@ -30,7 +30,7 @@ from ..runtime.renaming import renamed_keyword
 from .enlarged import TO_ENLARGE, UpscaledImage, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
-from .tiling import TilingMode, tile_for
+from .tiling_mode import TilingMode, tile_for
 
 _log = logging.getLogger("gpen")
 

@@ -18,7 +18,7 @@ from ...gpen_core.checkpoints.file_kind import FileKind
 from ...gpen_core.checkpoints.reading import kind_of_file
 from ...gpen_core.errors import Cancelled
 from ...gpen_core.images.picture import to_dtype
-from ...gpen_core.model_files.task import task_of
+from ...gpen_core.model_files.file_task import task_of
 from ...gpen_core.restorers.execution import Acceleration
 from ...gpen_core.restorers.load import load_restorer
 from ...gpen_core.restorers.protocol import Restorer

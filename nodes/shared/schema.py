@@ -9,7 +9,9 @@ from numbers import Real
 from typing import Any, ParamSpec
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
@@ -20,7 +22,7 @@ from ...gpen_core.restoration.options import (
     RestorationOptions,
 )
 from ...gpen_core.runtime.ranges import Range
-from .values import DetectorSocket, FacesSocket, ModelSocket
+from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
 
 _RESTORATION = RestorationOptions()
 _DETECTION = DetectionOptions()
@@ -37,14 +39,18 @@ _DETECTION_TOOLTIPS = {
 _HIGHEST = 16384
 """Upper end of a widget whose option has none; the host requires one."""
 
-_TYPES: Mapping[str, tuple[type, Callable[[Any], Any], str]] = {
+_TYPES: Mapping[str, tuple[type, Callable[[Any], Any] | None, str]] = {
     "INT": (Real, int, "a whole number"),
     "FLOAT": (Real, float, "a number"),
     "STRING": (str, str, "text"),
     "COMBO": (str, str, "one of the names it offers"),
+    "MASK": (Tensor, None, "a mask"),
+    ModelSocket.io_type: (GpenModel, None, "a model from Load GPEN Model"),
+    DetectorSocket.io_type: (Detector, None, "a detector from Load Face Detector"),
+    FacesSocket.io_type: (Faces, None, "faces from Detect Faces"),
 }
-"""Of each kind of widget the type that values may have, the one they are given to the node in, and
-its name in messages."""
+"""Of each kind of input the type that values may have, the one that a widget's are given to the
+node in, and its name in messages."""
 
 _Inputs = ParamSpec("_Inputs")
 
@@ -83,22 +89,27 @@ def node_schema(
 
 
 def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
-    """Has a node's `execute` refuse values of widgets that are of another type.
+    """Has a node's `execute` refuse values that are of another type than its inputs.
 
-    The host checks values in a workflow, but not those that come over links.
+    The host checks numbers and texts in a workflow, but not what comes over links, and not what
+    programs send in place of a link.
 
     Raises:
         OptionError: a value is of another type; raised by what this returns.
     """
 
+    signature = inspect.signature(execute)
+
     @functools.wraps(execute)
     def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
-        bound = inspect.signature(execute).bind(*args, **kwargs)
-        node: type[io.ComfyNode] = bound.arguments["cls"]
-        for widget in node.define_schema().inputs or ():
-            if widget.id in bound.arguments:
-                bound.arguments[widget.id] = _checked(widget, bound.arguments[widget.id])
-        return execute(*bound.args, **bound.kwargs)
+        values = signature.bind(*args, **kwargs)
+        values.apply_defaults()
+        node: type[io.ComfyNode] = values.arguments["cls"]
+        for each in node.define_schema().inputs or ():
+            value = values.arguments[each.id]
+            if value is not signature.parameters[each.id].default:  # an unconnected socket
+                values.arguments[each.id] = _checked(each, value)
+        return execute(*values.args, **values.kwargs)
 
     return checked
 
@@ -111,7 +122,7 @@ def _checked(widget: Any, value: Any) -> Any:
         raise OptionError(f"{widget.id} must be {what}, not {type(value).__name__}")
     if widget.io_type == "INT" and value % 1 != 0:  # true of infinities and NaN
         raise OptionError(f"{widget.id} must be {what}, not {value}")
-    return convert(value)
+    return value if convert is None else convert(value)
 
 
 def images() -> Any:

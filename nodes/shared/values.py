@@ -19,7 +19,7 @@ from .pictures import check_images
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
-    from ...gpen_core.model_files.task import FileTask
+    from ...gpen_core.model_files.file_task import FileTask
     from ...gpen_core.restorers.protocol import Restorer
 
 ModelSocket = io.Custom("GPEN_MODEL")

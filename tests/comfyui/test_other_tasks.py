@@ -10,7 +10,7 @@ import torch
 @pytest.fixture
 def load_for(pack, load_model):
     """A loaded model that is known to be for a task: load_for(task, kind, size)."""
-    known = pack.part("gpen_core.model_files.task").FileTask
+    known = pack.part("gpen_core.model_files.file_task").FileTask
 
     def load(task, kind="passthrough", size=64):
         model = load_model(kind, size)

@@ -1,4 +1,4 @@
-"""Values of widgets that are of another type, as links and programs may send."""
+"""Values of another type than the inputs, as links and programs may send."""
 
 import json
 
@@ -28,6 +28,9 @@ def inputs(pack, detector, load_model, photo):
         "GPENRestoreAfterSwap": {
             **{"swapped_image": photo, "original_image": 1 - photo, "model": model},
         },
+        "GPENRestoreFaces": {"crops": crops, "model": model},
+        "GPENColorize": {"image": photo, "model": model},
+        "GPENFaceFromSegmentation": {"image": photo, "model": model},
     }
 
 
@@ -49,16 +52,31 @@ WIDGETS = [
 ]
 
 
-@pytest.mark.parametrize(("node_id", "names"), WIDGETS)
-def test_one_clear_error(pack, inputs, node_id, names):
+SOCKETS = {"IMAGE", "MASK", "GPEN_MODEL", "GPEN_DETECTOR", "GPEN_FACES"}
+
+
+def refuses(pack, inputs, node_id, name, value):
+    """Asserts that a node refuses the value of an input with one clear error."""
     entries = pack.nodes[node_id].GET_SCHEMA().inputs
     given = {entry.id: entry.default for entry in entries if hasattr(entry, "default")}
-    given |= inputs[node_id]
+    with pytest.raises(pack.part("gpen_core.errors").GpenError) as caught:
+        pack.nodes[node_id].execute(**given | inputs[node_id] | {name: value})
+    assert "\n" not in str(caught.value), (name, value)
+
+
+@pytest.mark.parametrize(("node_id", "names"), WIDGETS)
+def test_one_clear_error(pack, inputs, node_id, names):
     for name in names.split():
         for value in (None, "some text", [1], {}):
-            with pytest.raises(pack.part("gpen_core.errors").GpenError) as caught:
-                pack.nodes[node_id].execute(**given | {name: value})
-            assert "\n" not in str(caught.value), (name, value)
+            refuses(pack, inputs, node_id, name, value)
+
+
+def test_one_clear_error_for_what_comes_in_place_of_a_link(pack, inputs):
+    for node_id, node in pack.nodes.items():
+        for entry in node.GET_SCHEMA().inputs:
+            if entry.io_type in SOCKETS:
+                for value in ("some text", [1], {}, 3):
+                    refuses(pack, inputs, node_id, entry.id, value)
 
 
 @pytest.mark.parametrize("value", [2.5, float("nan"), float("inf")])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gpen_core.checkpoints.file_kind import FileKind
-from gpen_core.checkpoints.networks import Network
+from gpen_core.checkpoints.network_kinds import Network
 from gpen_core.downloads import download as downloading
 from gpen_core.downloads.fetch import existing, fetch, plan_fetch
 from gpen_core.downloads.http import SafeRedirects, SourceError

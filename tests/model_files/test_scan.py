@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 
 from gpen_core.checkpoints.file_kind import MAX_FILE_BYTES, FileKind
-from gpen_core.checkpoints.networks import Network
+from gpen_core.checkpoints.network_kinds import Network
 from gpen_core.checkpoints.reading import kind_of_file, read_state_dict
 from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.model_files.catalogue import load_catalogue

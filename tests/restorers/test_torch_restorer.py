@@ -9,8 +9,8 @@ from torch.torch_version import TorchVersion
 
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.config import PUBLISHED, GpenConfig
+from gpen_core.network.cuda_graphs import Graphs
 from gpen_core.network.generator import GpenNetwork, compile_network
-from gpen_core.network.graphs import Graphs
 from gpen_core.network.memory import strip_plan, working_memory
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 from gpen_core.restorers import execution

@@ -17,8 +17,8 @@ from gpen_core.detection.registry import load_detector
 from gpen_core.errors import Cancelled
 from gpen_core.model_files.contents import sha256_of
 from gpen_core.network.config import GpenConfig
+from gpen_core.network.cuda_graphs import Graphs
 from gpen_core.network.generator import GpenNetwork, compile_network
-from gpen_core.network.graphs import Graphs
 from gpen_core.network.memory import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restoration.pipeline import restore_picture

@@ -20,7 +20,7 @@ from gpen_core.errors import (
 from gpen_core.images.picture import to_float
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state
-from gpen_core.upscaling import tiling as ways
+from gpen_core.upscaling import tiling_mode as ways
 from gpen_core.upscaling.enlarged import resample
 from gpen_core.upscaling.loading import load_upscaler
 from gpen_core.upscaling.rows import Rows

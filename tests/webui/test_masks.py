@@ -3,6 +3,7 @@
 import base64
 import io
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,8 +94,8 @@ class TestTab:
         assert nothing == ["", [], [], ""]
         assert log.count("gpen-error") == 1
         assert MISSING.replace("'", "&#x27;") in log
-        folders = webui.part("settings").detector_folders()
-        assert str(folders.searched("parsing")[0].parents[1].resolve()) in log
+        own = Path(webui.paths.models_path) / "GFPGAN"
+        assert f"or put them into {own.absolute()}. Searched: " in log
 
     def test_it_stays_loaded_until_the_model_leaves_memory(self, webui, restore, face, upper_half):
         service = webui.part("service").SERVICE

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ...errors import CheckpointError
-from ..networks import Network
+from ..network_kinds import Network
 from .graph import OnnxGraph
 from .tensors import FLOAT, FLOAT16, TensorFacts
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gpen_core.network import modulated_layers, trial
+from gpen_core.network import device_check, modulated_layers
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import strip_plan
@@ -45,7 +45,7 @@ PARTS = (ATEN.addcmul.out, ATEN.leaky_relu.out, ATEN.leaky_relu_.default)
 @pytest.fixture
 def untrusted(monkeypatch):
     """The CPU stands in for a device that is not relied upon."""
-    for module in (modulated_layers, trial):
+    for module in (modulated_layers, device_check):
         monkeypatch.setattr(module, "writes_parts", lambda device: False)
 
 
@@ -101,7 +101,7 @@ def test_a_device_that_lacks_an_operation_is_not_used(tmp_path, monkeypatch, unt
         raise NotImplementedError("aten::conv_transpose2d is not implemented\n[advice]")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial.GpenNetwork, "to", refuse)
+        patch.setattr(device_check.GpenNetwork, "to", refuse)
         loaded = TorchRestorer.load(save(tmp_path / "face.pth", monkeypatch), "mps")
     (note,) = loaded.notes
     assert "does not run the network (aten::conv_transpose2d is not implemented)" in note
@@ -109,6 +109,6 @@ def test_a_device_that_lacks_an_operation_is_not_used(tmp_path, monkeypatch, unt
 
 
 def test_devices_that_are_relied_upon_are_not_tried(monkeypatch):
-    monkeypatch.setattr(trial, "GpenNetwork", None)
+    monkeypatch.setattr(device_check, "GpenNetwork", None)
     for kind in ("cpu", "cuda"):
-        assert trial.fault_on(torch.device(kind), torch.float32) is None
+        assert device_check.fault_on(torch.device(kind), torch.float32) is None

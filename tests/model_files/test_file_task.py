@@ -11,7 +11,7 @@ from gpen_core.conversion.convert import convert_model
 from gpen_core.errors import CheckpointError, OptionError
 from gpen_core.model_files.catalogue import load_catalogue
 from gpen_core.model_files.contents import sha256_of
-from gpen_core.model_files.task import task_of
+from gpen_core.model_files.file_task import task_of
 from gpen_core.model_files.task_table import FUNCTIONS
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gpen_core.network import graphs
+from gpen_core.network import cuda_graphs
 from gpen_core.network.config import GpenConfig
+from gpen_core.network.cuda_graphs import CudaCapture, Graphs
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.graphs import CudaCapture, Graphs
 from gpen_core.network.memory import StripPlan
 from gpen_core.network.synthetic_weights import random_state
 from gpen_core.runtime.out_of_memory import CAPTURING
@@ -86,7 +86,7 @@ def test_moving_the_weights_releases_the_graphs():
 def test_nothing_is_captured_without_memory_for_it(monkeypatch):
     recorder = Recorder()
     made, free = Graphs(recorder), [99]
-    monkeypatch.setattr(graphs, "obtainable_memory", lambda device: free[0])
+    monkeypatch.setattr(cuda_graphs, "obtainable_memory", lambda device: free[0])
     for _ in range(3):
         assert made.run(torch.neg, torch.ones(1), needed=100).tolist() == [-1]
     assert recorder.examples == []
@@ -156,9 +156,9 @@ class FakeGraph:
 
 @pytest.fixture
 def cuda(monkeypatch):
-    graphs._stream_for.cache_clear()
+    cuda_graphs._stream_for.cache_clear()
     yield FakeCuda(monkeypatch)
-    graphs._stream_for.cache_clear()
+    cuda_graphs._stream_for.cache_clear()
 
 
 def test_capturing_on_cuda(cuda):
