@@ -105,10 +105,8 @@ def _refuse_nan(mask: Tensor) -> None:
         raise OptionError("the mask holds values that are not numbers (NaN); check what made it")
 
 
-def _as_batch(mask: Any) -> Tensor:
+def _as_batch(mask: Tensor) -> Tensor:
     """A mask as (B, H, W)."""
-    if not isinstance(mask, Tensor):
-        raise OptionError(f"a mask must be (batch, height, width), not {type(mask).__name__}")
     if mask.ndim == 2:
         mask = mask.unsqueeze(0)
     if mask.ndim == 4 and mask.shape[1] == 1:  # what some nodes give

@@ -94,10 +94,3 @@ def test_numbers_of_other_types_become_pythons(pack, inputs):
     report = json.loads(pack.run("GPENRestoreImage", **given)[3])
     assert report[0]["strength"] == 0.5
     assert len(report[0]["faces"]) == 1
-
-
-@pytest.mark.parametrize("mask", ["white", np.ones((1, 64, 64), np.float32)])
-def test_a_mask_is_a_tensor(pack, inputs, mask):
-    options = {"confidence": 0, "minimum_size": 20, "maximum_count": 0, "order": "size"}
-    with pytest.raises(pack.part("gpen_core.errors").OptionError, match=r"not (str|ndarray)"):
-        pack.nodes["GPENDetectFaces"].execute(**inputs["GPENDetectFaces"], **options, mask=mask)
