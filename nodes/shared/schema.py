@@ -44,7 +44,7 @@ _TYPES: Mapping[str, tuple[type, Callable[[Any], Any] | None, str]] = {
     "FLOAT": (Real, float, "a number"),
     "STRING": (str, str, "text"),
     "COMBO": (str, str, "one of the names it offers"),
-    "MASK": (Tensor, None, "a mask"),
+    "MASK": (Tensor, None, "a MASK"),
     ModelSocket.io_type: (GpenModel, None, "a model from Load GPEN Model"),
     DetectorSocket.io_type: (Detector, None, "a detector from Load Face Detector"),
     FacesSocket.io_type: (Faces, None, "faces from Detect Faces"),
