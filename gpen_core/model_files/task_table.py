@@ -64,6 +64,6 @@ COMMANDS: Mapping[Task, str] = {
 
 def named_task(name: str) -> Task | None:
     """The task that a model file's name, in lower case, speaks of; None if it speaks of none."""
-    # From the last row to the first: a name may hold "bfr" as well, and means the other task then.
-    tasks = reversed(tuple(TASKS))
+    # Last, as a name may hold "bfr" as well, and means the other task then.
+    tasks = sorted(TASKS, key=lambda task: task == "restoration")
     return next((t for t in tasks if any(part in name for part in TASKS[t].name_parts)), None)
