@@ -73,8 +73,8 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.options import RestorationOptions as RestorationOptions
     from .restoration.pipeline import restore_aligned as restore_aligned
     from .restoration.pipeline import restore_picture as restore_picture
-    from .restoration.plan import ImageInput as ImageInput
-    from .restoration.plan import ImageLoader as ImageLoader
+    from .restoration.plan import PictureInput as PictureInput
+    from .restoration.plan import PictureLoader as PictureLoader
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import ModelReport as ModelReport
     from .restoration.report import Report as Report
@@ -98,7 +98,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .tasks.report import TaskReport as TaskReport
     from .tasks.report import TaskResult as TaskResult
     from .tasks.segmentation import synthesize_face as synthesize_face
-    from .upscaling.enlarged import UpscaledImage as UpscaledImage
+    from .upscaling.enlarged import UpscaledPicture as UpscaledPicture
     from .upscaling.enlarged import resample as resample
     from .upscaling.loading import load_upscaler as load_upscaler
     from .upscaling.upscaler import Upscaler as Upscaler
@@ -128,8 +128,6 @@ _HOMES: Mapping[str, str] = {
     "GpenConfig": "network.config",
     "GpenError": "errors",
     "ImageError": "errors",
-    "ImageInput": "restoration.plan",
-    "ImageLoader": "restoration.plan",
     "KnownFile": "model_files.catalogue",
     "LeftOut": "faces.selection",
     "Licence": "model_files.catalogue",
@@ -144,7 +142,9 @@ _HOMES: Mapping[str, str] = {
     "OptionError": "errors",
     "Outcome": "restoration.results",
     "Picture": "images.picture",
+    "PictureInput": "restoration.plan",
     "PictureLike": "images.pillow_images",
+    "PictureLoader": "restoration.plan",
     "Precision": "runtime.devices",
     "Progress": "runtime.progress",
     "Report": "restoration.report",
@@ -156,7 +156,7 @@ _HOMES: Mapping[str, str] = {
     "TaskReport": "tasks.report",
     "TaskResult": "tasks.report",
     "TimeLimitError": "errors",
-    "UpscaledImage": "upscaling.enlarged",
+    "UpscaledPicture": "upscaling.enlarged",
     "Upscaler": "upscaling.upscaler",
     "best_model": "model_files.default_model",
     "changed_faces": "restoration.change_detection",
@@ -192,8 +192,8 @@ _HOMES: Mapping[str, str] = {
 """Each public name and the module of this package it is imported from."""
 
 _RENAMED: Mapping[str, str] = {
-    "PictureTask": "ImageInput",
-    "Enlarged": "UpscaledImage",
+    "PictureTask": "PictureInput",
+    "Enlarged": "UpscaledPicture",
     "Enlargement": "ScaleFactors",
 }
 """Public names of before, and what to use in their place. Kept for one release."""

@@ -28,7 +28,7 @@ from gpen_core.restorers.protocol import Restorer
 from gpen_core.runtime.cancellation import CancelCheck
 from gpen_core.runtime.progress import OnProgress, Progress
 from gpen_core.tasks.loading import load_for_task
-from gpen_core.upscaling.enlarged import UpscaledImage
+from gpen_core.upscaling.enlarged import UpscaledPicture
 
 from . import host, settings
 from .models import find_model
@@ -91,7 +91,7 @@ class _Service:
         detection: DetectionOptions | None = None,
         model: str | None = None,
         detector: str | None = None,
-        background: UpscaledImage | None = None,
+        background: UpscaledPicture | None = None,
         on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
     ) -> RestoredPicture:

@@ -270,10 +270,10 @@ class TestRenamedNames:
             getattr(gpen_core, name)([], None, parser=None, time_limit=-1)
 
     def test_a_mask_to_paste_in_may_still_be_called_limit(self):
-        with pytest.warns(DeprecationWarning, match="limit= of ImageInput is now paste_mask="):
-            image = gpen_core.ImageInput("pixels", limit="mask")
+        with pytest.warns(DeprecationWarning, match="limit= of PictureInput is now paste_mask="):
+            image = gpen_core.PictureInput("pixels", limit="mask")
         assert image.paste_mask == "mask"
-        with pytest.warns(DeprecationWarning, match="ImageInput.limit is now ImageInput.paste_m"):
+        with pytest.warns(DeprecationWarning, match="limit is now PictureInput.paste_m"):
             assert image.limit == "mask"
         with (
             pytest.warns(DeprecationWarning, match="limit= of restore_picture is now paste_mask="),

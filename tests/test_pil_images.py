@@ -65,7 +65,7 @@ CALLS = {
         next(
             iter(
                 gpen_core.restore_pictures(
-                    [gpen_core.ImageInput(as_given(PHOTO), [FACE], None, as_given(MASK))], model
+                    [gpen_core.PictureInput(as_given(PHOTO), [FACE], None, as_given(MASK))], model
                 )
             )
         )
@@ -124,8 +124,8 @@ def test_a_pil_image_gives_what_its_array_gives(name, model, detector):
 
 def test_an_image_that_is_unusable_fails_its_picture_alone(model):
     images = [
-        gpen_core.ImageInput(Image.new("CMYK", (64, 64)), [FACE]),
-        gpen_core.ImageInput(Image.fromarray(PHOTO), [FACE]),
+        gpen_core.PictureInput(Image.new("CMYK", (64, 64)), [FACE]),
+        gpen_core.PictureInput(Image.fromarray(PHOTO), [FACE]),
     ]
     bad, good = gpen_core.restore_pictures(images, model)
     assert isinstance(bad.failure, gpen_core.ImageError)
@@ -135,10 +135,10 @@ def test_an_image_that_is_unusable_fails_its_picture_alone(model):
 @pytest.mark.parametrize("picture", [PHOTO, Image.fromarray(PHOTO), "photo.png"])
 def test_a_picture_alone_among_inputs_is_refused_by_name(model, picture):
     alone, loaded, good = gpen_core.restore_pictures(
-        [picture, lambda _: picture, gpen_core.ImageInput(PHOTO, [FACE])], model
+        [picture, lambda _: picture, gpen_core.PictureInput(PHOTO, [FACE])], model
     )
     for outcome in (alone, loaded):
-        with pytest.raises(gpen_core.OptionError, match=r"wrap a picture: ImageInput\(picture\)"):
+        with pytest.raises(gpen_core.OptionError, match=r"wrap a picture: PictureInput\(picture\)"):
             outcome.result()
     assert good.result().report.restored == 1
 

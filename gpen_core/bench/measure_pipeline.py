@@ -19,7 +19,7 @@ from ..detection.registry import load_detector
 from ..errors import BenchmarkError
 from ..network.generator import GpenNetwork
 from ..network.synthetic_weights import random_state
-from ..restoration.plan import ImageInput
+from ..restoration.plan import PictureInput
 from ..restoration.stream import restore_pictures
 from ..restorers.protocol import Restorer
 from ..restorers.torch_restorer import TorchRestorer
@@ -71,7 +71,7 @@ def _restore(
     frames: Sequence[NDArray[Any]], restorer: Restorer, detector: Detector, faces: int
 ) -> Iterator[dict[str, float]]:
     """Seconds by stage of each picture."""
-    tasks = [ImageInput(pixels) for pixels in frames]
+    tasks = [PictureInput(pixels) for pixels in frames]
     outcomes = restore_pictures(tasks, restorer, detector, detection=DETECTION, keep_crops=False)
     for pixels, outcome in zip(frames, outcomes, strict=True):
         report = outcome.result().report

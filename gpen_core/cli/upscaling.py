@@ -14,11 +14,11 @@ from ..model_files.folders import ModelFolders, resolve_model
 from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import Precision
 from ..runtime.progress import OnProgress, Progress
-from ..upscaling.enlarged import UpscaledImage, check_factor, resample
+from ..upscaling.enlarged import UpscaledPicture, check_factor, resample
 from ..upscaling.loading import load_upscaler
 from ..upscaling.upscaler import Upscaler
 
-Upscale = Callable[[NDArray[Any], OnProgress, CancelCheck], UpscaledImage]
+Upscale = Callable[[NDArray[Any], OnProgress, CancelCheck], UpscaledPicture]
 """Enlarges a picture, RGB (H, W, 3), shows how far it is and asks whether to stop."""
 
 
@@ -72,7 +72,7 @@ def make_upscaler(
 
     def interpolate(
         pixels: NDArray[Any], show: OnProgress, _cancelled: CancelCheck
-    ) -> UpscaledImage:
+    ) -> UpscaledPicture:
         show(Progress("enlarging"))
         return resample(pixels, scale)
 
@@ -80,7 +80,7 @@ def make_upscaler(
 
 
 def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
-    def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> UpscaledImage:
+    def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> UpscaledPicture:
         show(Progress("enlarging"))
         return upscaler.upscale(pixels, scale, on_progress=show, cancelled=cancelled)
 

@@ -25,14 +25,14 @@ from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
 from .face_job import FaceWork
 from .plan import (
-    ImageInput,
-    ImageLoader,
+    PictureInput,
+    PictureLoader,
     Plan,
-    PreparedImage,
+    PreparedPicture,
     RestorationContext,
     find_faces,
     plan_picture,
-    prepare_image,
+    prepare_picture,
 )
 from .report import FaceReport, Report
 from .results import Outcome, RestoredCrop, RestoredPicture
@@ -73,7 +73,7 @@ class PictureWork:
     def __init__(
         self,
         position: int,
-        source: ImageInput | ImageLoader,
+        source: PictureInput | PictureLoader,
         context: RestorationContext,
         on_progress: OnProgress,
     ) -> None:
@@ -168,34 +168,36 @@ class PictureWork:
         context, notes = self._context, list[str]()
         with without_gradients():
             given = self._source(stop) if callable(self._source) else self._source
-        image = prepare_image(given)
-        if image.faces is None:
+        picture = prepare_picture(given)
+        if picture.faces is None:
             self._on_progress(self._progress("detecting faces"))
-        found = self._find(image, stop, notes)
+        found = self._find(picture, stop, notes)
         options = context.options
         with without_gradients():
-            plan = plan_picture(image, found, context)
+            plan = plan_picture(picture, found, context)
             alignments = [face.background_alignment for face in plan.chosen]
             canvas = Canvas(
-                image.background,
+                picture.background,
                 alignments,
                 options.strength,
                 options.feather,
-                image.paste_mask,
+                picture.paste_mask,
                 options.feather_shape,
             )
-            faces = FaceWork(image.pixels, canvas, image.background, options, context.face_parser)
+            faces = FaceWork(
+                picture.pixels, canvas, picture.background, options, context.face_parser
+            )
         faces.notes.extend(notes)
         return plan, faces
 
-    def _find(self, image: PreparedImage, stop: CancelCheck, notes: list[str]) -> FoundFaces:
-        detector, searches = self._context.detector, image.faces is None
+    def _find(self, picture: PreparedPicture, stop: CancelCheck, notes: list[str]) -> FoundFaces:
+        detector, searches = self._context.detector, picture.faces is None
         if searches and detector is not None:
             self._searched_by = detector.name
         timed = self.clock("detect") if searches else nullcontext()
         with timed, without_gradients():
             return find_faces(
-                image.pixels, image.faces, detector, self._context.detection, stop, notes
+                picture.pixels, picture.faces, detector, self._context.detection, stop, notes
             )
 
     def _crop(self, plan: Plan, faces: FaceWork, index: int) -> FaceCrop:
@@ -243,7 +245,7 @@ class PictureWork:
         return RestoredPicture(canvas.pixels, canvas.mask, plan.found.faces, crops, report)
 
     def _report(self, plan: Plan, faces: FaceWork) -> Report:
-        height, width = plan.image.pixels.shape[:2]
+        height, width = plan.picture.pixels.shape[:2]
         restorer, options = self._context.restorer, self._context.options
         used = [face.restorer for face in plan.chosen]
         notes = (note for each in (restorer, *used, faces) for note in each.notes)
@@ -257,8 +259,8 @@ class PictureWork:
             strength=options.strength,
             faces=tuple(reports[face.index] for face in plan.found.faces),
             left_out=plan.found.left_out,
-            upscaler=plan.image.upscaler,
-            notes=tuple(dict.fromkeys((*plan.image.background_notes, *notes))),
+            upscaler=plan.picture.upscaler,
+            notes=tuple(dict.fromkeys((*plan.picture.background_notes, *notes))),
             milliseconds=self.clock.spent,
         )
 

@@ -21,9 +21,9 @@ from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.progress import OnProgress
 from ..runtime.renaming import renamed_keyword
-from ..upscaling.enlarged import UpscaledImage
+from ..upscaling.enlarged import UpscaledPicture
 from .options import RestorationOptions
-from .plan import ImageInput
+from .plan import PictureInput
 from .results import RestoredPicture
 from .stream import restore_pictures
 
@@ -39,7 +39,7 @@ def restore_picture(
     detection: DetectionOptions | None = None,
     *,
     faces: FoundFaces | Sequence[Face] | None = None,
-    background: PictureLike | UpscaledImage | None = None,
+    background: PictureLike | UpscaledPicture | None = None,
     paste_mask: MaskLike | None = None,
     face_parser: FaceParser | None = None,
     on_progress: OnProgress | None = None,
@@ -79,7 +79,7 @@ def restore_picture(
         paste_mask = as_mask(paste_mask)
         require_marked([paste_mask], PASTE_MASK_PURPOSE)
     (outcome,) = restore_pictures(
-        [ImageInput(pixels, faces, background, paste_mask)],
+        [PictureInput(pixels, faces, background, paste_mask)],
         restorer,
         detector,
         options,

@@ -20,7 +20,7 @@ from ..images.pillow_images import MaskLike, PictureLike, as_background, as_mask
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_field
-from ..upscaling.enlarged import UpscaledImage
+from ..upscaling.enlarged import UpscaledPicture
 from .options import RestorationOptions
 from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
 
@@ -33,7 +33,7 @@ _GREATEST_SIDE = 16.0
 
 @renamed_field("limit", "paste_mask")
 @dataclass(frozen=True, eq=False)
-class ImageInput:
+class PictureInput:
     """A picture whose faces are to be restored."""
 
     pixels: PictureLike
@@ -42,7 +42,7 @@ class ImageInput:
     faces: FoundFaces | Iterable[Face] | None = None
     """Faces of this picture found elsewhere, in place of detection."""
 
-    background: PictureLike | UpscaledImage | None = None
+    background: PictureLike | UpscaledPicture | None = None
     """The same picture, enlarged or reduced, into which the faces are pasted in place of `pixels`;
     of any of these types. The report names what enlarged it if it is the result of
     `Upscaler.upscale` or `resample`."""
@@ -51,12 +51,12 @@ class ImageInput:
     """(H, W) of the background's size, 0..1, or a PIL image: nothing is pasted where it is 0."""
 
 
-ImageLoader = Callable[[CancelCheck], ImageInput]
+PictureLoader = Callable[[CancelCheck], PictureInput]
 """Loads a picture when it is its turn; asks often whether to stop, if that takes long."""
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedImage:
+class PreparedPicture:
     """An input whose picture was checked and whose parts are arrays."""
 
     pixels: NDArray[Any]
@@ -107,32 +107,32 @@ class PlannedFace:
 class Plan:
     """What is to be done with a picture."""
 
-    image: PreparedImage
+    picture: PreparedPicture
     found: FoundFaces
     chosen: list[PlannedFace]
     skipped: dict[int, FaceReport]
     """Reports of the faces that are not restored, by the face's number."""
 
 
-def prepare_image(image: ImageInput) -> PreparedImage:
+def prepare_picture(picture: PictureInput) -> PreparedPicture:
     """Checks a picture, and makes arrays of what are PIL images.
 
     Raises:
         ImageError: the picture is unusable, or a PIL image of it or beside it.
-        OptionError: it is not an `ImageInput`, or the paste mask neither an array nor a PIL image.
+        OptionError: it is not a `PictureInput`, or the paste mask neither array nor PIL image.
     """
-    if not isinstance(image, ImageInput):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(picture, PictureInput):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise OptionError(
-            f"each image must be an ImageInput, or a function that returns one, not "
-            f"{type(image).__name__}; wrap a picture: ImageInput(picture)"
+            f"each input must be a PictureInput, or a function that returns one, not "
+            f"{type(picture).__name__}; wrap a picture: PictureInput(picture)"
         )
-    pixels = as_pixels(image.pixels)
-    given, upscaler, notes = image.background, None, ()
-    if isinstance(given, UpscaledImage):
+    pixels = as_pixels(picture.pixels)
+    given, upscaler, notes = picture.background, None, ()
+    if isinstance(given, UpscaledPicture):
         given, upscaler, notes = given.pixels, given.by, given.notes
     background = pixels if given is None else as_background(given)
-    paste_mask = None if image.paste_mask is None else as_mask(image.paste_mask)
-    return PreparedImage(pixels, image.faces, background, upscaler, notes, paste_mask)
+    paste_mask = None if picture.paste_mask is None else as_mask(picture.paste_mask)
+    return PreparedPicture(pixels, picture.faces, background, upscaler, notes, paste_mask)
 
 
 def find_faces(
@@ -164,11 +164,11 @@ def find_faces(
     return search_faces(detector, pixels, detection, cancelled, notes)
 
 
-def plan_picture(image: PreparedImage, found: FoundFaces, context: RestorationContext) -> Plan:
+def plan_picture(picture: PreparedPicture, found: FoundFaces, context: RestorationContext) -> Plan:
     """Decides about every face, and into what they will be pasted.
 
     Args:
-        image: the picture.
+        picture: the picture.
         found: the faces of the picture.
         context: with what it is restored.
 
@@ -176,16 +176,16 @@ def plan_picture(image: PreparedImage, found: FoundFaces, context: RestorationCo
         OptionError: arguments do not fit together.
         CheckpointError: a model that a face needs cannot be loaded.
     """
-    restorer, options, shape = context.restorer, context.options, image.pixels.shape[:2]
+    restorer, options, shape = context.restorer, context.options, picture.pixels.shape[:2]
     aligned, skipped = align_faces(found.faces, shape, restorer.size, options)
-    factor = scale_factors(shape, image.background.shape[:2])
+    factor = scale_factors(shape, picture.background.shape[:2])
     chosen: list[PlannedFace] = []
     for face, alignment in aligned:
-        if _is_outside(image.paste_mask, alignment.for_resized(factor), options.feather):
+        if _is_outside(picture.paste_mask, alignment.for_resized(factor), options.feather):
             skipped[face.index] = FaceReport(face, skipped=OUTSIDE_MASK)
         else:
             chosen.append(_planned(face, alignment, factor, restorer))
-    return Plan(image, found, chosen, skipped)
+    return Plan(picture, found, chosen, skipped)
 
 
 def align_faces(

@@ -29,7 +29,7 @@ from ..runtime.stage_queue import StageQueue
 from ..runtime.timing import TimeLimit, since
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
-from .plan import ImageInput, ImageLoader, RestorationContext
+from .plan import PictureInput, PictureLoader, RestorationContext
 from .results import Outcome
 
 _log = logging.getLogger("gpen")
@@ -40,11 +40,11 @@ _POLL_SECONDS = 0.05
 """How often the caller is asked whether to stop while there is nothing to do but wait."""
 
 
-@renamed_keyword("tasks", "images")
+@renamed_keyword("tasks", "pictures")
 @renamed_keyword("parser", "face_parser")
 @renamed_keyword("progress", "on_progress", from_position)
 def restore_pictures(
-    images: Iterable[ImageInput | ImageLoader],
+    pictures: Iterable[PictureInput | PictureLoader],
     restorer: Restorer,
     detector: Detector | None = None,
     options: RestorationOptions | None = None,
@@ -63,8 +63,8 @@ def restore_pictures(
     waits for the picture that is just being loaded.
 
     Args:
-        images: the pictures. In place of an input there may be a function that loads it when it is
-            its turn; where threads are used, one of them calls it and goes through `images`.
+        pictures: the inputs. In place of one there may be a function that loads it when it is its
+            turn; where threads are used, one of them calls it and goes through `pictures`.
         restorer: the loaded model; an adaptive one takes another for each face.
         detector: finds the faces; not needed if every input has them.
         options: how faces are cut out and put back.
@@ -80,8 +80,8 @@ def restore_pictures(
             TimeLimitError at the next step after that. None for no limit.
 
     Returns:
-        A generator of the outcomes, in the order of the images. A picture that fails does not stop
-        the others. It raises Cancelled if `cancelled` returned true, and whatever `images`,
+        A generator of the outcomes, in the order of the pictures. One that fails does not stop the
+        others. It raises Cancelled if `cancelled` returned true, and whatever `pictures`,
         `on_progress` or `cancelled` raise.
 
     Raises:
@@ -100,24 +100,26 @@ def restore_pictures(
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
     run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
-    return callbacks.generate(run(iter(images), context, notify, token))
+    return callbacks.generate(run(iter(pictures), context, notify, token))
 
 
 def _works(
-    images: Iterator[ImageInput | ImageLoader], context: RestorationContext, on_progress: OnProgress
+    pictures: Iterator[PictureInput | PictureLoader],
+    context: RestorationContext,
+    on_progress: OnProgress,
 ) -> Iterator[PictureWork]:
-    for position, source in enumerate(images):
+    for position, source in enumerate(pictures):
         yield PictureWork(position, source, context, on_progress)
 
 
 def _in_turn(
-    images: Iterator[ImageInput | ImageLoader],
+    pictures: Iterator[PictureInput | PictureLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in _works(images, context, on_progress):
+    for work in _works(pictures, context, on_progress):
         for item in work.prepare(token):
             token.raise_if_cancelled()
             _restore_together([item], token)
@@ -126,7 +128,7 @@ def _in_turn(
 
 
 def _in_threads(
-    images: Iterator[ImageInput | ImageLoader],
+    pictures: Iterator[PictureInput | PictureLoader],
     context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
@@ -137,7 +139,7 @@ def _in_threads(
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(_works(images, context, queue.emit), queue)
+            _prepare_all(_works(pictures, context, queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):

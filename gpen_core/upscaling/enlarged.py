@@ -21,7 +21,7 @@ TO_ENLARGE = "a picture to enlarge"
 
 
 @dataclass(frozen=True, eq=False)
-class UpscaledImage:
+class UpscaledPicture:
     """A picture in a larger size, and what made it."""
 
     pixels: NDArray[Any]
@@ -62,7 +62,7 @@ def enlarged_size(
     return height, width
 
 
-def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -> UpscaledImage:
+def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -> UpscaledPicture:
     """Enlarges a picture by interpolation alone (Lanczos), which adds no detail.
 
     Args:
@@ -75,7 +75,7 @@ def resample(pixels: PictureLike, factor: float, max_pixels: int = MAX_PIXELS) -
         OptionError: the factor is out of range or the result too large.
     """
     pixels = as_pixels(pixels, TO_ENLARGE)
-    return UpscaledImage(
+    return UpscaledPicture(
         resized(pixels, enlarged_size(pixels.shape, factor, max_pixels)), "Lanczos"
     )
 

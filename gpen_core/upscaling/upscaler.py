@@ -27,7 +27,7 @@ from ..runtime.devices import without_autocast
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.progress import OnProgress, Progress, from_counts
 from ..runtime.renaming import renamed_keyword
-from .enlarged import TO_ENLARGE, UpscaledImage, enlarged_size, resized
+from .enlarged import TO_ENLARGE, UpscaledPicture, enlarged_size, resized
 from .rows import Rows
 from .tiles import Span, spans
 from .tiling_mode import TilingMode, tile_for
@@ -98,7 +98,7 @@ class Upscaler:
         on_progress: OnProgress | None = None,
         cancelled: CancelCheck | None = None,
         max_pixels: int = MAX_PIXELS,
-    ) -> UpscaledImage:
+    ) -> UpscaledPicture:
         """Enlarges a picture.
 
         A factor below the network's own is reached by averaging its result over the area of each
@@ -132,7 +132,7 @@ class Upscaler:
             result = resized(result, size)
             own = f"{self.name} enlarges {self.scale} times"
             notes.append(f"{own}; the rest up to {wanted:g} is interpolated")
-        return UpscaledImage(result, self.name, tuple(notes))
+        return UpscaledPicture(result, self.name, tuple(notes))
 
     def _upscale(
         self,

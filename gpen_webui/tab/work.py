@@ -18,7 +18,7 @@ from gpen_core.faces.face import Face
 from gpen_core.faces.overlay import draw_faces
 from gpen_core.faces.selection import besides, number_of_faces
 from gpen_core.images.picture import Picture, to_dtype, to_float
-from gpen_core.upscaling.enlarged import UpscaledImage
+from gpen_core.upscaling.enlarged import UpscaledPicture
 
 from .. import host, pictures
 from ..controls import detection_options, restoration_options
@@ -186,7 +186,7 @@ def _restore_one(source: Source, settings: dict[str, Any]) -> FinishedPicture:
     return FinishedPicture(source.name, image, report, report.summary(), crops, path, notes)
 
 
-def _enlarged(picture: Picture, upscaler: str, scale: float) -> UpscaledImage | None:
+def _enlarged(picture: Picture, upscaler: str, scale: float) -> UpscaledPicture | None:
     """The picture enlarged by one of the host's upscalers; None for "None"."""
     found = [u for u in shared.sd_upscalers if u.name == upscaler]
     if upscaler == "None" or not found or scale == 1:
@@ -197,4 +197,4 @@ def _enlarged(picture: Picture, upscaler: str, scale: float) -> UpscaledImage | 
     if larger.size != size:
         larger = larger.resize(size, Image.Resampling.LANCZOS)
     pixels = to_float(np.array(larger.convert("RGB")))
-    return UpscaledImage(to_dtype(pixels, picture.pixels.dtype), upscaler)
+    return UpscaledPicture(to_dtype(pixels, picture.pixels.dtype), upscaler)

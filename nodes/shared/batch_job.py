@@ -20,7 +20,7 @@ from ...gpen_core.images.checks import PASTE_MASK_PURPOSE
 from ...gpen_core.model_files.face_parser import load_installed_face_parser
 from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
-from ...gpen_core.restoration.plan import ImageInput
+from ...gpen_core.restoration.plan import PictureInput
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
@@ -189,11 +189,11 @@ def _image_input(
     faces: Faces | None,
     index: int,
     _cancelled: CancelCheck,
-) -> ImageInput:
+) -> PictureInput:
     """One image of the batches."""
     base = frame_of(background, index)
     paste_mask = mask_for(mask, index, *base.shape[:2])
     refuse_infinite(base)
     frame = within_range(frame_of(images, index))
     found = None if faces is None else faces.found(index)
-    return ImageInput(frame, found, base, paste_mask)
+    return PictureInput(frame, found, base, paste_mask)

@@ -20,11 +20,11 @@ from gpen_core.network.synthetic_weights import detail_state, passthrough_state
 from gpen_core.restoration import face_job
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_aligned, restore_picture
-from gpen_core.restoration.plan import ImageInput
+from gpen_core.restoration.plan import PictureInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory, timing
-from gpen_core.upscaling.enlarged import UpscaledImage
+from gpen_core.upscaling.enlarged import UpscaledPicture
 
 CONFIG = GpenConfig(256, 1, 0.125)
 
@@ -155,7 +155,7 @@ def test_faces_go_into_an_enlarged_background(photo, face, passthrough, factor):
 
 
 def test_the_report_names_what_enlarged_the_background(photo, face, passthrough):
-    background = UpscaledImage(photo.repeat(2, 0).repeat(2, 1), "x2.pth", ("in small tiles",))
+    background = UpscaledPicture(photo.repeat(2, 0).repeat(2, 1), "x2.pth", ("in small tiles",))
     result = restore_picture(photo, passthrough, faces=[face], background=background)
     assert result.pixels.shape == (1024, 1024, 3)
     assert result.report.upscaler == "x2.pth"
@@ -255,7 +255,7 @@ def test_who_cancels_is_not_told_of_a_time_limit(photo, passthrough, clock):
 
 
 def test_a_time_limit_is_of_each_picture_and_stops_no_other(photo, face, passthrough, clock):
-    tasks = [ImageInput(photo), ImageInput(photo, [face]), ImageInput(photo)]
+    tasks = [PictureInput(photo), PictureInput(photo, [face]), PictureInput(photo)]
     outcomes = list(restore_pictures(tasks, passthrough, _SlowDetector(), time_limit=50))
     assert [type(outcome.failure) for outcome in outcomes] == [
         TimeLimitError,

@@ -24,7 +24,7 @@ from gpen_core.restoration import plan as plan_of_picture
 from gpen_core.restoration import stream
 from gpen_core.restoration.options import RestorationOptions
 from gpen_core.restoration.pipeline import restore_picture
-from gpen_core.restoration.plan import ImageInput
+from gpen_core.restoration.plan import PictureInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers.torch_restorer import TorchRestorer
 from gpen_core.runtime import out_of_memory
@@ -93,7 +93,7 @@ def pictures(*counts):
 
 
 def tasks(*counts):
-    return [ImageInput(pixels) for pixels in pictures(*counts)]
+    return [PictureInput(pixels) for pixels in pictures(*counts)]
 
 
 @pytest.fixture(params=["in turn", "in threads"])
@@ -186,10 +186,10 @@ class TestResults:
         small, large = picture(1, 3, 52), picture(3, 4, 90)
         various = [
             *tasks(2, 0, 1),
-            ImageInput(small.astype(np.uint16) * 257, faces=[face()]),
-            ImageInput((large / 255).astype(np.float32), faces=number_faces([face(), face(50)])),
-            ImageInput(large, background=large.repeat(2, 0).repeat(2, 1)),
-            ImageInput(
+            PictureInput(small.astype(np.uint16) * 257, faces=[face()]),
+            PictureInput((large / 255).astype(np.float32), faces=number_faces([face(), face(50)])),
+            PictureInput(large, background=large.repeat(2, 0).repeat(2, 1)),
+            PictureInput(
                 small, paste_mask=np.linspace(0, 1, 170, dtype=np.float32)[None].repeat(52, 0)
             ),
         ]
@@ -342,7 +342,7 @@ class TestTogether:
             if any(crop.mean() > 0.7 for crop in crops):
                 raise GpenError("the result was not finite")
 
-        given = [*tasks(1, 1), ImageInput(bad), *tasks(2)]
+        given = [*tasks(1, 1), PictureInput(bad), *tasks(2)]
         expected = [*list(restore_pictures(given, Fake(), Finder()))]
         outcomes = list(restore_pictures(given, Fake(4, refuse), Finder()))
         assert [outcome.failure is None for outcome in outcomes] == [True, True, False, True]
@@ -431,10 +431,10 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("task", "error"),
         [
-            (ImageInput(np.zeros((5, 5), np.uint8)), ImageError),
-            (ImageInput(picture(1), paste_mask=np.ones((3, 3), np.float32)), OptionError),
-            (ImageInput(picture(1), background=np.zeros((5, 9, 3), np.float64)), OptionError),
-            (ImageInput(picture(1), faces=[face(), face()]), OptionError),
+            (PictureInput(np.zeros((5, 5), np.uint8)), ImageError),
+            (PictureInput(picture(1), paste_mask=np.ones((3, 3), np.float32)), OptionError),
+            (PictureInput(picture(1), background=np.zeros((5, 9, 3), np.float64)), OptionError),
+            (PictureInput(picture(1), faces=[face(), face()]), OptionError),
         ],
     )
     def test_unusable_pictures_fail_alone(self, mode, task, error):
@@ -442,7 +442,7 @@ class TestFailures:
         assert [type(o.failure) for o in outcomes] == [type(None), error, type(None)]
 
     def test_without_a_detector_only_tasks_with_faces_succeed(self, mode):
-        given = [ImageInput(picture(1), faces=[face()]), ImageInput(picture(1))]
+        given = [PictureInput(picture(1), faces=[face()]), PictureInput(picture(1))]
         one, other = restore_pictures(given, Fake())
         assert one.result().report.detector is None
         with pytest.raises(OptionError, match="needs a detector"):
@@ -690,7 +690,7 @@ class TestMemory:
 
         monkeypatch.setattr(face_work.FaceWork, "cut", cutting)
         monkeypatch.setattr(picture_work, "Canvas", making)
-        given = (ImageInput(picture(count)) for count in counts)
+        given = (PictureInput(picture(count)) for count in counts)
         for outcome in restore_pictures(given, Fake(batch_size), Finder(), keep_crops=False):
             outcome.result()
             if outcome.position < 10:

@@ -22,7 +22,7 @@ from gpen_core.network.generator import GpenNetwork, compile_network
 from gpen_core.network.memory import strip_plan
 from gpen_core.network.synthetic_weights import passthrough_state
 from gpen_core.restoration.pipeline import restore_picture
-from gpen_core.restoration.plan import ImageInput
+from gpen_core.restoration.plan import PictureInput
 from gpen_core.restoration.stream import restore_pictures
 from gpen_core.restorers import execution
 from gpen_core.restorers.execution import ExecutionMode
@@ -228,7 +228,7 @@ def test_a_stream_of_pictures(detector, photo, monkeypatch, threads, error):
     made = restorer(ExecutionMode(CPU, torch.float32, strip_plan(TINY)))
     before, way = threading.active_count(), made.way
     for n in (1, 2, 3, 4, 7):
-        tasks = [ImageInput(photo, faces)] * 3
+        tasks = [PictureInput(photo, faces)] * 3
         callback = Nth(n, error)
         with pytest.raises(type(error)) as caught:
             list(restore_pictures(tasks, made, cancelled=callback))

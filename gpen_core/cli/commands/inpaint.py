@@ -23,12 +23,19 @@ from ...runtime.progress import OnProgress, Progress
 from ...tasks.inpaint import inpaint_aligned, inpaint_picture
 from ...tasks.inpaint_mask import DEFAULT_FEATHER
 from ...tasks.report import TaskResult
-from ..arguments import ModelArguments, OutputArguments, add_output, add_overwrite, parsed
+from ..arguments import (
+    InputArguments,
+    ModelArguments,
+    OutputArguments,
+    add_output,
+    add_overwrite,
+    parsed,
+)
 from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
-from ..targets import Target, plan_targets, resolved
+from ..targets import Target, resolved
 from ..task_runner import NOTICE, add_task_model, own_notes, write_result
 
 
@@ -107,14 +114,9 @@ def _files(
     arguments: argparse.Namespace, output: OutputArguments
 ) -> tuple[list[Target], NDArray[np.float32]]:
     """The picture with its output, and the mask, (H, W), 0..1."""
-    targets = plan_targets(
-        [_one_picture(arguments.picture)],
-        arguments.output,
-        output.suffix,
-        False,
-        arguments.overwrite,
-        output.besides,
-    )
+    picture = _one_picture(arguments.picture)
+    inputs = InputArguments([picture], arguments.output, False, arguments.overwrite)
+    targets = inputs.targets(output.suffix, output.besides)
     if any(resolved(target.output) == resolved(arguments.mask) for target in targets):
         raise OptionError(f"{arguments.mask} is the mask; choose another output with -o")
     return targets, mask_of(read_picture(arguments.mask))

@@ -22,7 +22,7 @@ from ...images.writing import check_writable, write_picture
 from ...model_files.face_parser import load_installed_face_parser
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
-from ...restoration.plan import ImageInput, ImageLoader
+from ...restoration.plan import PictureInput, PictureLoader
 from ...restoration.report import Report
 from ...restoration.results import Outcome
 from ...restoration.stream import restore_pictures
@@ -194,7 +194,7 @@ class _Photos:
     def _restored(self, targets: Sequence[Target], shows: Sequence[OnProgress]) -> Generator[Job]:
         photos: dict[int, _Photo] = {}
 
-        def tasks() -> Iterator[ImageLoader]:
+        def tasks() -> Iterator[PictureLoader]:
             for position, (target, show) in enumerate(zip(targets, shows, strict=True)):
                 photos[position] = _Photo(target, show, self._given, self._upscale)
                 yield photos[position].read
@@ -228,7 +228,7 @@ class _Photo:
         self._upscale = upscale
         self._crops: list[NDArray[Any]] = []
 
-    def read(self, cancelled: CancelCheck) -> ImageInput:
+    def read(self, cancelled: CancelCheck) -> PictureInput:
         """Reads the picture, and enlarges it if asked to."""
         self._show(Progress("reading"))
         self._picture = read_picture(self._target.source)
@@ -237,7 +237,7 @@ class _Photo:
         background = self._upscale and self._upscale(pixels, self._show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
-        return ImageInput(pixels, background=background)
+        return PictureInput(pixels, background=background)
 
     def watch(self, progress: Progress) -> None:
         """Shows the progress, and keeps the crops if they are to be written."""
