@@ -1,4 +1,4 @@
-"""What tests of several modules need: a stand-in for CUDA, a web server, small models."""
+"""What tests of several modules need: both ways to warp, a stand-in for CUDA, a server, models."""
 
 import contextlib
 import hashlib
@@ -17,6 +17,7 @@ import torch
 from torch.torch_version import TorchVersion
 
 from gpen_core.downloads.retry import RetryPolicy
+from gpen_core.geometry import warping
 from gpen_core.model_files.catalogue import parse_catalogue
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import random_state
@@ -61,6 +62,26 @@ def torchvision():
         except ImportError:
             pytest.skip("torchvision is not installed")
         yield torchvision
+
+
+@pytest.fixture
+def without_opencv(monkeypatch):
+    """Makes a test warp and blur in torch from here on, as cards do."""
+
+    def warp_in_torch():
+        monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+
+    return warp_in_torch
+
+
+@pytest.fixture(params=["opencv", "torch"])
+def way(request, without_opencv):
+    """Runs a test in both ways to warp and blur: OpenCV's, and torch's, which cards run."""
+    if request.param == "torch":
+        without_opencv()
+    elif warping._exact_opencv() is None:
+        pytest.skip("no OpenCV that warps exactly")
+    return request.param
 
 
 class Card:

@@ -9,6 +9,8 @@ import torch
 from gpen_core.compositing.colour_match import match_low_frequencies
 from gpen_core.geometry.warping import blur
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 @functools.cache
 def face(size):

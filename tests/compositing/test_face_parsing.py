@@ -86,7 +86,7 @@ def test_mask_is_that_of_the_network(weights, parsenet, monkeypatch):
 
 
 @pytest.mark.parametrize("number", range(19))
-def test_face_and_hair_are_kept_hat_and_clothes_are_not(number):
+def test_face_and_hair_are_kept_hat_and_clothes_are_not(way, number):
     mask = FaceParser(everywhere(number), CPU).mask(torch.rand(3, 64, 64))
     assert torch.allclose(mask, torch.full((64, 64), float(number in KEPT)), atol=1e-5)
 
@@ -112,7 +112,7 @@ def test_network_sees_the_whole_crop_in_rgb_from_minus_1_to_1(size):
 
 
 @pytest.mark.parametrize("size", [256, 512, 2048])
-def test_edge_lies_where_the_class_changes_and_is_soft(size):
+def test_edge_lies_where_the_class_changes_and_is_soft(way, size):
     crop = torch.zeros(3, size, size)
     crop[:, :, size // 4 :] = 1
     mask = FaceParser(Fake(lambda image: (image[:, 0] > 0).long()), CPU).mask(crop)
@@ -128,7 +128,7 @@ def test_edge_lies_where_the_class_changes_and_is_soft(size):
     assert row[round(edge + 25 * unit) :].min() == pytest.approx(1, abs=1e-5)
 
 
-def test_crop_of_half_precision_and_autocast():
+def test_crop_of_half_precision_and_autocast(way):
     fake = Fake(lambda image: (image[:, 0] > 0).long())
     crop = torch.rand(3, 512, 512, generator=torch.Generator().manual_seed(3)).half()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -172,7 +172,7 @@ def test_missing_facexlib_says_what_needs_it(monkeypatch, tmp_path):
         load_face_parser(tmp_path / "parsing_parsenet.pth", CPU)
 
 
-def test_mask_keeps_a_hat_in_a_paste():
+def test_mask_keeps_a_hat_in_a_paste(way):
     # Through the canvas: the upper half is hat, and stays the picture's own.
     from gpen_core.compositing.canvas import Canvas
     from gpen_core.geometry.alignment import Alignment

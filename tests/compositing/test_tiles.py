@@ -16,13 +16,7 @@ from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region, grid_tiles
 from gpen_core.geometry.sampling import extract_crop
 
-
-@pytest.fixture(params=["opencv", "torch"], autouse=True)
-def way(request, monkeypatch):
-    if request.param == "torch":
-        monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
-    elif warping._exact_opencv() is None:
-        pytest.skip("no OpenCV that warps exactly")
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def placed(scale, degrees, centre, size):

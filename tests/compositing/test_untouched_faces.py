@@ -10,7 +10,6 @@ import torch
 
 from gpen_core.compositing.canvas import Canvas
 from gpen_core.faces.face import Face, landmarks_from_array
-from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment, ScaleFactors, align
 from gpen_core.geometry.sampling import extract_crop, sample
 from gpen_core.geometry.similarity import apply
@@ -82,7 +81,7 @@ def least(scale):
     ("factor", "degrees"),
     [(1, 0), (1, 37), (1, 90), (1, 180), (1.4, 37), (1.4, 180), (2, 37), (3, 37), (5.5, 37)],
 )
-def test_round_trip_keeps_the_face(size, factor, degrees):
+def test_round_trip_keeps_the_face(way, size, factor, degrees):
     pixels, landmarks = picture(factor)
     alignment = alignment_of(landmarks, size, degrees)
     before = pixels.copy()
@@ -105,7 +104,7 @@ def test_round_trip_at_2048(factor):
 
 @pytest.mark.parametrize("size", [256, 512, 1024])
 @pytest.mark.parametrize("factor", [0.25, 0.5])
-def test_round_trip_of_a_small_sharp_face(factor, size):
+def test_round_trip_of_a_small_sharp_face(way, factor, size):
     # The head of 50 or 100 pixels, reduced from a larger one, is all edges: as hard as it gets.
     pixels, landmarks = picture(factor)
     alignment = alignment_of(landmarks, size, 37)
@@ -128,7 +127,7 @@ def test_45_decibels_inside_the_mask_at_about_the_same_scale(factor, scale, degr
     ("scale", "decibels"), [(0.9, 38.5), (1.0, 41), (1.1, 43), (1.2, 45), (1.336, 47.5)]
 )
 @pytest.mark.parametrize("degrees", [0, 37])
-def test_photo_of_full_sharpness_at_about_the_same_scale(scale, decibels, degrees):
+def test_photo_of_full_sharpness_at_about_the_same_scale(way, scale, decibels, degrees):
     # Detail of single pixels: two cubic interpolations at the same scale soften it.
     pixels, landmarks = picture(1)
     canvas = round_trip(pixels, alignment_of(landmarks, round(scale * 191.6), degrees))
@@ -136,11 +135,11 @@ def test_photo_of_full_sharpness_at_about_the_same_scale(scale, decibels, degree
 
 
 @pytest.mark.parametrize("size", [256, 1024])
-def test_the_same_without_opencv(monkeypatch, size):
+def test_the_same_without_opencv(without_opencv, size):
     pixels, landmarks = picture(1)
     alignment = alignment_of(landmarks, size, 12)
     with_opencv = round_trip(pixels, alignment).pixels
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+    without_opencv()
     canvas = round_trip(pixels, alignment)
     assert psnr(canvas.pixels, with_opencv, canvas.mask > 0) >= 60
     assert psnr(canvas.pixels, pixels, ellipse(alignment, pixels.shape)) >= least(alignment.scale)
@@ -172,7 +171,7 @@ def test_the_shift_fit_sees_a_tenth_of_a_pixel(planted):
 @pytest.mark.parametrize("degrees", [0, 3, 37, 90, 180])
 @pytest.mark.parametrize("size", [256, 512, 1024])
 @pytest.mark.parametrize("factor", [1, 2, 5.5])
-def test_round_trip_moves_nothing(size, factor, degrees):
+def test_round_trip_moves_nothing(way, size, factor, degrees):
     pixels, landmarks = picture(factor)
     alignment = alignment_of(landmarks, size, degrees)
     restored = round_trip(pixels, alignment).pixels
@@ -184,7 +183,7 @@ def test_round_trip_moves_nothing(size, factor, degrees):
     ("factor", "size", "decibels"),
     [(2, 512, 50), (2, 1024, 55), (4, 1024, 55), (1.5, 1024, 55), (0.5, 1024, 49)],
 )
-def test_round_trip_onto_a_resized_background(factor, size, decibels):
+def test_round_trip_onto_a_resized_background(way, factor, size, decibels):
     pixels, landmarks = picture(2)
     background = resized(pixels, factor)
     alignment = alignment_of(landmarks, size, 7)
@@ -208,7 +207,7 @@ def test_round_trip_onto_a_resized_background(factor, size, decibels):
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_round_trip_of_other_depths(dtype):
+def test_round_trip_of_other_depths(way, dtype):
     pixels, landmarks = picture(2)
     deep = pixels.astype(np.uint16) * 257 if dtype == np.uint16 else pixels / np.float32(255)
     alignment = alignment_of(landmarks, 512, 12)

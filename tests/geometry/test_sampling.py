@@ -43,16 +43,6 @@ def as_tensor(pixels):
     return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)
 
 
-@pytest.fixture(params=["opencv", "torch"])
-def way(request, monkeypatch):
-    """Runs a test with each implementation."""
-    if request.param == "torch":
-        monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
-    elif warping._exact_opencv() is None:
-        pytest.skip("no OpenCV that warps exactly")
-    return request.param
-
-
 def ramp(height, width):
     """A picture whose red is x and whose green is y, in 1/1000."""
     y, x = np.mgrid[:height, :width].astype(np.float32) / 1000
@@ -77,7 +67,7 @@ def test_crop_shows_the_points_the_matrix_names(way, scale, degrees):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_each_depth_gives_the_same_crop(dtype):
+def test_each_depth_gives_the_same_crop(way, dtype):
     values = astronaut()
     pixels = values / np.float32(255) if dtype == np.float32 else values.astype(dtype)
     if dtype == np.uint16:
@@ -91,7 +81,7 @@ def test_each_depth_gives_the_same_crop(dtype):
 
 @pytest.mark.parametrize("scale", [0.12, 0.9, 3.3])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_a_card_converts_to_the_same_crop(monkeypatch, dtype, scale):
+def test_a_card_converts_to_the_same_crop(monkeypatch, way, dtype, scale):
     values = astronaut()
     pixels = values / np.float32(255) if dtype == np.float32 else values.astype(dtype)
     if dtype == np.uint16:
@@ -122,7 +112,7 @@ def test_colours_keep_their_order(way):
     assert crop[:, :, 68:].amin(dim=(1, 2)).tolist() == pytest.approx([0, 0, 1], abs=1e-5)
 
 
-def test_picture_is_not_changed_and_may_be_any_view():
+def test_picture_is_not_changed_and_may_be_any_view(way):
     pixels = astronaut()
     views = [pixels[::-1, ::-1], np.asfortranarray(pixels), pixels[::2, ::3], pixels[:, :, ::-1]]
     alignment = placed(1.3, 11, (80, 90), 64)
@@ -138,10 +128,10 @@ def test_picture_is_not_changed_and_may_be_any_view():
 
 @pytest.mark.parametrize("degrees", [0, 37, 90])
 @pytest.mark.parametrize("scale", [0.05, 0.13, 0.3, 0.8, 1, 1.25, 3.3, 40])
-def test_opencv_and_torch_agree(monkeypatch, scale, degrees):
+def test_opencv_and_torch_agree(without_opencv, scale, degrees):
     alignment = placed(scale, degrees, (230.7, 110.2), 256)
     with_opencv = extract_crop(astronaut(), alignment)
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+    without_opencv()
     # Where the installed OpenCV is not exact both are torch's.
     assert psnr(extract_crop(astronaut(), alignment), with_opencv) >= 60
 
@@ -157,14 +147,14 @@ def test_both_blurs_are_gaussians(way, sigma):
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.7, 3.0])
-def test_both_blurs_agree(monkeypatch, sigma):
+def test_both_blurs_agree(without_opencv, sigma):
     source = as_tensor(astronaut()[50:150, 170:300])
     with_opencv = blur(source, sigma)
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+    without_opencv()
     assert psnr(blur(source, sigma), with_opencv) > 120
 
 
-def test_torch_is_used_where_opencv_is_missing_or_old(monkeypatch):
+def test_torch_is_used_where_opencv_is_missing_or_old(monkeypatch, without_opencv):
     calls = []
 
     def counted(*arguments):
@@ -172,7 +162,7 @@ def test_torch_is_used_where_opencv_is_missing_or_old(monkeypatch):
         return warp_in_torch(*arguments)
 
     monkeypatch.setattr(warping, "warp_in_torch", counted)
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+    without_opencv()
     extract_crop(astronaut(), placed(1, 0, (200, 100), 32))
     assert len(calls) == 1
 
@@ -207,9 +197,9 @@ class Recorder(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_no_operator_that_a_host_may_have_set_to_low_precision(monkeypatch):
+def test_no_operator_that_a_host_may_have_set_to_low_precision(without_opencv):
     # Matrix products and convolutions run in TF32 on CUDA in many hosts: 10 bits for a coordinate.
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+    without_opencv()
     with Recorder() as recorder:
         extract_crop(astronaut(), placed(0.13, 20, (230, 110), 64))
     assert "grid_sampler_2d" in recorder.names
@@ -217,8 +207,7 @@ def test_no_operator_that_a_host_may_have_set_to_low_precision(monkeypatch):
     assert not [name for name in recorder.names if any(part in name for part in risky)]
 
 
-def test_coordinates_hold_in_large_pictures(monkeypatch):
-    monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+def test_coordinates_hold_in_large_pictures(way):
     y, x = np.mgrid[:8, :12000]
     pixels = np.stack([x / 12000, y / 8, x * 0], -1).astype(np.float32)
     source = torch.from_numpy(pixels).permute(2, 0, 1)
