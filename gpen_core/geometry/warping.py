@@ -63,7 +63,13 @@ def warp(
 
 
 def warp_in_torch(source: Tensor, result_to_source: Matrix, height: int, width: int) -> Tensor:
-    """`warp` by torch alone, on any device that has `grid_sample`."""
+    """`warp` by torch alone, on any device that has `grid_sample`.
+
+    Points are float32 from -1 to 1 over the source, so a pixel that moves by whole pixels, or not
+    at all, may come back off by up to 2**-22 times the source's side, where black meets white: in
+    8 bit not by a level up to 8000 pixels, in 16 bit by one per 64 pixels. OpenCV gives it back to
+    the bit.
+    """
     matrix = _to_unit_square(source.shape[1], source.shape[2]) @ np.vstack(
         [result_to_source, (0, 0, 1)]
     )

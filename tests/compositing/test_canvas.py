@@ -15,13 +15,14 @@ from gpen_core.compositing.canvas import Canvas
 from gpen_core.compositing.masks import area_mask, crop_coordinates, is_nowhere, is_whole
 from gpen_core.compositing.paste_regions import TILE
 from gpen_core.errors import ImageError, OptionError
-from gpen_core.geometry import warping
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region
 from gpen_core.geometry.sampling import extract_crop
 from gpen_core.geometry.similarity import apply
 from gpen_core.images import device_pixels as pixels_module
 from gpen_core.runtime.cuda_transfers import AsyncCopies
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def placed(scale, degrees, centre, size):
@@ -90,7 +91,6 @@ def oracle(background, alignment, crop, feather, strength):
     return background + (colour.clip(0, 1) - background) * mask[..., None], mask
 
 
-@pytest.mark.parametrize("without_opencv", [False, True])
 @pytest.mark.parametrize(
     ("scale", "degrees", "size", "feather", "strength"),
     [
@@ -101,11 +101,7 @@ def oracle(background, alignment, crop, feather, strength):
         (5.9, -20, 256, 0.2, 1.0),
     ],
 )
-def test_region_gives_what_the_whole_picture_gives(
-    monkeypatch, without_opencv, scale, degrees, size, feather, strength
-):
-    if without_opencv:
-        monkeypatch.setattr(warping, "_exact_opencv", lambda: None)
+def test_region_gives_what_the_whole_picture_gives(scale, degrees, size, feather, strength):
     background = photo()[:200, :250]
     alignment = placed(scale, degrees, (101.3, 87.6), size)
     crop = extract_crop(photo(), placed(1.3, 5, (220, 120), size))
@@ -165,15 +161,15 @@ def test_pixels_outside_the_mask_and_the_input_keep_their_bits(dtype, view):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pasting_what_is_there_changes_no_level(dtype):
+def test_pasting_what_is_there_changes_no_level(way, dtype):
     # Every level there is, through float32 and back.
     levels = np.arange(256 if dtype == np.uint8 else 65536)
     background = np.resize(levels, (256, 256, 3)).astype(dtype)
     crop = torch.from_numpy(background / np.float32(np.iinfo(dtype).max)).permute(2, 0, 1)
     canvas = pasted(background, [placed(1, 0, (127.5, 127.5), 256)], [crop])
     assert canvas.mask.max() == 1
-    # Where torch warps, a sample of 16 bit may come out as its neighbour.
-    allowed = 0 if dtype == np.uint8 or warping._exact_opencv() else 1
+    # Where torch warps, a sample of 16 bit may come out as its neighbour: see `warp_in_torch`.
+    allowed = 1 if dtype == np.uint16 and way == "torch" else 0
     assert np.abs(canvas.pixels.astype(int) - background).max() <= allowed
 
 
@@ -526,8 +522,9 @@ def test_a_mask_of_a_part_is_pasted_to_the_bit_as_one_of_all(monkeypatch):
 
 
 @pytest.fixture
-def as_on_a_card(monkeypatch, card):
+def as_on_a_card(monkeypatch, card, without_opencv):
     """Pastes as on a card, whose stand-in delivers nothing before it is waited for."""
+    without_opencv()
     monkeypatch.setattr(pixels_module, "in_numpy", lambda device: False)
     monkeypatch.setattr(paste, "_extent_for", lambda device: (TILE, 4 << 20))
     monkeypatch.setattr(writing, "AsyncCopies", lambda device: AsyncCopies(torch.device("cuda")))
@@ -577,7 +574,7 @@ def scene_pixels(dtype):
 @pytest.mark.parametrize("own_masks", [False, True])
 @pytest.mark.parametrize("name", list(SCENES))
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_a_card_pastes_what_the_cpu_pastes(request, dtype, name, own_masks):
+def test_a_card_pastes_what_the_cpu_pastes(request, way, dtype, name, own_masks):
     alignments, options = SCENES[name]
     pixels = scene_pixels(dtype)
     crops = [
@@ -599,7 +596,11 @@ def test_a_card_pastes_what_the_cpu_pastes(request, dtype, name, own_masks):
     found = paste_all()
     assert card.waits == len(crops), "one wait per face"
     assert found.pixels.dtype == dtype
-    assert np.array_equal(found.mask == 0, expected.mask == 0)
+    if way == "torch":
+        assert np.array_equal(found.mask == 0, expected.mask == 0)
+    # Where a mask of its own crosses 0, the two ways may round to either side of it.
+    one_sided = (found.mask == 0) != (expected.mask == 0)
+    assert np.maximum(found.mask, expected.mask)[one_sided].max(initial=0) < 1e-7
     assert np.abs(found.mask - expected.mask).max() < 2e-5
     off = np.abs(found.pixels.astype(float) - expected.pixels.astype(float))
     assert off.max() <= (2e-5 if dtype == np.float32 else 1)

@@ -247,6 +247,20 @@ def test_identity_is_exact(way):
     assert torch.allclose(sample(source, IDENTITY, 512, 512), source, atol=2e-6)
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (5, -3)])
+@pytest.mark.parametrize("side", [99, 512, 960, 1000, 2049])
+def test_torch_moves_by_whole_pixels_within_its_stated_limit(side, shift):
+    # Black and white at random: nothing shows an error of a coordinate more.
+    random = torch.Generator().manual_seed(1)
+    source = torch.randint(0, 2, (1, side, side), generator=random).float()
+    x, y = (torch.arange(side).add(by).clamp(0, side - 1) for by in shift)
+    matrix = np.array([[1.0, 0, shift[0]], [0, 1.0, shift[1]]])
+    moved = warp_in_torch(source, matrix, side, side)
+    expected = source[:, y][:, :, x]
+    assert float((moved - expected).abs().max()) <= side * 2**-22
+    assert torch.equal((moved * 255).round(), expected * 255)
+
+
 @pytest.mark.parametrize("step", [2.2, 3.9, 5.9, 6.1, 9, 20])
 def test_fine_patterns_do_not_alias(way, step):
     # The finest stripes there are would come back as coarse ones; grey is right.
