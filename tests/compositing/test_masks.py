@@ -1,12 +1,19 @@
 """The area mask: where it is 0, where it is 1, and how it falls between."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from gpen_core.compositing.masks import area_mask, covered_region, crop_coordinates
+from gpen_core.compositing.masks import (
+    area_mask,
+    covered_region,
+    crop_coordinates,
+    is_nowhere,
+    is_whole,
+)
 from gpen_core.geometry.alignment import Alignment
 from gpen_core.geometry.regions import Region
 from gpen_core.geometry.similarity import apply
@@ -142,3 +149,21 @@ def test_mask_in_a_region_is_a_part_of_the_whole():
     whole = mask_of(alignment, Region(0, 0, 140, 120))
     part = mask_of(alignment, Region(30, 20, 90, 100))
     assert torch.allclose(whole[20:100, 30:90], part, atol=1e-5)
+
+
+@pytest.mark.parametrize("feather", [0, 0.011, 0.2])
+@pytest.mark.parametrize("scale", [0.3, 2.5, 40])
+@pytest.mark.parametrize("degrees", [0, 20, 45])
+def test_regions_known_to_be_whole_or_empty_are(scale, degrees, feather):
+    alignment = placed(scale, degrees, (200.3, 150.2), 128 if scale < 1 else 512)
+    seen = set()
+    for top, left in itertools.product(range(-200, 500, 20), range(-200, 600, 20)):
+        region = Region(left, top, left + 20, top + 20)
+        x, y = crop_coordinates(alignment, region, torch.device("cpu"))
+        mask = area_mask(x, y, alignment, feather)
+        whole, nowhere = (f(alignment, region, feather) for f in (is_whole, is_nowhere))
+        seen.add((whole, nowhere))
+        assert not whole or (mask == 1).all()
+        assert not nowhere or (mask == 0).all()
+    assert (False, True) in seen
+    assert (True, False) in seen or scale == 40 or feather == 0.2
