@@ -393,7 +393,7 @@ PLACES = {
     ),
     "report": (
         *(picture_work.PictureWork, "_report"),
-        lambda _, plan, *rest: even_green(plan.image.pixels),
+        lambda _, plan, *rest: even_green(plan.picture.pixels),
     ),
 }
 
