@@ -77,6 +77,11 @@ class ExecutionMode:
             working = self.capture_memory(config)
         return working + crops * 3 * config.size**2 * 4
 
+    def widens(self, other: ExecutionMode) -> bool:
+        """Whether this is the other's whole frame in larger numbers: no help if memory ran out."""
+        whole = self.plan is None and other.plan is None and self.device == other.device
+        return whole and self.dtype.itemsize > other.dtype.itemsize
+
     def describe(self) -> str:
         """The way in words."""
         extent = "the whole frame" if self.plan is None else "strips"
@@ -98,6 +103,8 @@ def fallback_modes(
 ) -> Iterator[ExecutionMode]:
     """The ways to run a network, each needing less of the device than the one before.
 
+    Excepted are those in float32 after half precision: see `ExecutionMode.widens`.
+
     Args:
         config: of the network.
         device: where to run.
@@ -107,6 +114,25 @@ def fallback_modes(
     """
     if acceleration == "compile":
         yield ExecutionMode(device, dtype, None, "compile")
+    yield from _whole_frames(config, device, dtype, acceleration)
+    if dtype != torch.float32:
+        # Needs more memory, but is the cure where half precision overflows; so below.
+        yield from _whole_frames(config, device, torch.float32, acceleration)
+    strips = strip_plan(config)
+    yield ExecutionMode(device, dtype, strips)
+    half = half_dtype(device)
+    if dtype != torch.float32:
+        yield ExecutionMode(device, torch.float32, strips)
+    elif half is not None:
+        yield ExecutionMode(device, half, strips)
+    if device.type != "cpu":
+        yield ExecutionMode(torch.device("cpu"), torch.float32, strips)
+
+
+def _whole_frames(
+    config: GpenConfig, device: torch.device, dtype: torch.dtype, acceleration: Acceleration
+) -> Iterator[ExecutionMode]:
+    """The ways to take the whole frame at once; none where there is too little memory."""
     if has_ample_memory(device):
         graph = ExecutionMode(device, dtype, None, "CUDA graph", _MAX_BATCH)
         if acceleration != "none" and graph.captures and _fits(graph, config):
@@ -115,16 +141,6 @@ def fallback_modes(
         yield ExecutionMode(device, dtype, None)
     elif config.size <= _WHOLE_UP_TO:
         yield ExecutionMode(device, dtype, None)
-    strips = strip_plan(config)
-    yield ExecutionMode(device, dtype, strips)
-    half = half_dtype(device)
-    if dtype != torch.float32:
-        # Needs more memory, but is the cure where half precision overflows.
-        yield ExecutionMode(device, torch.float32, strips)
-    elif half is not None:
-        yield ExecutionMode(device, half, strips)
-    if device.type != "cpu":
-        yield ExecutionMode(torch.device("cpu"), torch.float32, strips)
 
 
 def _fits(way: ExecutionMode, config: GpenConfig) -> bool:

@@ -269,21 +269,26 @@ class TorchRestorer:
     def _step_down(self, reason: str, other_type: bool) -> None:
         """Goes on to the next way (with maps of another type), or gives up with a message."""
         failed = self._way
-        following = next((w for w in self._ways if not other_type or w.dtype != failed.dtype), None)
+        if self._network is not None:
+            # First, as the next way depends on the memory that is free.
+            self._network.graphs.release()
+            self._compiled = None
+        release_memory(failed.device)
+        if other_type:
+            left = self._ways
+            self._ways = (way for way in left if way.dtype != failed.dtype)
+        following = next((way for way in self._ways if other_type or not way.widens(failed)), None)
         if following is None:
             raise GpenError(
                 f"{self.name}: {reason}, and no fallback with lower memory use is left; "
                 "close other programs or use a smaller GPEN model"
             )
         self._way = following
-        if self._network is not None:
-            self._network.graphs.release()
-            self._compiled = None
-            if failed.device != following.device:
-                # A host may hold on to the network, but need not hold the device's memory.
-                self._network.to("cpu")
-                self._network = None
-        release_memory(failed.device)
+        if self._network is not None and failed.device != following.device:
+            # A host may hold on to the network, but need not hold the device's memory.
+            self._network.to("cpu")
+            self._network = None
+            release_memory(failed.device)
         self._note(f"{reason}; going on {following.describe()}")
 
     def _note(self, note: str) -> None:

@@ -148,6 +148,54 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
     assert "not finite" in made.notes[0]
 
 
+class Overflowing(GpenNetwork):
+    """Never finite in half precision."""
+
+    def forward(self, image, plan=None, cancelled=None):
+        result = super().forward(image, plan, cancelled)
+        return result if self.dtype == torch.float32 else result * float("nan")
+
+
+HALF_WHOLE, WHOLE = (ExecutionMode(CPU, d, None) for d in (torch.bfloat16, torch.float32))
+HALF_STRIPS, STRIPS = (
+    ExecutionMode(CPU, d, strip_plan(TINY)) for d in (torch.bfloat16, torch.float32)
+)
+
+
+@pytest.mark.parametrize("ample", [True, False])
+def test_after_half_precision_the_whole_frame_is_tried_in_float32(monkeypatch, ample):
+    """As GTX 16xx need it, whose half precision makes NaN: strips are the slowest way there."""
+    monkeypatch.setattr(execution, "has_ample_memory", lambda device: ample)
+    config = GpenConfig(512, 1, 0.125)
+    card = torch.device("cuda", 0)
+    found = list(execution.fallback_modes(config, card, torch.float16, "none"))
+    first_in_float32 = next(way for way in found if way.dtype == torch.float32)
+    assert (first_in_float32.plan is None) == ample
+
+
+def test_a_picture_that_is_not_finite_goes_on_with_the_whole_frame():
+    made = restorer_with(
+        [HALF_WHOLE, WHOLE, HALF_STRIPS, STRIPS],
+        lambda dtype: Overflowing(passthrough_state(TINY), TINY, dtype),
+    )
+    picture = crop()
+    assert (made.restore(picture) - picture).abs().max() < 1e-6
+    assert made.way == WHOLE
+    assert list(made._ways) == [STRIPS], "what is not finite in half precision stays so in strips"
+
+
+def test_larger_numbers_are_no_help_where_memory_ran_out():
+    def failing(dtype):
+        network = Failing(passthrough_state(TINY), TINY, dtype)
+        network.error = MemoryError()
+        return network
+
+    made = restorer_with([HALF_WHOLE, WHOLE, HALF_STRIPS, STRIPS], failing)
+    made.restore(crop())
+    assert made.way == HALF_STRIPS
+    assert len(made.notes) == 1
+
+
 def test_a_float32_result_that_is_not_finite_is_an_error():
     state = passthrough_state(TINY)
     state["generator.to_rgbs.3.bias"] = torch.full((1, 3, 1, 1), float("inf"))
@@ -189,7 +237,8 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
             execution.fallback_modes(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration)
         )
         assert [w.plan is None for w in found] == sorted(w.plan is None for w in found)[::-1]
-        return [(w.acceleration, w.batch_size) for w in found if w.plan is None]
+        half = [w for w in found if w.dtype == torch.float16]
+        return [(w.acceleration, w.batch_size) for w in half if w.plan is None]
 
     graph, plain, one = ("CUDA graph", 4), ("none", 4), ("none", 1)
     assert first("auto") == [graph, plain, one]
