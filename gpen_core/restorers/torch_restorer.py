@@ -28,7 +28,7 @@ from ..runtime.devices import (
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
-from .protocol import as_images, check_crop
+from .protocol import as_images, check_crop, is_finite
 
 _log = logging.getLogger("gpen")
 
@@ -199,7 +199,7 @@ class TorchRestorer:
             if reason is None:
                 raise
         else:
-            if bool(torch.isfinite(result).all()):
+            if is_finite(result):
                 return list(result.add_(1).div_(2).clamp_(0, 1))
             reason = None
         # Outside the except block: the exception holds on to the tensors of its frames.

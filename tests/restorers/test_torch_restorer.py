@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.torch_version import TorchVersion
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.config import PUBLISHED, GpenConfig
@@ -16,6 +17,7 @@ from gpen_core.network.synthetic_weights import detail_state, passthrough_state,
 from gpen_core.restorers import execution
 from gpen_core.restorers import torch_restorer as module
 from gpen_core.restorers.execution import ExecutionMode
+from gpen_core.restorers.protocol import is_finite
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
@@ -194,6 +196,30 @@ def test_larger_numbers_are_no_help_where_memory_ran_out():
     made.restore(crop())
     assert made.way == HALF_STRIPS
     assert len(made.notes) == 1
+
+
+class Passes(TorchDispatchMode):
+    """Counts operators that go over a whole tensor of so many values."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values, self.count = values, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += isinstance(args[0], torch.Tensor) and args[0].numel() == self.values
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 0.0])
+@pytest.mark.parametrize("place", [0, 4321, 12287])
+def test_values_that_are_not_finite_are_found_in_one_pass(value, place):
+    values = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    values = values.contiguous(memory_format=torch.channels_last)
+    values.permute(0, 2, 3, 1).view(-1)[place] = value
+    with Passes(values.numel()) as passes:
+        finite = is_finite(values)
+    assert finite == (abs(value) < float("inf"))
+    assert passes.count == 1
 
 
 def test_a_float32_result_that_is_not_finite_is_an_error():
