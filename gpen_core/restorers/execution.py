@@ -13,6 +13,7 @@ from ..network.config import GpenConfig
 from ..network.memory import StripPlan, strip_plan, weight_memory, working_memory
 from ..runtime.devices import (
     benefits_from_threads,
+    can_compile,
     free_memory,
     half_dtype,
     has_ample_memory,
@@ -112,7 +113,7 @@ def fallback_modes(
         acceleration: "auto" takes CUDA graphs where there is memory for them, "none" does not;
             "compile" takes `torch.compile` first, and CUDA graphs of what it makes.
     """
-    if acceleration == "compile":
+    if acceleration == "compile" and can_compile():
         yield ExecutionMode(device, dtype, None, "compile")
     yield from _whole_frames(config, device, dtype, acceleration)
     if dtype != torch.float32:

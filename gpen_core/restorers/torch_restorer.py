@@ -19,6 +19,7 @@ from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import (
     Precision,
+    can_compile,
     choose_device,
     dtype_for,
     is_on,
@@ -108,6 +109,10 @@ class TorchRestorer:
         restorer._network = network
         if fault is not None:
             restorer._note(fault)
+        if acceleration == "compile" and not can_compile():
+            restorer._note(
+                f"compile needs torch 2.4, and {torch.__version__} is here; not compiled"
+            )
         return restorer
 
     @property
@@ -275,8 +280,7 @@ class TorchRestorer:
             self._compiled = None
         release_memory(failed.device)
         if other_type:
-            left = self._ways
-            self._ways = (way for way in left if way.dtype != failed.dtype)
+            self._ways = filter(lambda way: way.dtype != failed.dtype, self._ways)
         following = next((way for way in self._ways if other_type or not way.widens(failed)), None)
         if following is None:
             raise GpenError(

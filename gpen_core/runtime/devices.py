@@ -142,6 +142,11 @@ def has_graphs(device: torch.device) -> bool:
     return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
 
 
+def can_compile() -> bool:
+    """Whether torch.compile takes the network: versions before 2.4 do not know its dataclasses."""
+    return TorchVersion(torch.__version__) >= "2.4"
+
+
 def uses_tf32(device: torch.device) -> bool:
     """Whether convolutions in float32 are computed with 10 bits after the point (TF32).
 

@@ -253,6 +253,7 @@ def test_small_models_run_whole_first():
 
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
+    monkeypatch.setattr(execution, "can_compile", lambda: True)
     monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "free_memory", lambda device: 8 << 30)
@@ -482,6 +483,17 @@ def test_compiled_it_returns_the_same(monkeypatch, backend):
     assert made.notes == []
     with pytest.raises(Cancelled):
         made.restore(crop(), lambda: True)
+
+
+@pytest.mark.parametrize(("version", "compiles"), [("2.3.1", False), ("2.4.0+cu121", True)])
+def test_torch_that_cannot_compile_is_told_of_at_once(tmp_path, monkeypatch, version, compiles):
+    path = tmp_path / "face.pth"
+    torch.save(passthrough_state(TINY), path)
+    monkeypatch.setattr(torch, "__version__", version)
+    made = TorchRestorer.load(path, device="cpu", acceleration="compile")
+    assert (made.way.acceleration == "compile") == compiles
+    note = f"compile needs torch 2.4, and {version} is here; not compiled"
+    assert made.notes == ([] if compiles else [note])
 
 
 def test_without_a_compiler_it_goes_on_by_itself(monkeypatch):
