@@ -19,6 +19,7 @@ from ..runtime.devices import (
     has_ample_memory,
     has_graphs,
     precision_name,
+    uses_tf32,
 )
 
 Acceleration = Literal["auto", "none", "compile"]
@@ -59,6 +60,13 @@ class ExecutionMode:
     def captures(self) -> bool:
         """Whether runs are repeated from a CUDA graph."""
         return self.acceleration != "none" and has_graphs(self.device)
+
+    @property
+    def precision(self) -> str:
+        """Type of the feature maps in words: float32, float32 (TF32), float16, bfloat16."""
+        name = precision_name(self.dtype)
+        in_tf32 = self.dtype == torch.float32 and uses_tf32(self.device)
+        return f"{name} (TF32)" if in_tf32 else name
 
     def capture_memory(self, config: GpenConfig) -> int:
         """Bytes of a run, as much as a graph of it may take at worst."""

@@ -23,7 +23,6 @@ from ..runtime.devices import (
     choose_device,
     dtype_for,
     is_on,
-    precision_name,
     without_autocast,
 )
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
@@ -139,8 +138,8 @@ class TorchRestorer:
 
     @property
     def precision(self) -> str:
-        """Type of the feature maps now: float32, float16, bfloat16."""
-        return precision_name(self._way.dtype)
+        """Type of the feature maps now; see `ExecutionMode.precision`."""
+        return self._way.precision
 
     @property
     def batch_size(self) -> int:

@@ -247,6 +247,17 @@ def test_ways_need_less_and_less():
     ]
 
 
+def test_the_report_says_where_float32_is_computed_in_tf32(monkeypatch):
+    monkeypatch.setattr(execution, "uses_tf32", lambda device: device.type == "cuda")
+    card = torch.device("cuda", 0)
+    made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
+    assert made.precision == "float32"
+    made._way = ExecutionMode(card, torch.float32, None)
+    assert made.precision == "float32 (TF32)"
+    made._way = ExecutionMode(card, torch.float16, None)
+    assert made.precision == "float16"
+
+
 def test_small_models_run_whole_first():
     found = list(execution.fallback_modes(TINY, CPU, torch.float32, "auto"))
     assert [w.plan for w in found] == [None, strip_plan(TINY)]
