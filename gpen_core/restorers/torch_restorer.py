@@ -279,7 +279,7 @@ class TorchRestorer:
             self._compiled = None
         release_memory(failed.device)
         if other_type:
-            self._ways = filter(lambda way: way.dtype != failed.dtype, self._ways)
+            self._ways = (way for way in self._ways if way.dtype != failed.dtype)
         following = next((way for way in self._ways if other_type or not way.widens(failed)), None)
         if following is None:
             raise GpenError(
