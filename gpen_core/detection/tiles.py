@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..faces.face import Face, landmarks_from_array
+from ..images.device_pixels import to_float_255
 
-_FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+_CPU = torch.device("cpu")
 _EDGE = 2.0
 
 
@@ -59,16 +60,19 @@ def overlapping_tiles(
         yield Tile(left, top, right, bottom, scale)
 
 
-def tile_pixels(pixels: NDArray[Any], tile: Tile) -> Tensor:
-    """The antialiased, scaled tile: (1, 3, h, w) float32 RGB, 0..255, on the CPU."""
+def tile_pixels(pixels: NDArray[Any], tile: Tile, device: torch.device = _CPU) -> Tensor:
+    """The antialiased, scaled tile: (1, 3, h, w) float32 RGB, 0..255, on a device."""
     part = pixels[tile.top : tile.bottom, tile.left : tile.right]
-    values = part.astype(np.float32) * np.float32(255.0 / _FULL_SCALE[str(pixels.dtype)])
-    tensor = torch.from_numpy(values).permute(2, 0, 1)[None]
-    if tensor.shape[2:] == tile.shape:
-        return tensor
-    return functional.interpolate(
-        tensor, tile.shape, mode="bilinear", align_corners=False, antialias=True
+    if part.shape[:2] == tile.shape:
+        return to_float_255(device, part)[None]
+    reduced = functional.interpolate(
+        to_float_255(_CPU, part)[None],
+        tile.shape,
+        mode="bilinear",
+        align_corners=False,
+        antialias=True,
     )
+    return reduced.to(device)
 
 
 def place_in_picture(face: Face, tile: Tile) -> Face:

@@ -40,13 +40,37 @@ def to_float_tensor(device: torch.device, pixels: NDArray[Any]) -> Tensor:
     """
     if in_numpy(device):
         return torch.from_numpy(np.array(to_float(pixels), order="C")).permute(2, 0, 1)
+    values = _uploaded(device, pixels).permute(2, 0, 1)
+    return values if pixels.dtype == np.float32 else values.div_(_TOP[pixels.dtype.name])
+
+
+def to_float_255(device: torch.device, pixels: NDArray[Any]) -> Tensor:
+    """Pixels in the range of 8 bit, as networks that find faces take them.
+
+    Args:
+        device: where to.
+        pixels: RGB (h, w, 3) of any strides; uint8, uint16, or float32 in 0..1.
+
+    Returns:
+        (3, h, w), float32, 0..255, with the channels of a pixel side by side in memory.
+    """
+    if device.type == "cuda":
+        values = _uploaded(device, pixels)
+    else:
+        values = torch.from_numpy(pixels.astype(np.float32)).to(device)
+    if pixels.dtype != np.uint8:
+        values = values.mul_(255.0 / _TOP.get(pixels.dtype.name, 1.0))
+    return values.permute(2, 0, 1)
+
+
+def _uploaded(device: torch.device, pixels: NDArray[Any]) -> Tensor:
+    """Pixels (h, w, 3) as float32 on a device, with the levels that they have."""
     if pixels.dtype == np.uint16:
         # Torch hardly knows uint16: the same bits go as int16, and the sign is taken off there.
         levels = upload(pixels.view(np.int16), device).to(torch.int32) & 0xFFFF
     else:
         levels = upload(pixels, device)
-    values = levels.permute(2, 0, 1).to(torch.float32)
-    return values if pixels.dtype == np.float32 else values.div_(_TOP[pixels.dtype.name])
+    return levels.to(torch.float32)
 
 
 def quantize(values: Tensor, dtype: DTypeLike) -> Tensor:

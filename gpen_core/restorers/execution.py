@@ -13,11 +13,13 @@ from ..network.config import GpenConfig
 from ..network.memory import StripPlan, strip_plan, weight_memory, working_memory
 from ..runtime.devices import (
     benefits_from_threads,
+    can_compile,
     free_memory,
     half_dtype,
     has_ample_memory,
     has_graphs,
     precision_name,
+    uses_tf32,
 )
 
 Acceleration = Literal["auto", "none", "compile"]
@@ -59,6 +61,13 @@ class ExecutionMode:
         """Whether runs are repeated from a CUDA graph."""
         return self.acceleration != "none" and has_graphs(self.device)
 
+    @property
+    def precision(self) -> str:
+        """Type of the feature maps in words: float32, float32 (TF32), float16, bfloat16."""
+        name = precision_name(self.dtype)
+        in_tf32 = self.dtype == torch.float32 and uses_tf32(self.device)
+        return f"{name} (TF32)" if in_tf32 else name
+
     def capture_memory(self, config: GpenConfig) -> int:
         """Bytes of a run, as much as a graph of it may take at worst."""
         working = working_memory(config, self.dtype, self.plan, self.batch_size)
@@ -76,6 +85,11 @@ class ExecutionMode:
             crops += 2 * self.batch_size
             working = self.capture_memory(config)
         return working + crops * 3 * config.size**2 * 4
+
+    def widens(self, other: ExecutionMode) -> bool:
+        """Whether this is the other's whole frame in larger numbers: no help if memory ran out."""
+        whole = self.plan is None and other.plan is None and self.device == other.device
+        return whole and self.dtype.itemsize > other.dtype.itemsize
 
     def describe(self) -> str:
         """The way in words."""
@@ -98,6 +112,8 @@ def fallback_modes(
 ) -> Iterator[ExecutionMode]:
     """The ways to run a network, each needing less of the device than the one before.
 
+    Excepted are those in float32 after half precision: see `ExecutionMode.widens`.
+
     Args:
         config: of the network.
         device: where to run.
@@ -105,8 +121,27 @@ def fallback_modes(
         acceleration: "auto" takes CUDA graphs where there is memory for them, "none" does not;
             "compile" takes `torch.compile` first, and CUDA graphs of what it makes.
     """
-    if acceleration == "compile":
+    if acceleration == "compile" and can_compile():
         yield ExecutionMode(device, dtype, None, "compile")
+    yield from _whole_frames(config, device, dtype, acceleration)
+    if dtype != torch.float32:
+        # Needs more memory, but is the cure where half precision overflows; so below.
+        yield from _whole_frames(config, device, torch.float32, acceleration)
+    strips = strip_plan(config)
+    yield ExecutionMode(device, dtype, strips)
+    half = half_dtype(device)
+    if dtype != torch.float32:
+        yield ExecutionMode(device, torch.float32, strips)
+    elif half is not None:
+        yield ExecutionMode(device, half, strips)
+    if device.type != "cpu":
+        yield ExecutionMode(torch.device("cpu"), torch.float32, strips)
+
+
+def _whole_frames(
+    config: GpenConfig, device: torch.device, dtype: torch.dtype, acceleration: Acceleration
+) -> Iterator[ExecutionMode]:
+    """The ways to take the whole frame at once; none where there is too little memory."""
     if has_ample_memory(device):
         graph = ExecutionMode(device, dtype, None, "CUDA graph", _MAX_BATCH)
         if acceleration != "none" and graph.captures and _fits(graph, config):
@@ -115,16 +150,6 @@ def fallback_modes(
         yield ExecutionMode(device, dtype, None)
     elif config.size <= _WHOLE_UP_TO:
         yield ExecutionMode(device, dtype, None)
-    strips = strip_plan(config)
-    yield ExecutionMode(device, dtype, strips)
-    half = half_dtype(device)
-    if dtype != torch.float32:
-        # Needs more memory, but is the cure where half precision overflows.
-        yield ExecutionMode(device, torch.float32, strips)
-    elif half is not None:
-        yield ExecutionMode(device, half, strips)
-    if device.type != "cpu":
-        yield ExecutionMode(torch.device("cpu"), torch.float32, strips)
 
 
 def _fits(way: ExecutionMode, config: GpenConfig) -> bool:

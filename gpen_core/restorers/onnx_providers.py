@@ -182,10 +182,11 @@ def _package_for(kind: str) -> str:
 
 def installed_packages() -> dict[str, str]:
     """The installed flavours of onnxruntime and their versions."""
-    return {name: version for name in _PACKAGES if (version := _version(name))}
+    return {name: version for name in _PACKAGES if (version := installed_version(name))}
 
 
-def _version(name: str) -> str:
+def installed_version(name: str) -> str:
+    """The version of an installed package; empty if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

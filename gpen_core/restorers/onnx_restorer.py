@@ -31,9 +31,9 @@ from .onnx_providers import (
     choose_providers,
     explain_cpu,
     installed_packages,
-    open_session,
 )
 from .protocol import check_crop
+from .tensorrt_engines import open_with_engines
 
 _log = logging.getLogger("gpen")
 
@@ -241,7 +241,7 @@ class OnnxRestorer:
         """Opens the session of a file that was admitted."""
         runtime = require("onnxruntime", _PURPOSE)
         try:
-            self._session, self._providers = open_session(runtime, self._path, self._providers)
+            self._session, self._providers = open_with_engines(runtime, self._path, self._providers)
         except Exception as error:
             raise CheckpointError(
                 f"{self._path} cannot be loaded by onnxruntime ({_short(error)}). "

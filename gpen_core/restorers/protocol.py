@@ -132,3 +132,11 @@ def as_images(crops: Sequence[Tensor], device: torch.device, dtype: torch.dtype)
     for image, crop in zip(images, crops, strict=True):
         image.copy_(crop)
     return images.mul_(2).sub_(1).to(dtype)
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether no value is infinite or NaN; on CPU and CUDA in one pass over them."""
+    if values.device.type not in ("cpu", "cuda"):
+        # Elsewhere the least and the greatest value may be found without regard to NaN.
+        return bool(torch.isfinite(values).all())
+    return bool(torch.isfinite(torch.stack(torch.aminmax(values))).all())

@@ -19,16 +19,16 @@ from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import (
     Precision,
+    can_compile,
     choose_device,
     dtype_for,
     is_on,
-    precision_name,
     without_autocast,
 )
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
-from .protocol import as_images, check_crop
+from .protocol import as_images, check_crop, is_finite
 
 _log = logging.getLogger("gpen")
 
@@ -108,6 +108,10 @@ class TorchRestorer:
         restorer._network = network
         if fault is not None:
             restorer._note(fault)
+        if acceleration == "compile" and not can_compile():
+            restorer._note(
+                f"compile needs torch 2.4, and {torch.__version__} is here; not compiled"
+            )
         return restorer
 
     @property
@@ -134,8 +138,8 @@ class TorchRestorer:
 
     @property
     def precision(self) -> str:
-        """Type of the feature maps now: float32, float16, bfloat16."""
-        return precision_name(self._way.dtype)
+        """Type of the feature maps now; see `ExecutionMode.precision`."""
+        return self._way.precision
 
     @property
     def batch_size(self) -> int:
@@ -199,7 +203,7 @@ class TorchRestorer:
             if reason is None:
                 raise
         else:
-            if bool(torch.isfinite(result).all()):
+            if is_finite(result):
                 return list(result.add_(1).div_(2).clamp_(0, 1))
             reason = None
         # Outside the except block: the exception holds on to the tensors of its frames.
@@ -269,21 +273,25 @@ class TorchRestorer:
     def _step_down(self, reason: str, other_type: bool) -> None:
         """Goes on to the next way (with maps of another type), or gives up with a message."""
         failed = self._way
-        following = next((w for w in self._ways if not other_type or w.dtype != failed.dtype), None)
+        if self._network is not None:
+            # First, as the next way depends on the memory that is free.
+            self._network.graphs.release()
+            self._compiled = None
+        release_memory(failed.device)
+        if other_type:
+            self._ways = (way for way in self._ways if way.dtype != failed.dtype)
+        following = next((way for way in self._ways if other_type or not way.widens(failed)), None)
         if following is None:
             raise GpenError(
                 f"{self.name}: {reason}, and no fallback with lower memory use is left; "
                 "close other programs or use a smaller GPEN model"
             )
         self._way = following
-        if self._network is not None:
-            self._network.graphs.release()
-            self._compiled = None
-            if failed.device != following.device:
-                # A host may hold on to the network, but need not hold the device's memory.
-                self._network.to("cpu")
-                self._network = None
-        release_memory(failed.device)
+        if self._network is not None and failed.device != following.device:
+            # A host may hold on to the network, but need not hold the device's memory.
+            self._network.to("cpu")
+            self._network = None
+            release_memory(failed.device)
         self._note(f"{reason}; going on {following.describe()}")
 
     def _note(self, note: str) -> None:

@@ -68,6 +68,11 @@ def dtype_for(precision: Precision, device: torch.device | None = None) -> torch
             f"torch {torch.__version__} cannot compute in fp16 on the CPU; use fp32 or bf16, or "
             "update torch"
         )
+    if precision == "bf16" and device is not None and not _has_bfloat16(device):
+        raise OptionError(
+            f"{torch.cuda.get_device_name(device)} cannot compute in bf16, which NVIDIA GPUs do "
+            "from the RTX 30 series and A100 on; use fp16 or fp32"
+        )
     return torch.float32 if precision == "auto" else _DTYPES[precision]
 
 
@@ -81,6 +86,17 @@ def _has_half(device: torch.device) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether the device itself computes in bfloat16.
+
+    For NVIDIA GPUs before Ampere cuDNN has no such convolutions: torch lays out their input anew,
+    slowly and in gigabytes, and what fails then looks like a lack of memory.
+    """
+    if device.type != "cuda" or torch.version.hip is not None:
+        return True
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def precision_name(dtype: torch.dtype) -> str:
@@ -124,6 +140,11 @@ def has_graphs(device: torch.device) -> bool:
         return False
     native = torch.cuda.get_allocator_backend() == "native"
     return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
+
+
+def can_compile() -> bool:
+    """Whether torch.compile takes the network: versions before 2.4 do not know its dataclasses."""
+    return TorchVersion(torch.__version__) >= "2.4"
 
 
 def uses_tf32(device: torch.device) -> bool:

@@ -236,6 +236,22 @@ def test_samples_of_the_pyramid_lie_where_they_are_asked_for():
         assert sample[1, :, 0].numpy() == pytest.approx((32 + centres - 0.5), abs=0.02)
 
 
+def test_a_picture_goes_to_the_device_in_its_own_type(monkeypatch, astronaut):
+    """A quarter of the bytes: float32 of a large photo would be hundreds of megabytes."""
+    from gpen_core.detection.mtcnn import pyramid
+
+    sent, convert = [], pyramid.to_float_255
+
+    def record(device, pixels):
+        sent.append((pixels.dtype, len(pixels)))
+        return convert(device, pixels)
+
+    monkeypatch.setattr(pyramid, "to_float_255", record)
+    build_pyramid(astronaut, CPU)
+    assert {dtype for dtype, _ in sent} == {np.dtype(np.uint8)}
+    assert sum(rows for _, rows in sent) == len(astronaut)
+
+
 def test_pictures_beyond_the_limit_are_reduced_and_mapped_back(detector, astronaut, monkeypatch):
     from gpen_core.detection.mtcnn import pyramid
 

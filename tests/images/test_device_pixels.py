@@ -6,7 +6,7 @@ import torch
 
 from gpen_core.errors import ImageError
 from gpen_core.images import device_pixels as module
-from gpen_core.images.device_pixels import from_levels, quantize, to_float_tensor
+from gpen_core.images.device_pixels import from_levels, quantize, to_float_255, to_float_tensor
 from gpen_core.images.picture import to_dtype, to_float
 
 CPU = torch.device("cpu")
@@ -85,3 +85,20 @@ def test_the_cpu_refuses_what_is_no_number():
     values = torch.full((3, 4, 4), float("nan"))
     with pytest.raises(ImageError, match="NaN"):
         quantize(values, np.uint8)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_for_detection_pixels_are_uploaded_in_their_own_type(monkeypatch, dtype):
+    sent = []
+
+    def upload(values, device):
+        sent.append((values.dtype.itemsize, device))
+        return torch.from_numpy(values.copy())
+
+    monkeypatch.setattr(module, "upload", upload)
+    pixels, card = every_level(dtype)[::-1, 3:50], torch.device("cuda")
+    values = to_float_255(card, pixels)
+    assert sent == [(np.dtype(dtype).itemsize, card)]
+    assert torch.equal(values, to_float_255(CPU, pixels))
+    assert len(sent) == 1
+    assert values.permute(1, 2, 0).numpy() == pytest.approx(to_float(pixels) * 255, abs=1e-4)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.torch_version import TorchVersion
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.config import PUBLISHED, GpenConfig
@@ -16,6 +17,7 @@ from gpen_core.network.synthetic_weights import detail_state, passthrough_state,
 from gpen_core.restorers import execution
 from gpen_core.restorers import torch_restorer as module
 from gpen_core.restorers.execution import ExecutionMode
+from gpen_core.restorers.protocol import is_finite
 from gpen_core.restorers.torch_restorer import TorchRestorer
 
 TINY = GpenConfig(64, 1, 0.125)
@@ -148,6 +150,78 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
     assert "not finite" in made.notes[0]
 
 
+class Overflowing(GpenNetwork):
+    """Never finite in half precision."""
+
+    def forward(self, image, plan=None, cancelled=None):
+        result = super().forward(image, plan, cancelled)
+        return result if self.dtype == torch.float32 else result * float("nan")
+
+
+HALF_WHOLE, WHOLE = (ExecutionMode(CPU, d, None) for d in (torch.bfloat16, torch.float32))
+HALF_STRIPS, STRIPS = (
+    ExecutionMode(CPU, d, strip_plan(TINY)) for d in (torch.bfloat16, torch.float32)
+)
+
+
+@pytest.mark.parametrize("ample", [True, False])
+def test_after_half_precision_the_whole_frame_is_tried_in_float32(monkeypatch, ample):
+    """As GTX 16xx need it, whose half precision makes NaN: strips are the slowest way there."""
+    monkeypatch.setattr(execution, "has_ample_memory", lambda device: ample)
+    config = GpenConfig(512, 1, 0.125)
+    card = torch.device("cuda", 0)
+    found = list(execution.fallback_modes(config, card, torch.float16, "none"))
+    first_in_float32 = next(way for way in found if way.dtype == torch.float32)
+    assert (first_in_float32.plan is None) == ample
+
+
+def test_a_picture_that_is_not_finite_goes_on_with_the_whole_frame():
+    made = restorer_with(
+        [HALF_WHOLE, WHOLE, HALF_STRIPS, STRIPS],
+        lambda dtype: Overflowing(passthrough_state(TINY), TINY, dtype),
+    )
+    picture = crop()
+    assert (made.restore(picture) - picture).abs().max() < 1e-6
+    assert made.way == WHOLE
+    assert list(made._ways) == [STRIPS], "what is not finite in half precision stays so in strips"
+
+
+def test_larger_numbers_are_no_help_where_memory_ran_out():
+    def failing(dtype):
+        network = Failing(passthrough_state(TINY), TINY, dtype)
+        network.error = MemoryError()
+        return network
+
+    made = restorer_with([HALF_WHOLE, WHOLE, HALF_STRIPS, STRIPS], failing)
+    made.restore(crop())
+    assert made.way == HALF_STRIPS
+    assert len(made.notes) == 1
+
+
+class Passes(TorchDispatchMode):
+    """Counts operators that go over a whole tensor of so many values."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values, self.count = values, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += isinstance(args[0], torch.Tensor) and args[0].numel() == self.values
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 0.0])
+@pytest.mark.parametrize("place", [0, 4321, 12287])
+def test_values_that_are_not_finite_are_found_in_one_pass(value, place):
+    values = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    values = values.contiguous(memory_format=torch.channels_last)
+    values.permute(0, 2, 3, 1).view(-1)[place] = value
+    with Passes(values.numel()) as passes:
+        finite = is_finite(values)
+    assert finite == (abs(value) < float("inf"))
+    assert passes.count == 1
+
+
 def test_a_float32_result_that_is_not_finite_is_an_error():
     state = passthrough_state(TINY)
     state["generator.to_rgbs.3.bias"] = torch.full((1, 3, 1, 1), float("inf"))
@@ -173,12 +247,24 @@ def test_ways_need_less_and_less():
     ]
 
 
+def test_the_report_says_where_float32_is_computed_in_tf32(monkeypatch):
+    monkeypatch.setattr(execution, "uses_tf32", lambda device: device.type == "cuda")
+    card = torch.device("cuda", 0)
+    made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
+    assert made.precision == "float32"
+    made._way = ExecutionMode(card, torch.float32, None)
+    assert made.precision == "float32 (TF32)"
+    made._way = ExecutionMode(card, torch.float16, None)
+    assert made.precision == "float16"
+
+
 def test_small_models_run_whole_first():
     found = list(execution.fallback_modes(TINY, CPU, torch.float32, "auto"))
     assert [w.plan for w in found] == [None, strip_plan(TINY)]
 
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
+    monkeypatch.setattr(execution, "can_compile", lambda: True)
     monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "free_memory", lambda device: 8 << 30)
@@ -189,7 +275,8 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
             execution.fallback_modes(GpenConfig(512, 1, 0.125), card, torch.float16, acceleration)
         )
         assert [w.plan is None for w in found] == sorted(w.plan is None for w in found)[::-1]
-        return [(w.acceleration, w.batch_size) for w in found if w.plan is None]
+        half = [w for w in found if w.dtype == torch.float16]
+        return [(w.acceleration, w.batch_size) for w in half if w.plan is None]
 
     graph, plain, one = ("CUDA graph", 4), ("none", 4), ("none", 1)
     assert first("auto") == [graph, plain, one]
@@ -407,6 +494,17 @@ def test_compiled_it_returns_the_same(monkeypatch, backend):
     assert made.notes == []
     with pytest.raises(Cancelled):
         made.restore(crop(), lambda: True)
+
+
+@pytest.mark.parametrize(("version", "compiles"), [("2.3.1", False), ("2.4.0+cu121", True)])
+def test_torch_that_cannot_compile_is_told_of_at_once(tmp_path, monkeypatch, version, compiles):
+    path = tmp_path / "face.pth"
+    torch.save(passthrough_state(TINY), path)
+    monkeypatch.setattr(torch, "__version__", version)
+    made = TorchRestorer.load(path, device="cpu", acceleration="compile")
+    assert (made.way.acceleration == "compile") == compiles
+    note = f"compile needs torch 2.4, and {version} is here; not compiled"
+    assert made.notes == ([] if compiles else [note])
 
 
 def test_without_a_compiler_it_goes_on_by_itself(monkeypatch):

@@ -243,6 +243,17 @@ def test_who_uses_tf32(card, monkeypatch):
     assert not devices.uses_tf32(CUDA)
 
 
+def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
+    assert dtype_for("bf16", CUDA) == torch.bfloat16
+    card.capability, card.name = (7, 5), "NVIDIA GeForce RTX 2080"
+    with pytest.raises(OptionError, match=r"RTX 2080 cannot compute in bf16.*; use fp16 or fp32"):
+        dtype_for("bf16", CUDA)
+    assert dtype_for("fp16", CUDA) == torch.float16
+    assert dtype_for("bf16", torch.device("cpu")) == torch.bfloat16
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert dtype_for("bf16", CUDA) == torch.bfloat16, "AMD counts capabilities otherwise"
+
+
 @pytest.mark.parametrize("kind", ["privateuseone", "mps", "xpu"])
 def test_where_torch_has_no_autocast_there_is_none_to_keep_out(kind, monkeypatch):
     """DirectML's kind makes torch raise AssertionError, old torch RuntimeError for others."""

@@ -10,17 +10,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ...images.device_pixels import to_float_255
+
 MAX_PIXELS = 48_000_000
 """A larger picture is first reduced by a whole factor: it bounds memory (16 bytes per pixel)."""
 
 _STRIP_PIXELS = 4_000_000
-_FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,12 @@ def _base_level(pixels: NDArray[Any], reduction: int, device: torch.device) -> T
         device=device,
     )
     for top in range(0, height, rows):
-        strip = _normalised(pixels[top : top + rows], device)
+        strip = (to_float_255(device, pixels[top : top + rows])[None] - 127.5) / 128.0
         if reduction > 1:
             strip = functional.avg_pool2d(strip, reduction, ceil_mode=True, count_include_pad=False)
         first = top // reduction
         base[:, :, first : first + strip.shape[2]] = strip
     return base
-
-
-def _normalised(pixels: NDArray[Any], device: torch.device) -> Tensor:
-    values = pixels.astype(np.float32) * np.float32(255.0 / _FULL_SCALE[str(pixels.dtype)])
-    tensor = torch.as_tensor(values, dtype=torch.float32, device=device).permute(2, 0, 1)[None]
-    return (tensor - 127.5) / 128.0
 
 
 def _at_points(level: Tensor, points: Tensor) -> Tensor:

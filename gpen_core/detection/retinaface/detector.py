@@ -111,7 +111,7 @@ class RetinaFaceDetector:
 
     def _look(self, pixels: Pixels, tile: Tile, least: float) -> Iterator[Face]:
         """The faces of one tile, in pixels of the scaled tile."""
-        picture = tile_pixels(pixels, tile).to(self.device)
+        picture = tile_pixels(pixels, tile, self.device)
         with torch.no_grad(), without_autocast(self.device):
             mean = picture.new_tensor(_MEAN_BGR)[:, None, None]
             boxes, scores, landmarks = self._network(picture.flip(1) - mean)
