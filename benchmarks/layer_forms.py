@@ -17,6 +17,7 @@ from torch import Tensor
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.layers import MAX_BATCHED_RESOLUTION, DownBlock
 from gpen_core.network.modulated_layers import Scaling, StyledConv
+from gpen_core.network.style_batch import LayerStyle, StyleBatch
 from gpen_core.network.synthetic_weights import random_state
 
 Form = Callable[[], Tensor]
@@ -93,7 +94,7 @@ def _style_forms(
     x = _input(stage, activations, resolution)
 
     def scaled(styled: StyledConv) -> Tensor:
-        kernel = styled.modulate(styles)
+        kernel = styled.modulate(_style(styled, styles))
         out = styled.convolve(x, kernel, whole=False)
         if kernel.output_scale is None:
             return out
@@ -104,11 +105,18 @@ def _style_forms(
     return {own: forms.pop(own), **forms}
 
 
+def _style(styled: StyledConv, styles: Tensor) -> LayerStyle:
+    """The style of a layer alone, from (1, inputs)."""
+    precise = torch.promote_types(styled.dtype, torch.float32)
+    batch = StyleBatch([styled.style], styled.dtype, precise).to(styles.device)
+    return batch(styles, [styled.squared_weights])[0]
+
+
 def _up_forms(stage: Stage, resolution: int, layer: Callable[[int], StyledConv]) -> dict[str, Form]:
     """Transposed convolution and blur, in two steps or merged."""
     styled = layer(2 * MAX_BATCHED_RESOLUTION)
     styles = torch.randn(1, styled.squared_weights.shape[1], device=stage.device)
-    kernel = styled.modulate(styles)
+    kernel = styled.modulate(_style(styled, styles))
     x = _input(stage, styled, resolution)
     weight, bias, channels = kernel.weight, styled.bias, styled.bias.shape[0]
     tap = (2 * _TAP).to(weight)
@@ -157,7 +165,9 @@ def _concatenation_forms(
 ) -> dict[str, Form]:
     """Activations of the layer's result and the encoder's feature, as the next layer's input."""
     styled = layer(2 * MAX_BATCHED_RESOLUTION)
-    kernel = styled.modulate(torch.randn(1, styled.squared_weights.shape[1], device=stage.device))
+    kernel = styled.modulate(
+        _style(styled, torch.randn(1, styled.style.inputs, device=stage.device))
+    )
     half = styled.bias.shape[0]
     convolved = stage.noise(half, stage.band(resolution), resolution)
     feature = stage.noise(half, stage.band(resolution), resolution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,21 +27,22 @@ from .modulated_layers import (
 )
 from .rescaling import exponents_for
 from .strips import Strips
+from .style_batch import LayerStyle, StyleBatch
 
 
 @dataclass
 class _Decoding:
     """How far faces are decoded; a level lets go of what it has used up."""
 
-    styles: Sequence[Tensor]
-    """Of each modulated layer (faces, inputs)."""
+    styles: Sequence[LayerStyle]
+    """Of each modulated layer."""
 
     x: Tensor
     rgb: Tensor
 
     def split(self) -> list[_Decoding]:
         """The faces, each for itself."""
-        styles = zip(*(style.split(1) for style in self.styles), strict=True)
+        styles = zip(*(style.split() for style in self.styles), strict=True)
         parts = zip(styles, self.x.split(1), self.rgb.split(1), strict=True)
         return [_Decoding(*part) for part in parts]
 
@@ -99,7 +100,15 @@ class GpenNetwork(nn.Module):
         modulation = torch.cat(weights).to(self._style_dtype).mul_(scale)
         self.register_buffer("_modulation", modulation)
         self.register_buffer("_modulation_bias", torch.cat(biases).to(self._style_dtype))
-        self._modulation_sizes = [w.shape[0] for w in weights]
+        layers = [layer.style for layer in self._modulated_layers()]
+        self._style_batch = StyleBatch(layers, self.dtype, self._style_dtype)
+
+    def _modulated_layers(self) -> Iterator[StyledConv | ToRgb]:
+        """All of them, in the order of their styles."""
+        yield from (self._start, self._start_rgb)
+        for each in self._levels:
+            level = cast(SynthesisBlock, each)
+            yield from (level.first, level.second, level.to_rgb)
 
     @property
     def weights_device(self) -> torch.device:
@@ -154,18 +163,20 @@ class GpenNetwork(nn.Module):
             features[resolution] = self.down(resolution)(features[2 * resolution], whole=True)
         return features
 
-    def _styles(self, smallest: Tensor) -> Sequence[Tensor]:
-        """The style of each modulated layer (faces, inputs), from the 4x4 feature."""
+    def _styles(self, smallest: Tensor) -> Sequence[LayerStyle]:
+        """The style of each modulated layer, from the 4x4 feature."""
         latent = self._latent(smallest.to(self._style_dtype).contiguous().flatten(1))
         style = latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
         for layer in self._mapping:
             style = layer(style)
         weight = cast(Tensor, self._modulation)
         styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))
-        return torch.split(styles, self._modulation_sizes, dim=1)
+        layers = self._modulated_layers()
+        squares = [each.squared_weights for each in layers if isinstance(each, StyledConv)]
+        return self._style_batch(styles, squares)
 
     def _level(
-        self, resolution: int, styles: Sequence[Tensor]
+        self, resolution: int, styles: Sequence[LayerStyle]
     ) -> tuple[SynthesisBlock, SynthesisKernels]:
         """A level, and what the styles make of its convolutions."""
         index = self.config.resolutions.index(resolution) - 1

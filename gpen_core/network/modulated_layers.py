@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..runtime.devices import writes_parts
 from .layers import GAIN, LEAK, MAX_BATCHED_RESOLUTION, Constants, State, blur_kernel, precisely
 from .rescaling import Fp16Scales
+from .style_batch import LayerStyle, ModulatedLayer
 
-_EPSILON = 1e-8
 # Before torch 2.3 that is unknown; compiling fails there, and the restorer goes on without.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
@@ -96,23 +96,19 @@ class StyledConv(Constants):
         """Channels of the layer's output: its own and as many from the encoder."""
         return 2 * self.bias.shape[0]
 
-    def modulate(self, styles: Tensor) -> ModulatedKernel:
-        """The kernel, demodulated, for styles (faces, inputs).
+    @property
+    def style(self) -> ModulatedLayer:
+        """What the style of this layer is made for."""
+        outputs, inputs = self.squared_weights.shape
+        return ModulatedLayer(inputs, self._gain, outputs, self._scales_activations)
 
-        Above `MAX_BATCHED_RESOLUTION` there is one face. Each style is divided by its largest value
-        first and the epsilon with it: the result is the same, and the squares can neither overflow
-        nor vanish.
-        """
-        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
-        styles = styles / peaks
-        energy = F.linear(styles.square(), self.squared_weights)
-        scales = self._gain * torch.rsqrt(energy + _EPSILON / peaks.square())
+    def modulate(self, style: LayerStyle) -> ModulatedKernel:
+        """The kernel, demodulated, for a style; of one face above `MAX_BATCHED_RESOLUTION`."""
         if self._scales_activations:
-            dtype = self.dtype
             return ModulatedKernel(
-                self.weight, _per_channel(styles, dtype), _per_channel(scales, dtype)
+                self.weight, _per_channel(style.inputs), _per_channel(style.outputs)
             )
-        rows, columns = (scales, styles) if self.up else (styles, scales)
+        rows, columns = (style.outputs, style.inputs) if self.up else (style.inputs, style.outputs)
         weight = self.weight * rows.view(1, -1, 1, 1) * columns.view(-1, 1, 1, 1)
         return ModulatedKernel(_channels_last(weight.to(self.dtype)))
 
@@ -186,17 +182,22 @@ class ToRgb(Constants):
         self.keep("weight", weight, kept, 1 / math.sqrt(weight.shape[1]))
         self.keep("bias", state[f"{prefix}.bias"], precise)
 
-    def modulate(self, styles: Tensor) -> ModulatedKernel:
-        """The kernel for styles (faces, inputs): one face above `MAX_BATCHED_RESOLUTION`.
+    @property
+    def style(self) -> ModulatedLayer:
+        """What the style of this layer is made for."""
+        inputs = self.weight.shape[1]
+        return ModulatedLayer(inputs, self._factor, scales_activations=self._scales_activations)
+
+    def modulate(self, style: LayerStyle) -> ModulatedKernel:
+        """The kernel for a style; of one face above `MAX_BATCHED_RESOLUTION`.
 
         Its weight, or what scales the input, is at most of the weight's own size; the rest is in
         the output's scale, which is applied in float32 or better.
         """
-        peaks = styles.abs().amax(1, keepdim=True).clamp_min(1e-12)
-        scales = _per_channel(peaks * self._factor, self.bias.dtype)
+        scales = _per_channel(style.outputs)
         if self._scales_activations:
-            return ModulatedKernel(self.weight, _per_channel(styles / peaks, self._dtype), scales)
-        weight = self.weight * (styles / peaks).view(1, -1, 1, 1)
+            return ModulatedKernel(self.weight, _per_channel(style.inputs), scales)
+        weight = self.weight * style.inputs.view(1, -1, 1, 1)
         return ModulatedKernel(_channels_last(weight.to(self._dtype)), output_scale=scales)
 
     def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
@@ -273,6 +274,6 @@ def _activate_into(
         F.leaky_relu_(out, LEAK)
 
 
-def _per_channel(scales: Tensor, dtype: torch.dtype) -> Tensor:
+def _per_channel(scales: Tensor) -> Tensor:
     """(faces, channels) as factors of feature maps."""
-    return scales.to(dtype)[:, :, None, None]
+    return scales[:, :, None, None]
