@@ -113,11 +113,12 @@ class StyleBatch(Constants):
         self, inputs: Tensor, peaks: Tensor, squared_weights: Sequence[Tensor]
     ) -> Tensor:
         """The scales of all outputs that are demodulated: (faces, outputs of all layers)."""
-        squares, energies = inputs.square(), list[Tensor]()
-        weights = iter(squared_weights)
-        for place, layer in enumerate(self._layers):
-            if layer.outputs:
-                energies.append(F.linear(squares[:, place, : layer.inputs], next(weights)))
+        squares, weights = inputs.square(), iter(squared_weights)
+        energies = [
+            F.linear(squares[:, place, : layer.inputs], next(weights))
+            for place, layer in enumerate(self._layers)
+            if layer.outputs
+        ]
         least = _EPSILON / peaks.flatten(1).square()
         energy = torch.cat(energies, 1) + least.index_select(1, self._owners)
         return self._gains * torch.rsqrt(energy)
