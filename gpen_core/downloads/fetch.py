@@ -125,7 +125,7 @@ def fetch(
     """
     _make(plan.folder)
     callbacks, watch = Callbacks(), watch or DownloadMonitor()
-    guarded = DownloadMonitor(callbacks.guard(watch.advance), callbacks.guard(watch.cancelled))
+    guarded = DownloadMonitor(callbacks.guard(watch.on_progress), callbacks.guard(watch.cancelled))
     with exclusive_lock(plan.part.lock, f"download of {plan.known.file.file}"):
         _check_free(plan, overwrite)
         return callbacks.run(

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..model_files.contents import Advance
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
+from ..runtime.progress import OnProgress, Progress
 
 _LOOK_EVERY = 0.2
 """Seconds between two checks for cancellation while waiting."""
@@ -37,7 +37,7 @@ class RetryPolicy:
 class DownloadMonitor:
     """Callbacks that receive the progress of a download and may cancel it."""
 
-    advance: Advance | None = None
+    on_progress: OnProgress | None = None
     """Receives how many bytes are there, and how many there will be (0: unknown)."""
 
     cancelled: CancelCheck | None = None
@@ -49,8 +49,8 @@ class DownloadMonitor:
             Cancelled: the caller wants no more.
         """
         self.raise_if_cancelled()
-        if self.advance is not None:
-            self.advance(done, total or 0)
+        if self.on_progress is not None:
+            self.on_progress(Progress("downloading", done, total or 0))
 
     def raise_if_cancelled(self) -> None:
         """Raises `Cancelled` if the caller wants the download to stop.

@@ -16,6 +16,7 @@ from ..errors import CheckpointError, escaped
 from ..network.config import is_gpen, read_config
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
+from ..runtime.progress import OnProgress, Progress
 from .catalogue import FileFormat, title
 
 GPEN = Network.GPEN
@@ -128,14 +129,11 @@ def read_contents(path: Path, readers: Mapping[FileKind, Reader] = READERS) -> C
         ) from error
 
 
-Advance = Callable[[int, int], None]
-"""Told how many bytes are done, and of how many."""
-
 _CHUNK_BYTES = 1 << 20
 
 
 def sha256_of(
-    path: Path, advance: Advance | None = None, cancelled: CancelCheck | None = None
+    path: Path, on_progress: OnProgress | None = None, cancelled: CancelCheck | None = None
 ) -> str:
     """The SHA-256 of a file in hexadecimal digits.
 
@@ -144,11 +142,11 @@ def sha256_of(
         Cancelled: `cancelled` returned true.
     """
     callbacks = Callbacks()
-    reported, asked = callbacks.guard(advance), callbacks.guard(cancelled)
+    reported, asked = callbacks.guard(on_progress), callbacks.guard(cancelled)
     return callbacks.run(lambda: _sha256_of(path, reported, asked))
 
 
-def _sha256_of(path: Path, advance: Advance | None, cancelled: CancelCheck | None) -> str:
+def _sha256_of(path: Path, on_progress: OnProgress | None, cancelled: CancelCheck | None) -> str:
     digest, done = hashlib.sha256(), 0
     try:
         size = path.stat().st_size
@@ -157,8 +155,8 @@ def _sha256_of(path: Path, advance: Advance | None, cancelled: CancelCheck | Non
                 raise_if_cancelled(cancelled, f"reading {path} was cancelled")
                 digest.update(chunk)
                 done += len(chunk)
-                if advance is not None:
-                    advance(done, size)
+                if on_progress is not None:
+                    on_progress(Progress("hashing", done, size))
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read ({error.strerror or error}). Check its permissions and the "

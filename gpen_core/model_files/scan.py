@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..checkpoints.file_kind import MAX_FILE_BYTES, FileKind
 from ..errors import CheckpointError, escaped_line
+from ..runtime.progress import OnProgress
 from .catalogue import Catalogue, KnownFile
-from .contents import GPEN, READERS, Advance, Contents, Reader, read_contents, sha256_of
+from .contents import GPEN, READERS, Contents, Reader, read_contents, sha256_of
 from .filenames import mismatches, parse_filename
 from .folders import SUFFIXES, files_in
 from .task_table import Task
@@ -117,7 +118,7 @@ def scan(
     paths: Iterable[Path],
     catalogue: Catalogue,
     readers: Mapping[FileKind, Reader] = READERS,
-    advance: Callable[[Path, int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[ScannedFile]:
     """Examines files one by one; what is wrong with one stands in its result and stops nothing.
 
@@ -125,22 +126,22 @@ def scan(
         paths: the files.
         catalogue: the hashes that are known.
         readers: who examines which kind of file.
-        advance: receives the file, how many of its bytes are hashed, and of how many.
+        on_progress: receives how many bytes of a file are hashed; `position` is that of the file.
     """
-    for path in paths:
-        report = None if advance is None else _for(path, advance)
+    for position, path in enumerate(paths):
+        report = None if on_progress is None else _at(position, on_progress)
         yield examine(path, catalogue, readers, report)
 
 
-def _for(path: Path, advance: Callable[[Path, int, int], None]) -> Advance:
-    return lambda done, size: advance(path, done, size)
+def _at(position: int, on_progress: OnProgress) -> OnProgress:
+    return lambda progress: on_progress(replace(progress, position=position))
 
 
 def examine(
     path: Path,
     catalogue: Catalogue,
     readers: Mapping[FileKind, Reader] = READERS,
-    advance: Advance | None = None,
+    on_progress: OnProgress | None = None,
 ) -> ScannedFile:
     """Examines one file: its hash, its content and its name."""
     size = sha256 = known = contents = reason = None
@@ -152,7 +153,7 @@ def examine(
         reason = str(error).removeprefix(f"{escaped_line(path)} ")
     if size is not None and size <= MAX_FILE_BYTES:
         try:
-            sha256 = sha256_of(path, advance)
+            sha256 = sha256_of(path, on_progress)
             known = catalogue.by_hash(sha256)
         except CheckpointError as error:
             reason = reason or str(error).removeprefix(f"{escaped_line(path)} ")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints.file_kind import FileKind
+from ..runtime.progress import OnProgress
 from .catalogue import Catalogue, Model
-from .contents import READERS, Advance, Reader
+from .contents import READERS, Reader
 from .filenames import claimed_model
 from .scan import ScannedFile, examine
 
@@ -52,7 +53,7 @@ def verify_file(
     catalogue: Catalogue,
     expected: Model | None = None,
     readers: Mapping[FileKind, Reader] = READERS,
-    advance: Advance | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Verification:
     """Compares a file's length, hash and content with what it should be.
 
@@ -61,10 +62,10 @@ def verify_file(
         catalogue: what is known about files.
         expected: the model it should be; by default the one its name claims, if any.
         readers: who examines which kind of file.
-        advance: receives how many bytes are hashed, and of how many.
+        on_progress: receives how many bytes are hashed.
     """
     expected = expected or claimed_model(path.name, catalogue)
-    scanned = examine(path, catalogue, readers, advance)
+    scanned = examine(path, catalogue, readers, on_progress)
     wrong = _wrong(scanned, expected)
     if wrong is not None:
         return Verification(scanned, expected, Verdict.WRONG, wrong)

@@ -20,19 +20,21 @@ Stage = Literal[
     "filling faces",
     "colouring",
     "making a face",
+    "hashing",
+    "downloading",
     "done",
 ]
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """How far the work on one picture is."""
+    """How far the work on one picture or file is."""
 
     stage: Stage
     """What is being done, in words."""
 
     done: int = 0
-    """Steps of this stage done so far: faces, or tiles while a picture is enlarged."""
+    """Steps of this stage done so far: faces, tiles of an enlarged picture, or bytes of a file."""
 
     total: int = 0
     """Steps of this stage in all; 0 while that is not known."""
@@ -41,7 +43,7 @@ class Progress:
     """The crop restored last, RGB (3, S, S) in 0..1, for a preview."""
 
     position: int = 0
-    """Position of the picture among all of this run, from 0."""
+    """Position of the picture or file among all of this run, from 0."""
 
     @property
     def part(self) -> float:

@@ -74,7 +74,7 @@ class TestAllGoesWell:
     def test_progress_ends_with_everything(self, site, answers, get, tiny):
         told = []
         address = site.put("/m", answers.serve(tiny))
-        get(address, data=tiny, watch=DownloadMonitor(lambda *numbers: told.append(numbers)))
+        get(address, data=tiny, watch=DownloadMonitor(lambda at: told.append((at.done, at.total))))
         assert told[0] == (0, len(tiny))
         assert told[-1] == (len(tiny), len(tiny))
         assert sorted(told) == told
@@ -226,13 +226,13 @@ class TestResuming:
     def test_what_came_before_an_interruption_is_kept(self, site, answers, get, left, tiny, stop):
         address = site.put("/m", answers.serve(tiny))
 
-        def advance(done, _):
-            if done and stop is KeyboardInterrupt:
+        def show(progress):
+            if progress.done and stop is KeyboardInterrupt:
                 raise KeyboardInterrupt
 
         seen = []
         watch = DownloadMonitor(
-            advance, lambda: stop is Cancelled and (seen.append(1) or len(seen) > 1)
+            show, lambda: stop is Cancelled and (seen.append(1) or len(seen) > 1)
         )
         with pytest.raises(stop):
             get(address, data=tiny, watch=watch)

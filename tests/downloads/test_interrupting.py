@@ -118,7 +118,7 @@ def test_threads_of_one_process_are_told_as_well(site, answers, make, tiny, tmp_
     plan = plan_fetch(make.catalogue(make.file(data=tiny, addresses=[address])), "Tiny", tmp_path)
     said = []
 
-    def second(_done, _total):
+    def second(_progress):
         with pytest.raises(DownloadError, match=r"another download of tiny\.pth") as caught:
             fetch(plan)
         said.append(str(caught.value))

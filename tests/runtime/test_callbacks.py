@@ -261,7 +261,7 @@ def test_other_tasks(detector, photo):
     assert made.notes == []
 
 
-@pytest.mark.parametrize("which", ["advance", "cancelled"])
+@pytest.mark.parametrize("which", ["on_progress", "cancelled"])
 def test_a_checksum(tmp_path, which):
     path = tmp_path / "file"
     path.write_bytes(b"1" * 3_000_000)

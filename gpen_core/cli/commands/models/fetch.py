@@ -14,6 +14,7 @@ from ....errors import DownloadError, OptionError, escaped_line
 from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import model_folders
 from ....model_files.verify import Verdict
+from ....runtime.progress import Progress
 from ...arguments import add_folders, add_overwrite
 from ...console import Console
 
@@ -142,12 +143,13 @@ def _accepted(plan: Plan) -> bool:
 def _fetch(plan: Plan, overwrite: bool, console: Console) -> None:
     name = plan.known.file.file
 
-    def advance(done: int, total: int) -> None:
-        whole = megabytes(total) if total else "an unknown size"
-        console.progress(f"{name}: {megabytes(done)} of {whole}", done / total if total else 0)
+    def show(progress: Progress) -> None:
+        whole = megabytes(progress.total) if progress.total else "an unknown size"
+        part = progress.part if progress.total else 0
+        console.progress(f"{name}: {megabytes(progress.done)} of {whole}", part)
 
     try:
-        fetch(plan, overwrite, watch=DownloadMonitor(advance))
+        fetch(plan, overwrite, watch=DownloadMonitor(show))
     except KeyboardInterrupt:
         if size := plan.part.size():
             console.error(

@@ -14,6 +14,7 @@ from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan
 from ....model_files.task_table import Role
+from ....runtime.progress import Progress
 from ...arguments import add_folders, add_json, add_quiet
 from ...console import Console
 
@@ -50,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints what every file is; returns 0."""
     paths = _paths(arguments)
-    number = {path: index for index, path in enumerate(paths)}
 
-    def advance(path: Path, done: int, size: int) -> None:
-        console.progress(path.name, (number[path] + done / max(size, 1)) / len(paths))
+    def show(progress: Progress) -> None:
+        position = progress.position
+        console.progress(paths[position].name, (position + progress.part) / len(paths))
 
-    scanned = list(scan(paths, load_catalogue(), advance=advance))
+    scanned = list(scan(paths, load_catalogue(), on_progress=show))
     if arguments.json:
         console.print(json.dumps([file.to_dict() for file in scanned], indent=2))
     elif scanned:

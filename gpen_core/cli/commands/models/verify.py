@@ -12,6 +12,7 @@ from ....model_files.filenames import claimed_model
 from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import model_files
 from ....model_files.verify import Verdict, Verification, verify_file
+from ....runtime.progress import Progress
 from ...arguments import add_folders, add_json, add_quiet
 from ...console import Console
 from .scan import searched_everywhere
@@ -50,10 +51,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     outcomes: list[Verification] = []
     for path in dict.fromkeys(paths):
 
-        def advance(done: int, size: int, path: Path = path) -> None:
-            console.progress(path.name, done / max(size, 1))
+        def show(progress: Progress, path: Path = path) -> None:
+            console.progress(path.name, progress.part)
 
-        outcomes.append(verify_file(path, catalogue, advance=advance))
+        outcomes.append(verify_file(path, catalogue, on_progress=show))
         if not arguments.json:
             _print(outcomes[-1], console)
     if arguments.json:
