@@ -80,16 +80,17 @@ class StyleBatch(Constants):
         self._dtype = dtype
         widest, total = max(layer.inputs for layer in layers), sum(each.inputs for each in layers)
         # The column of each value of the padded batch; beyond a layer's own, that of a zero.
-        columns, begin = torch.full((len(layers), widest), total, device="cpu"), 0
-        for row, layer in zip(columns, layers, strict=True):
-            row[: layer.inputs] = torch.arange(begin, begin + layer.inputs, device="cpu")
+        columns, begin = list[int](), 0
+        for layer in layers:
+            columns += range(begin, begin + layer.inputs)
+            columns += [total] * (widest - layer.inputs)
             begin += layer.inputs
-        self.register_buffer("_columns", columns.flatten())
+        self.register_buffer("_columns", _places(columns))
         self._sizes = [layer.outputs for layer in layers if layer.outputs]
         owners = [i for i, layer in enumerate(layers) for _ in range(layer.outputs or 0)]
         rgb = [i for i, layer in enumerate(layers) if not layer.outputs]
-        self.register_buffer("_owners", torch.tensor(owners, device="cpu"))
-        self.register_buffer("_rgb", torch.tensor(rgb, dtype=torch.int64, device="cpu"))
+        self.register_buffer("_owners", _places(owners))
+        self.register_buffer("_rgb", _places(rgb))
         self.keep("_gains", _of([layers[i].gain for i in owners]), precise)
         self.keep("_rgb_gains", _of([layers[i].gain for i in rgb]), precise)
 
@@ -135,6 +136,10 @@ class StyleBatch(Constants):
                 continue
             exact, rounded = next(precisely), next(roughly)
             yield LayerStyle(own, rounded if layer.scales_activations else exact)
+
+
+def _places(places: Sequence[int]) -> Tensor:
+    return torch.tensor(places, dtype=torch.int64, device="cpu")
 
 
 def _of(gains: Sequence[float]) -> Tensor:
