@@ -11,7 +11,7 @@ from ..gpen_core.conversion.formats import FORMATS
 from ..gpen_core.errors import OptionError
 from .shared import host
 from .shared.model_files import ModelFileNode, find_model
-from .shared.schema import checks_types, node_schema
+from .shared.schema import checks_types, choice_widget, node_schema, output
 
 _FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 _PRECISIONS = ("fp32", "fp16")
@@ -35,25 +35,17 @@ class ConvertGpenModel(ModelFileNode):
             ),
             inputs=[
                 cls.model_file(),
-                io.Combo.Input(
-                    "format",
-                    options=list(_FORMATS),
-                    default=_FORMATS[0],
-                    tooltip="onnx needs the packages onnx and onnxruntime",
-                ),
-                io.Combo.Input(
+                choice_widget("format", _FORMATS, "onnx needs the packages onnx and onnxruntime"),
+                choice_widget(
                     "precision",
-                    options=list(_PRECISIONS),
-                    default=_PRECISIONS[0],
-                    tooltip="of the weights; fp16 is a much smaller file, a little less exact",
+                    _PRECISIONS,
+                    "of the weights; fp16 is a much smaller file, a little less exact",
                 ),
                 io.Boolean.Input(
                     "overwrite", default=False, tooltip="replace a file of the same name"
                 ),
             ],
-            outputs=[
-                io.String.Output("path", display_name="path", tooltip="the file that was written")
-            ],
+            outputs=[output(io.String, "path", "path", "the file that was written")],
         )
 
     @classmethod

@@ -16,7 +16,7 @@ from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
 from .shared.model_files import ModelFileNode, detection_folders, find_model
-from .shared.schema import checks_types, node_schema
+from .shared.schema import checks_types, choice_widget, node_schema, output
 from .shared.values import DetectorSocket, ModelSocket
 
 
@@ -36,23 +36,14 @@ class LoadGpenModel(ModelFileNode):
             ),
             inputs=[
                 cls.model_file(),
-                io.Combo.Input(
+                choice_widget(
                     "precision",
-                    options=list(PRECISIONS),
-                    default="auto",
-                    tooltip="auto is fp32; fp16 and bf16 need half the memory on a GPU",
+                    PRECISIONS,
+                    "auto is fp32; fp16 and bf16 need half the memory on a GPU",
                 ),
-                io.Combo.Input(
-                    "acceleration",
-                    options=list(ACCELERATIONS),
-                    default="auto",
-                    tooltip=ACCELERATION_HELP,
-                    optional=True,
-                ),
+                choice_widget("acceleration", ACCELERATIONS, ACCELERATION_HELP, optional=True),
             ],
-            outputs=[
-                ModelSocket.Output("gpen_model", display_name="model", tooltip="the loaded model")
-            ],
+            outputs=[output(ModelSocket, "gpen_model", "model", "the loaded model")],
         )
 
     @classmethod
@@ -76,19 +67,8 @@ class LoadFaceDetector(io.ComfyNode):
                 "Chooses how faces are found. The embedded detector needs no files; the others "
                 "use files in models/facedetection."
             ),
-            inputs=[
-                io.Combo.Input(
-                    "detector_name",
-                    options=list(DETECTOR_NAMES),
-                    default=DETECTOR_NAMES[0],
-                    tooltip=AUTO_HELP,
-                )
-            ],
-            outputs=[
-                DetectorSocket.Output(
-                    "gpen_detector", display_name="detector", tooltip="the loaded detector"
-                )
-            ],
+            inputs=[choice_widget("detector_name", DETECTOR_NAMES, AUTO_HELP)],
+            outputs=[output(DetectorSocket, "gpen_detector", "detector", "the loaded detector")],
         )
 
     @classmethod

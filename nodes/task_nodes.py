@@ -31,6 +31,7 @@ from .shared.schema import (
     model,
     node_schema,
     number_widget,
+    output,
 )
 from .shared.values import Faces, GpenModel
 
@@ -56,9 +57,7 @@ class ColorizeImage(io.ComfyNode):
                 io.Image.Input("image", tooltip="the images, one or a batch; only their light"),
                 model("a colorization model from Load GPEN Model"),
             ],
-            outputs=[
-                io.Image.Output("coloured", display_name="image", tooltip="the coloured images")
-            ],
+            outputs=[output(io.Image, "coloured", "image", "the coloured images")],
         )
 
     @classmethod
@@ -110,7 +109,7 @@ class InpaintFace(io.ComfyNode):
                 known_detector(),
                 known_faces(),
             ],
-            outputs=[io.Image.Output("filled", display_name="image", tooltip="the filled images")],
+            outputs=[output(io.Image, "filled", "image", "the filled images")],
         )
 
     @classmethod
@@ -180,11 +179,7 @@ class FaceFromSegmentation(io.ComfyNode):
                 io.Image.Input("image", tooltip="square maps, one or a batch; each part a colour"),
                 model("a segmentation model from Load GPEN Model"),
             ],
-            outputs=[
-                io.Image.Output(
-                    "made", display_name="image", tooltip="the faces, at the model's size"
-                )
-            ],
+            outputs=[output(io.Image, "made", "image", "the faces, at the model's size")],
         )
 
     @classmethod
