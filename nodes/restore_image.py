@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -10,11 +10,10 @@ from torch import Tensor
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
-from ..gpen_core.model_files.task_table import Task
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
 from .shared import host
-from .shared.batch_job import Job
+from .shared.batch_job import NODE_OF_TASK, Job
 from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
@@ -43,14 +42,12 @@ _ALIASES = (
 class RestoreImage(io.ComfyNode):
     """Detects, crops, restores and pastes back."""
 
-    TASK: ClassVar[Task] = "restoration"
-
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
         return node_schema(
             node_id="GPENRestoreImage",
-            display_name="Restore Faces (GPEN Face Restoration)",
+            display_name=NODE_OF_TASK["restoration"],
             aliases=_ALIASES,
             description=(
                 "Restores the faces of images with GPEN: finds them, restores each at the model's "
