@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .convert_model import ConvertGpenModel
 from .crop_restore_paste import CropFaces, PasteFacesBack, RestoreFaces
 from .detect_faces import DetectFaces
-from .model_nodes import LoadFaceDetector, LoadGpenModel
+from .model_nodes import ConvertGpenModel, LoadFaceDetector, LoadGpenModel
 from .restore_image import RestoreAfterSwap, RestoreImage
 from .select_faces import SelectFaces
 from .task_nodes import ColorizeImage, FaceFromSegmentation, InpaintFace
