@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..gpen_core.conversion.convert import convert_model
-from ..gpen_core.conversion.formats import FORMATS
+from ..gpen_core.conversion.formats import FORMAT_NAMES, WEIGHT_PRECISIONS, path_beside
 from ..gpen_core.detection.registry import (
     AUTO_HELP,
     DETECTOR_NAMES,
     DETECTORS,
     load_detector,
 )
-from ..gpen_core.errors import OptionError
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
 from .shared.model_files import ModelFileNode, detection_folders, find_model
 from .shared.schema import checks_types, choice_widget, node_schema, output
 from .shared.values import DetectorSocket, ModelSocket
-
-_FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
-_FILE_PRECISIONS = ("fp32", "fp16")
 
 
 class LoadGpenModel(ModelFileNode):
@@ -109,10 +105,12 @@ class ConvertGpenModel(ModelFileNode):
             ),
             inputs=[
                 cls.model_file(),
-                choice_widget("format", _FORMATS, "onnx needs the packages onnx and onnxruntime"),
+                choice_widget(
+                    "format", FORMAT_NAMES, "onnx needs the packages onnx and onnxruntime"
+                ),
                 choice_widget(
                     "precision",
-                    _FILE_PRECISIONS,
+                    WEIGHT_PRECISIONS,
                     "of the weights; fp16 is a much smaller file, a little less exact",
                 ),
                 io.Boolean.Input(
@@ -125,18 +123,11 @@ class ConvertGpenModel(ModelFileNode):
     @classmethod
     @checks_types
     def execute(
-        cls,
-        model_name: str,
-        format: Literal["safetensors", "onnx"],
-        precision: str,
-        overwrite: bool,
+        cls, model_name: str, format: str, precision: str, overwrite: bool
     ) -> io.NodeOutput:
         """Converts the file."""
-        if precision not in _FILE_PRECISIONS:
-            raise OptionError(f"the precision is {precision!r}, but must be fp32 or fp16")
         source = find_model(model_name)
-        half = "-fp16" if precision == "fp16" else ""
-        target = source.with_name(f"{source.stem}{half}.{format}")
+        target = path_beside(source, format, precision)
         with host.interruptible():
             done = convert_model(
                 source, target, precision == "fp16", overwrite=overwrite, cancelled=host.cancelled

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ....conversion.convert import convert_model
-from ....conversion.formats import DEFAULT_OPSET, OPSETS
+from ....conversion.formats import DEFAULT_OPSET, OPSETS, WEIGHT_PRECISIONS
 from ....errors import OptionError, escaped_line
 from ....model_files.folders import model_folders, resolve_model
 from ...arguments import add_folders, add_overwrite
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", type=Path, metavar="TARGET", help="ends in .safetensors or .onnx")
     parser.add_argument(
         "--precision",
-        choices=("fp32", "fp16"),
-        default="fp32",
+        choices=WEIGHT_PRECISIONS,
+        default=WEIGHT_PRECISIONS[0],
         help="of the weights; fp16 makes a much smaller file (default: fp32, which loses nothing)",
     )
     parser.add_argument(
