@@ -7,7 +7,7 @@ would keep the value of the first start for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -51,6 +51,15 @@ def panel_controls(elem_id: Callable[[str], str | None]) -> dict[str, Any]:
         "faces": faces,
         "mask": mask,
     }
+
+
+def panel_options(values: Mapping[str, Any]) -> RestorationOptions:
+    """The options from the values of `panel_controls`; what is None comes from the settings page.
+
+    Raises:
+        OptionError: a value is out of range.
+    """
+    return restoration_options(**{name: values.get(name) for name in NAMES if name != "model"})
 
 
 def strength_slider(label: str, elem_id: str | None) -> Any:
