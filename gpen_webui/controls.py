@@ -17,12 +17,7 @@ from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.options import MINIMUM_SIZE, DetectionOptions
 from gpen_core.geometry.templates import TemplateName
 from gpen_core.model_files.task_table import Task
-from gpen_core.restoration.options import (
-    CHOICES,
-    HELP,
-    RESTORATION_LIMITS,
-    RestorationOptions,
-)
+from gpen_core.restoration.options import CHOICES, HELP, RESTORATION_LIMITS, RestorationOptions
 
 from .infotext import NAMES
 from .models import list_models_for

@@ -19,14 +19,7 @@ from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host
 from .shared.boxes import BoxesSocket, boxes_for, boxes_of
-from .shared.pictures import (
-    Frame,
-    check_images,
-    check_mask,
-    frame_of,
-    mask_for,
-    within_range,
-)
+from .shared.pictures import Frame, check_images, check_mask, clipped_frame, mask_for
 from .shared.results import ImageBatch
 from .shared.schema import (
     checks_types,
@@ -97,7 +90,7 @@ class DetectFaces(io.ComfyNode):
         faces = find_faces(image, detector, options, mask, bboxes)
         overlay = ImageBatch(image)
         for index, found in enumerate(faces.pictures):
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             overlay.put(index, _drawn(frame, found), _mask_of(frame, found))
         return io.NodeOutput(faces, overlay.images(), overlay.masks(), boxes_of(faces), faces.count)
 
@@ -124,7 +117,7 @@ def find_faces(
     pictures: list[FoundFaces] = []
     with host.interruptible():
         for index in range(images.shape[0]):
-            frame = within_range(frame_of(images, index))
+            frame = clipped_frame(images, index)
             found = search_faces(detector, frame, options, host.cancelled)
             search_mask = mask_for(mask, index, height, width)
             if search_mask is not None:

@@ -8,12 +8,7 @@ from comfy_api.latest import io
 
 from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMAT_NAMES, WEIGHT_PRECISIONS, path_beside
-from ..gpen_core.detection.registry import (
-    AUTO_HELP,
-    DETECTOR_NAMES,
-    DETECTORS,
-    load_detector,
-)
+from ..gpen_core.detection.registry import AUTO_HELP, DETECTOR_NAMES, DETECTORS, load_detector
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
