@@ -12,10 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from gpen_core.compositing.colour_match import ColourMatch
-from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.options import MINIMUM_SIZE, DetectionOptions
-from gpen_core.geometry.templates import TemplateName
 from gpen_core.model_files.task_table import Task
 from gpen_core.restoration.options import CHOICES, HELP, RESTORATION_LIMITS, RestorationOptions
 
@@ -46,15 +43,6 @@ def panel_controls(elem_id: Callable[[str], str | None]) -> dict[str, Any]:
         "faces": faces,
         "mask": mask,
     }
-
-
-def panel_options(values: Mapping[str, Any]) -> RestorationOptions:
-    """The options from the values of `panel_controls`; what is None comes from the settings page.
-
-    Raises:
-        OptionError: a value is out of range.
-    """
-    return restoration_options(**{name: values.get(name) for name in NAMES if name != "model"})
 
 
 def strength_slider(label: str, elem_id: str | None) -> Any:
@@ -117,29 +105,23 @@ def _current(name: str) -> Callable[[], Any]:
     return lambda: setting(name)
 
 
-def restoration_options(
-    *,
-    strength: float | None = None,
-    template: TemplateName | None = None,
-    colour: ColourMatch | None = None,
-    mask: MaskName | None = None,
-    faces: str | None = None,
-    feather: float | None = None,
-) -> RestorationOptions:
-    """The options; what is None comes from the settings page.
+def restoration_options(values: Mapping[str, Any]) -> RestorationOptions:
+    """The options from values of controls by the names of the options.
+
+    Args:
+        values: of None and of what is missing the one of the settings page is taken, or else the
+            default; values of other names are left alone.
 
     Raises:
         OptionError: a value is out of range.
     """
-    defaults = RestorationOptions()
-    return RestorationOptions(
-        strength=setting("gpen_strength") if strength is None else float(strength),
-        template=template or setting("gpen_template"),
-        colour=colour or setting("gpen_colour"),
-        mask=mask or setting("gpen_mask"),
-        faces=faces or defaults.faces,
-        feather=defaults.feather if feather is None else float(feather),
-    )
+    on_page = ("strength", "template", "colour", "mask")
+    chosen = {name: setting(f"gpen_{name}") for name in on_page}
+    for name in (*on_page, "faces", "feather"):
+        value = values.get(name)
+        if value not in (None, ""):
+            chosen[name] = float(value) if name in RESTORATION_LIMITS else value
+    return RestorationOptions(**chosen)
 
 
 def detection_options(

@@ -10,7 +10,7 @@ from modules.ui_components import InputAccordion
 from gpen_core.errors import Cancelled
 
 from .. import host, infotext, pictures
-from ..controls import panel_controls, panel_options
+from ..controls import panel_controls, restoration_options
 from ..service import SERVICE
 
 
@@ -38,7 +38,7 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
             return
         try:
             picture = pictures.read(pp.image)
-            options = panel_options(settings)
+            options = restoration_options(settings)
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:
             pp.info[infotext.RESULT] = "interrupted"

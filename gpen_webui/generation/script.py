@@ -15,7 +15,7 @@ from gpen_core.errors import Cancelled
 from gpen_core.restoration.report import Report
 
 from .. import host, infotext, pictures
-from ..controls import model_choices, panel_controls, panel_options
+from ..controls import model_choices, panel_controls, restoration_options
 from ..service import SERVICE
 from ..settings import setting
 from . import face_restorer
@@ -95,7 +95,7 @@ def _restored(image: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]
     """The picture restored, or as it was if that fails; what happened, for infotext and people."""
     try:
         picture = pictures.read(image)
-        options = panel_options(settings)
+        options = restoration_options(settings)
         result = SERVICE.restore(picture.pixels, options, model=settings["model"])
     except Cancelled:
         return image, {infotext.RESULT: "interrupted"}, "interrupted"

@@ -81,10 +81,7 @@ def _inpaint(pixels: NDArray[Any], restorer: Restorer, settings: dict[str, Any])
         restorer,
         SERVICE.detector(settings["detector"]),
         restoration_options(
-            strength=settings["strength"],
-            template=settings["template"],
-            faces=settings["faces"],
-            feather=settings["feather"],
+            {name: settings[name] for name in ("strength", "template", "faces", "feather")}
         ),
         detection_options(settings["confidence"], settings["minimum"], settings["maximum"]),
         on_progress=show_steps,
