@@ -11,7 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+
+import torch
 
 from ..compositing.face_parsing import FaceParser
 from ..compositing.masks import MASKS
@@ -99,8 +102,10 @@ def restore_pictures(
     callbacks = Callbacks()
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
-    run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
-    return callbacks.generate(run(iter(pictures), context, notify, token))
+    works = partial(_works, iter(pictures), context)
+    if benefits_from_threads(restorer.device):
+        return callbacks.generate(_in_threads(works, restorer.device, notify, token))
+    return callbacks.generate(_in_turn(works(notify), token))
 
 
 def _works(
@@ -112,14 +117,9 @@ def _works(
         yield PictureWork(position, source, context, on_progress)
 
 
-def _in_turn(
-    pictures: Iterator[PictureInput | PictureLoader],
-    context: RestorationContext,
-    on_progress: OnProgress,
-    token: CancellationToken,
-) -> Generator[Outcome]:
+def _in_turn(works: Iterator[PictureWork], token: CancellationToken) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in _works(pictures, context, on_progress):
+    for work in works:
         for item in work.prepare(token):
             token.raise_if_cancelled()
             _restore_together([item], token)
@@ -128,18 +128,18 @@ def _in_turn(
 
 
 def _in_threads(
-    pictures: Iterator[PictureInput | PictureLoader],
-    context: RestorationContext,
+    works: Callable[[OnProgress], Iterator[PictureWork]],
+    device: torch.device,
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which end before the generator does."""
     queue: _Queue = StageQueue()
-    device = with_device_index(context.restorer.device)
+    device = with_device_index(device)
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(_works(pictures, context, queue.emit), queue)
+            _prepare_all(works(queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):
