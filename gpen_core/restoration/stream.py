@@ -9,7 +9,6 @@ same roles take turns.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
@@ -27,6 +26,7 @@ from ..runtime.progress import OnProgress, Progress, from_position, ignore_progr
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
 from ..runtime.timing import TimeLimit, since
+from ..runtime.worker_threads import pool_of
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
 from .plan import PictureInput, PictureLoader, RestorationContext
@@ -133,7 +133,7 @@ def _in_threads(
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
-    """Preparing and pasting in threads of their own, which end before the generator does."""
+    """Preparing and pasting in threads of their own, which are idle when the generator ends."""
     queue: _Queue = StageQueue()
     device = with_device_index(context.restorer.device)
 
@@ -145,21 +145,14 @@ def _in_threads(
         with role_stream(device, "paste"):
             _paste_all(queue)
 
-    threads = [
-        threading.Thread(target=queue.run_producer, args=(prepare,), name="gpen-prepare"),
-        threading.Thread(target=queue.run_consumer, args=(paste,), name="gpen-paste"),
-    ]
+    roles = {
+        "gpen-prepare": lambda: queue.run_producer(prepare),
+        "gpen-paste": lambda: queue.run_consumer(paste),
+    }
     # What the caller has loaded onto the device must be there before other streams use it.
     synchronize_stream(device)
-    try:
-        for thread in threads:
-            thread.start()
+    with pool_of(context.restorer).running(roles, queue.stop):
         yield from _restore_all(queue, on_progress, token)
-    finally:
-        queue.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
 
 
 def _prepare_all(works: Iterator[PictureWork], queue: _Queue) -> None:
