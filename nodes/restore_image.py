@@ -123,7 +123,7 @@ class RestoreImage(io.ComfyNode):
             strength, template, feather, mask_type, colour_match, face_numbers
         )
         crops = CropBatch()
-        job = Job(model, options, keep=crops.add if keep_crops else None)
+        job = Job(model, options, crops=crops if keep_crops else None)
         if faces is None:
             job.detector = detector or default_detector()
             job.detection = detection_options(confidence, minimum_size, maximum_count)

@@ -23,6 +23,7 @@ from ..runtime.renaming import renamed_field
 from ..upscaling.enlarged import UpscaledPicture
 from .options import RestorationOptions
 from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
+from .results import OnCrop, OnOutcome
 
 _LEAST_SIDE = 8.0
 """Side in pixels of the least part of a picture that is restored: a face of four pixels."""
@@ -87,6 +88,9 @@ class RestorationContext:
     keep_crops: bool
     time_limit: float | None = None
     """Seconds for each picture."""
+
+    on_crop: OnCrop | None = None
+    on_outcome: OnOutcome | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from ..runtime.worker_threads import pool_of
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
 from .plan import PictureInput, PictureLoader, RestorationContext
-from .results import Outcome
+from .results import OnCrop, OnOutcome, Outcome
 
 _log = logging.getLogger("gpen")
 
@@ -55,6 +55,8 @@ def restore_pictures(
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
     time_limit: float | None = None,
+    on_crop: OnCrop | None = None,
+    on_outcome: OnOutcome | None = None,
 ) -> Generator[Outcome]:
     """Restores the faces of many pictures, such as the frames of a video.
 
@@ -78,11 +80,14 @@ def restore_pictures(
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
         time_limit: seconds for each picture, from when it is loaded; it fails with
             TimeLimitError at the next step after that. None for no limit.
+        on_crop: called with each restored crop, on the model's device, by the thread that pastes:
+            what takes long there, such as saving the crop, does not hold up the network.
+        on_outcome: called with each outcome before it is yielded, by the same thread.
 
     Returns:
         A generator of the outcomes, in the order of the pictures. One that fails does not stop the
-        others. It raises Cancelled if `cancelled` returned true, and whatever `pictures`,
-        `on_progress` or `cancelled` raise.
+        others. It raises Cancelled if `cancelled` returned true, and whatever `pictures` or a
+        callback raise.
 
     Raises:
         OptionError: arguments do not fit together.
@@ -93,10 +98,18 @@ def restore_pictures(
             'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
         )
     TimeLimit(time_limit)  # raises if it is invalid
-    context = RestorationContext(
-        restorer, detector, options, detection, face_parser, keep_crops, time_limit
-    )
     callbacks = Callbacks()
+    context = RestorationContext(
+        restorer,
+        detector,
+        options,
+        detection,
+        face_parser,
+        keep_crops,
+        time_limit,
+        callbacks.guard(on_crop),
+        callbacks.guard(on_outcome),
+    )
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
     run = _in_threads if benefits_from_threads(restorer.device) else _in_turn

@@ -277,6 +277,33 @@ class TestResults:
         (outcome,) = restore_pictures(tasks(2), Fake(), Finder(), keep_crops=False)
         assert outcome.result().crops == ()
 
+    def test_crops_and_outcomes_are_handed_on_by_the_thread_that_pastes(self, mode):
+        here, crops, handed, names = threading.current_thread().name, [], [], set()
+
+        def on_crop(position, crop):
+            names.add(threading.current_thread().name)
+            crops.append((position, tuple(crop.shape)))
+
+        def on_outcome(outcome):
+            names.add(threading.current_thread().name)
+            handed.append(outcome)
+
+        hooks = {"on_crop": on_crop, "on_outcome": on_outcome}
+        outcomes = list(restore_pictures(tasks(2, 0, 1), Fake(), Finder(), **hooks))
+        assert crops == [(position, (3, SIZE, SIZE)) for position in (0, 0, 2)]
+        assert all(one is other for one, other in zip(handed, outcomes, strict=True))
+        assert names == {here if mode == "in turn" else "gpen-paste"}
+
+    @pytest.mark.parametrize("hook", ["on_crop", "on_outcome"])
+    def test_what_they_raise_ends_the_work(self, mode, hook):
+        def fail(*_):
+            raise LookupError("the host")
+
+        outcomes = restore_pictures(tasks(1, 1), Fake(), Finder(), **{hook: fail})
+        with pytest.raises(LookupError, match="the host"):
+            list(outcomes)
+        assert all_idle()
+
     def test_results_can_be_used_in_a_hosts_inference_mode_and_outside_it(self, mode):
         with torch.inference_mode():
             detector = load_detector("embedded")
