@@ -99,16 +99,9 @@ def restore_pictures(
         )
     TimeLimit(time_limit)  # raises if it is invalid
     callbacks = Callbacks()
+    hooks = callbacks.guard(on_crop), callbacks.guard(on_outcome)
     context = RestorationContext(
-        restorer,
-        detector,
-        options,
-        detection,
-        face_parser,
-        keep_crops,
-        time_limit,
-        callbacks.guard(on_crop),
-        callbacks.guard(on_outcome),
+        restorer, detector, options, detection, face_parser, keep_crops, time_limit, *hooks
     )
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
