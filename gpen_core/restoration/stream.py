@@ -13,10 +13,9 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
-from ..compositing.masks import MASKS
 from ..detection.detector import Detector
 from ..detection.options import DetectionOptions
-from ..errors import Cancelled, OptionError, TimeLimitError
+from ..errors import Cancelled, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
@@ -25,7 +24,7 @@ from ..runtime.devices import benefits_from_threads, with_device_index
 from ..runtime.progress import OnProgress, Progress, from_position, ignore_progress
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
-from ..runtime.timing import TimeLimit, since
+from ..runtime.timing import since
 from ..runtime.worker_threads import pool_of
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
@@ -93,11 +92,6 @@ def restore_pictures(
         OptionError: arguments do not fit together.
     """
     options = options or RestorationOptions()
-    if MASKS[options.mask].needs_parser and face_parser is None:
-        raise OptionError(
-            'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
-        )
-    TimeLimit(time_limit)  # raises if it is invalid
     callbacks = Callbacks()
     hooks = callbacks.guard(on_crop), callbacks.guard(on_outcome)
     context = RestorationContext(
