@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,14 @@ from .pictures import (
 from .results import CropBatch, ImageBatch
 from .values import Faces, GpenModel
 
+NODE_OF_TASK: Mapping[Task, str] = {
+    "restoration": "Restore Faces (GPEN Face Restoration)",
+    "colorization": "Colorize Image (GPEN)",
+    "inpainting": "Inpaint Face (GPEN)",
+    "segmentation": "Face from Segmentation (GPEN)",
+}
+"""The name of the node for each task, as the host shows it."""
+
 _PARTS = 100
 """Steps of the bar for each image, as its number of faces is not known beforehand."""
 
@@ -52,10 +60,8 @@ def require_task(model: GpenModel, task: Task) -> None:
     Raises:
         CheckpointError: it is for another task.
     """
-    from ..extension import nodes_by_task  # which imports the nodes, and they this module
-
     if model.task is not None:
-        admit(model.restorer, model.task, task, nodes_by_task())
+        admit(model.restorer, model.task, task, NODE_OF_TASK)
 
 
 def run_on_each(
