@@ -106,7 +106,7 @@ class RestoreImage(io.ComfyNode):
         """Finds faces, if they are not given, and restores them."""
         options = restoration_options(**settings)
         crops = CropBatch()
-        job = Job(model, options, keep=crops.add if keep_crops else None)
+        job = Job(model, options, crops=crops if keep_crops else None)
         if faces is None:
             job.detector = detector or default_detector()
             job.detection = detection_options(confidence, minimum_size, maximum_count)

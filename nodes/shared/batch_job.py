@@ -21,6 +21,7 @@ from ...gpen_core.model_files.face_parser import load_installed_face_parser
 from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import PictureInput
+from ...gpen_core.restoration.results import Outcome
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
@@ -28,7 +29,7 @@ from ...gpen_core.tasks.loading import admit
 from . import host
 from .model_files import parsing_folders
 from .pictures import check_images, check_mask, clipped_frame, frame_of, mask_for
-from .results import ImageBatch
+from .results import CropBatch, ImageBatch
 from .values import Faces, GpenModel
 
 NODE_OF_TASK: Mapping[Task, str] = {
@@ -102,8 +103,8 @@ class Job:
     detection: DetectionOptions | None = None
     """Which faces to search for, unless they are given."""
 
-    keep: Callable[[Tensor], None] | None = None
-    """Called with each restored crop, RGB (3, S, S)."""
+    crops: CropBatch | None = None
+    """Takes the restored crops, if they are to be given out."""
 
     reports: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -142,25 +143,24 @@ class Job:
             on_progress=self._watch(images.shape[0]),
             cancelled=host.cancelled,
             keep_crops=False,
+            on_crop=None if self.crops is None else partial(_add, self.crops),
+            on_outcome=partial(_put, result),
         )
         name = None if self.detector is None else self.detector.name
         with host.running(self.model), closing(outcomes):
             for outcome in outcomes:
                 restored = outcome.result()
-                result.put(outcome.position, restored.pixels, restored.mask)
                 self.reports.append(restored.report.to_dict() | {"detector": name})
         return result.images(), result.masks()
 
     def _watch(self, count: int) -> OnProgress:
-        """Moves the bar, keeps crops, and loads the model before each image with faces."""
+        """Moves the bar, and loads the model before each image with faces."""
         bar = host.Bar(count * _PARTS)
 
         def watch(progress: Progress) -> None:
             if progress.crop is not None:
                 done = progress.position * _PARTS + _PARTS * progress.done // progress.total
                 bar.show(done, progress.crop)
-                if self.keep is not None:
-                    self.keep(progress.crop)
             elif progress.stage == "restoring faces" and progress.total:
                 host.load(self.model)
             elif progress.stage == "done" and not progress.total:
@@ -171,6 +171,15 @@ class Job:
     def report(self) -> str:
         """What was done with each image, as JSON."""
         return json.dumps(self.reports, indent=2)
+
+
+def _add(crops: CropBatch, _position: int, crop: Tensor) -> None:
+    crops.add(crop)
+
+
+def _put(result: ImageBatch, outcome: Outcome) -> None:
+    if outcome.picture is not None:
+        result.put(outcome.position, outcome.picture.pixels, outcome.picture.mask)
 
 
 def _check_background(background: Tensor, images: Tensor) -> None:
