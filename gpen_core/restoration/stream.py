@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
 from ..detection.detector import Detector
@@ -100,10 +99,8 @@ def restore_pictures(
     )
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
-    works = partial(_works, iter(pictures), context)
-    if benefits_from_threads(restorer.device):
-        return callbacks.generate(_in_threads(works, restorer, notify, token))
-    return callbacks.generate(_in_turn(works(notify), token))
+    run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
+    return callbacks.generate(run(iter(pictures), context, notify, token))
 
 
 def _works(
@@ -115,9 +112,14 @@ def _works(
         yield PictureWork(position, source, context, on_progress)
 
 
-def _in_turn(works: Iterator[PictureWork], token: CancellationToken) -> Generator[Outcome]:
+def _in_turn(
+    pictures: Iterator[PictureInput | PictureLoader],
+    context: RestorationContext,
+    on_progress: OnProgress,
+    token: CancellationToken,
+) -> Generator[Outcome]:
     """All roles in the caller's thread, face by face: together they would only take memory."""
-    for work in works:
+    for work in _works(pictures, context, on_progress):
         for item in work.prepare(token):
             token.raise_if_cancelled()
             _restore_together([item], token)
@@ -126,18 +128,18 @@ def _in_turn(works: Iterator[PictureWork], token: CancellationToken) -> Generato
 
 
 def _in_threads(
-    works: Callable[[OnProgress], Iterator[PictureWork]],
-    restorer: Restorer,
+    pictures: Iterator[PictureInput | PictureLoader],
+    context: RestorationContext,
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
     """Preparing and pasting in threads of their own, which are idle when the generator ends."""
     queue: _Queue = StageQueue()
-    device = with_device_index(restorer.device)
+    device = with_device_index(context.restorer.device)
 
     def prepare() -> None:
         with role_stream(device, "prepare"):
-            _prepare_all(works(queue.emit), queue)
+            _prepare_all(_works(pictures, context, queue.emit), queue)
 
     def paste() -> None:
         with role_stream(device, "paste"):
@@ -149,7 +151,7 @@ def _in_threads(
     }
     # What the caller has loaded onto the device must be there before other streams use it.
     synchronize_stream(device)
-    with pool_of(restorer).running(roles, queue.stop):
+    with pool_of(context.restorer).running(roles, queue.stop):
         yield from _restore_all(queue, on_progress, token)
 
 
