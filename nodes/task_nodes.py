@@ -15,7 +15,6 @@ from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
 from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
-from .restore_image import default_detector
 from .shared import host
 from .shared.batch_job import NODE_OF_TASK, require_task, run_on_each
 from .shared.pictures import Frame, check_images, clipped_frame, frame_of, mask_for
@@ -122,7 +121,7 @@ class InpaintFace(io.ComfyNode):
         if faces is not None:
             faces.check_images(image)
         if not aligned and faces is None:
-            detector = detector or default_detector()
+            detector = detector or host.open_detector()
         masks = _masks(image, mask)
         result = ImageBatch(image)
         options = RestorationOptions(template=faces.template) if faces else RestorationOptions()
