@@ -89,6 +89,8 @@ def compiled(setting: Setting) -> Iterator[Measured]:
     """torch.compile on weights that a host moves and runs in inference mode."""
     if not can_compile():
         raise Skipped("torch.compile needs a newer torch")
+    if setting.on_card and not is_installed("triton"):
+        raise Skipped("torch.compile needs Triton")
     size = min(setting.size, 512)
     restorer = setting.networks.restorer(size, setting.half, setting.device, "compile")
     (crop,) = crops(1, size)
@@ -119,7 +121,5 @@ def onnx(setting: Setting) -> Iterator[Measured]:
         timing = time_calls(lambda: restorer.restore(crop), setting.device)
         restorer.unload()  # before the file goes, which Windows would not allow
     yield Measured(f"{size} on {started}", error, "passthrough in ONNX")
-    yield Measured(
-        f"other provider than {wanted} {restorer.notes[:1]}", started != wanted, "failures"
-    )
+    yield Measured(f"other than {wanted} {restorer.notes[:1]}", int(started != wanted), "failures")
     yield Measured("a face with all copies", timing.seconds * 1000, unit="ms")

@@ -79,7 +79,7 @@ def run_all(checks: Sequence[Check], setting: Setting, program: Path) -> list[Ou
     """Runs all checks, prints a line for each, and keeps the record complete after each."""
     began = time.perf_counter()
     outcomes: list[Outcome] = []
-    machine = this_machine(setting.device)
+    machine, setup = this_machine(setting.device), setup_for(setting.device)
     print(machine.describe(), flush=True)
     for check in checks:
         left = _ALL_SECONDS - (time.perf_counter() - began)
@@ -89,7 +89,7 @@ def run_all(checks: Sequence[Check], setting: Setting, program: Path) -> list[Ou
             "schema": "gpen-acceptance",
             "version": 1,
             "machine": dataclasses.asdict(machine),
-            "setup": dataclasses.asdict(setup_for(setting.device)),
+            "setup": dataclasses.asdict(setup),
             "seconds": time.perf_counter() - began,
             "checks": [outcome.values() for outcome in outcomes],
         }
