@@ -13,7 +13,7 @@ from ..restorers.onnx_providers import installed_version
 from ..runtime.devices import gpu_memory, has_graphs, uses_tf32
 
 _PACKAGES = (
-    *("torch", "torchvision", "triton", "numpy", "pillow", "safetensors", "facexlib"),
+    *("torchvision", "triton", "numpy", "pillow", "safetensors", "facexlib"),
     *("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
     *("onnx", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "torch-directml"),
 )
@@ -26,7 +26,7 @@ class Setup:
     """What was installed and how torch was set; empty or None where a device has no such thing."""
 
     packages: Mapping[str, str]
-    """The versions of those that are installed."""
+    """The versions of those that are installed beside torch."""
 
     cuda: str | None
     """That torch was built for; `hip` likewise, on AMD GPUs."""

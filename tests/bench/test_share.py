@@ -6,6 +6,7 @@ import os
 import platform
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,7 +49,8 @@ def test_figures_machine_and_versions_are_shared_and_nothing_personal(capsys):
     assert "/" not in text.replace(platform.python_version(), "").replace(_processor(text), "")
     assert "gpen-bench.json can be attached to an issue" in capsys.readouterr().out
     values = json.loads(text)
-    assert values["machine"]["torch"] == values["setup"]["packages"]["torch"] == torch.__version__
+    assert values["machine"]["torch"] == torch.__version__
+    assert values["setup"]["packages"]["numpy"] == np.__version__
     assert values["setup"]["cuda"] == torch.version.cuda
     assert values["rows"][0]["runs"][0]["seconds"] > 0
 
@@ -148,6 +150,6 @@ class TestSetup:
 
     def test_the_cpu_has_none_of_it(self):
         here = setup_for(CPU)
-        assert here.packages["torch"] == torch.__version__
+        assert here.packages["numpy"] == np.__version__
         assert (here.driver, here.architecture, here.memory_mib) == (None, "", None)
         assert not here.graphs
