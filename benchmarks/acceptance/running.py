@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gpen_core.bench.machine import this_machine
-from gpen_core.bench.setup import setup_for
+from gpen_core.bench.machine import setup_for, this_machine
 from gpen_core.bench.share import anonymous
 from gpen_core.runtime.out_of_memory import release_memory
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core.bench import processes, setup, suite
+from gpen_core.bench import machine, processes, suite
+from gpen_core.bench.machine import setup_for
 from gpen_core.bench.records import read_record
-from gpen_core.bench.setup import setup_for
 from gpen_core.bench.share import anonymous
 from gpen_core.cli import main
 from gpen_core.errors import BenchmarkError
@@ -125,10 +125,10 @@ class TestSetup:
     def card(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
         monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "native")
-        monkeypatch.setattr(setup, "gpu_memory", lambda device: (1 << 30, 80 << 30))
-        monkeypatch.setattr(setup, "uses_tf32", lambda device: True)
-        monkeypatch.setattr(setup, "has_graphs", lambda device: True)
-        monkeypatch.setattr(setup.shutil, "which", lambda name: None)
+        monkeypatch.setattr(machine, "gpu_memory", lambda device: (1 << 30, 80 << 30))
+        monkeypatch.setattr(machine, "uses_tf32", lambda device: True)
+        monkeypatch.setattr(machine, "has_graphs", lambda device: True)
+        monkeypatch.setattr(machine.shutil, "which", lambda name: None)
 
     def test_a_card_is_described(self, card):
         here = setup_for(CARD)
@@ -142,7 +142,7 @@ class TestSetup:
         tool = tmp_path / "nvidia-smi"
         tool.write_text('#!/bin/sh\nprintf "580.159.04\\n580.159.04\\n"\n')
         tool.chmod(0o755)
-        monkeypatch.setattr(setup.shutil, "which", lambda name: str(tool))
+        monkeypatch.setattr(machine.shutil, "which", lambda name: str(tool))
         if os.name == "posix":
             assert setup_for(CARD).driver == "580.159.04"
         tool.write_text("#!/bin/sh\nexit 9\n")
