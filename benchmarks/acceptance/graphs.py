@@ -72,7 +72,7 @@ def _way(restorer: TorchRestorer) -> str:
     return restorer.way.describe().removeprefix("the ")
 
 
-def capture_beside_other_threads(setting: Setting) -> Iterator[Measured]:
+def beside_other_threads(setting: Setting) -> Iterator[Measured]:
     """Captures and runs while two other threads upload, convolve and download."""
     needs_graphs(setting)
     size = min(setting.size, 256)

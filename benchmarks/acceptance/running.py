@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from gpen_core.bench.machine import setup_for, this_machine
 from gpen_core.bench.share import anonymous
+from gpen_core.runtime.devices import synchronize
 from gpen_core.runtime.out_of_memory import release_memory
 
 from .checks import Check, Measured, Setting, Skipped
@@ -61,11 +65,16 @@ class Outcome:
         """The record of it."""
         figures = [
             dataclasses.asdict(each)
-            | {"what": anonymous(each.what), "pass": each.passes}
+            | {"what": anonymous(each.what), "value": _number(each.value), "pass": each.passes}
             | ({"allowed": LIMITS[each.limit].allowed} if each.limit else {})
             for each in self.measured
         ]
         return dataclasses.asdict(self) | {"why": anonymous(self.why), "measured": figures}
+
+
+def _number(value: float) -> float | str:
+    """JSON has no infinity, and nothing for what is not a number."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _part(measured: Measured) -> float:
@@ -129,7 +138,20 @@ def _figures(check: Check, setting: Setting, program: Path, left: float) -> Iter
     if left <= 0:
         raise Skipped(f"the {_ALL_SECONDS // 60} minutes are over; run it with --only {check.name}")
     alone = check.process == "own" or (check.process == "own on a card" and setting.on_card)
-    yield from _from_child(check, setting, program, left) if alone else check.run(setting)
+    if alone or not _is_sound(setting.device):
+        yield from _from_child(check, setting, program, left)
+    else:
+        yield from check.run(setting)
+
+
+def _is_sound(device: torch.device) -> bool:
+    """Whether this process can still use the device: after some errors of a card none can."""
+    try:
+        torch.zeros(1, device=device)
+        synchronize(device)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _from_child(check: Check, setting: Setting, program: Path, left: float) -> Iterator[Measured]:

@@ -119,6 +119,24 @@ def test_what_is_no_number_fails(parts):
     assert not parts["checks"].Measured("one", float("nan"), "error in float16").passes
 
 
+def test_what_is_no_number_is_written_all_the_same(parts, setting):
+    def run(_setting):
+        yield parts["checks"].Measured("one", float("inf"), "error in float16")
+
+    values = outcome_of(parts, setting, made_of(parts, run)).values()
+    assert json.loads(json.dumps(values, allow_nan=False))["measured"][0]["value"] == "inf"
+
+
+def test_a_process_that_lost_the_card_leaves_it_to_others(parts, setting, in_child, monkeypatch):
+    """As after an access to memory that is not there, which CUDA does not forgive a process."""
+
+    def lost(_device):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(parts["running"], "synchronize", lost)
+    assert in_child("", process="shared").outcome == "pass"
+
+
 def test_a_check_that_measures_nothing_fails(parts, setting):
     assert outcome_of(parts, setting, made_of(parts, lambda _setting: ())).outcome == "FAIL"
 
@@ -166,7 +184,7 @@ def in_child(parts, setting, tmp_path):
     def run(text, **options):
         program = tmp_path / "program.py"
         program.write_text(CHILD + text)
-        check = made_of(parts, None, process="own", **options)
+        check = made_of(parts, None, **{"process": "own", **options})
         return outcome_of(parts, setting, check, program)
 
     return run
