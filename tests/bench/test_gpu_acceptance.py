@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def program():
 def parts(program):
     return {
         name: importlib.import_module(f"acceptance.{name}")
-        for name in ("checks", "limits", "running", "speed")
+        for name in ("card", "checks", "graphs", "running", "speed")
     }
 
 
@@ -67,11 +68,15 @@ def test_without_a_card_it_runs_what_needs_none(program, tmp_path):
     assert str(tmp_path) not in text
 
 
-def only_on_card():
-    """The checks that need one, each once; those that run without it in another setting are not."""
+def checks_of_program():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(PROGRAM.parent))
-        checks = importlib.import_module(PROGRAM.stem).CHECKS
+        return importlib.import_module(PROGRAM.stem).CHECKS
+
+
+def only_on_card():
+    """The checks that need one, each once; those that run without it in another setting are not."""
+    checks = checks_of_program()
     run_anyway = {check.run for check in checks if not check.needs_card}
     bodies = {getattr(check.run, "func", check.run): check for check in checks if check.needs_card}
     return [pytest.param(c, id=c.name) for body, c in bodies.items() if body not in run_anyway]
@@ -89,6 +94,66 @@ def test_what_needs_a_card_is_rehearsed(check, parts, setting, monkeypatch):
     for figure in figures:
         assert figure.describe()
         assert figure.passes in (True, False)
+
+
+class FakeEvent:
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.recorded = True
+
+    def synchronize(self):
+        assert self.recorded
+
+    def elapsed_time(self, end):
+        assert self.recorded
+        assert end.recorded
+        return 2.0
+
+
+@pytest.fixture
+def pretended(parts, tmp_path, monkeypatch):
+    """A setting that takes the CPU for an H200, whose figures are made up."""
+    cuda, card = torch.cuda, parts["card"]
+
+    class OnCard(parts["checks"].Setting):
+        on_card = True
+        half = torch.float32  # the CPU takes minutes for the other
+
+    monkeypatch.setattr(torch._C, "_cuda_clearCublasWorkspaces", lambda: None, raising=False)
+    monkeypatch.setattr(cuda, "memory_allocated", lambda device: 7 << 20)
+    monkeypatch.setattr(cuda, "Event", FakeEvent)
+    monkeypatch.setattr(cuda, "get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr(cuda, "set_per_process_memory_fraction", lambda share, device: None)
+    monkeypatch.setattr(card, "gpu_memory", lambda device: (100 << 20, 140 << 30))
+    monkeypatch.setattr(card, "_LEAST_SECONDS", 0)
+    monkeypatch.setattr(card, "CudaCapture", lambda device: lambda run, example: run)
+    for part in (card, parts["speed"]):
+        monkeypatch.setattr(part, "has_graphs", lambda device: True)
+    for part in (card, parts["graphs"]):
+        monkeypatch.setattr(part, "free_memory", lambda device: 100 << 20)
+    seen = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+    monkeypatch.setattr(parts["speed"], "_profile", lambda setting: seen)
+    monkeypatch.setattr(parts["speed"], "_FULL_HD", (320, 240, 2))
+    monkeypatch.setattr(parts["speed"], "_WARM_UP", 1)
+    return OnCard(torch.device("cpu"), (64,), tmp_path)
+
+
+def in_this_process():
+    """One check for each body, but those of a host, whose modules stay loaded."""
+    bodies = {getattr(check.run, "func", check.run): check for check in checks_of_program()}
+    return [each for each in bodies.values() if "host_contract" not in each.name]
+
+
+@pytest.mark.parametrize("check", in_this_process(), ids=lambda check: check.name)
+def test_what_only_a_card_reaches_is_rehearsed(check, parts, pretended, monkeypatch):
+    monkeypatch.setattr(torch_restorer, "compile_network", lambda network: network)
+    if check.name in ("compiled", "onnx"):  # need packages for a card
+        with suppress(parts["checks"].Skipped):
+            assert list(check.run(pretended))
+    else:
+        assert list(check.run(pretended))
 
 
 def made_of(parts, run, **options):
