@@ -64,6 +64,7 @@ CHECKS = (
         for run in [partial(memory.memory_runs_out, mebibytes=size)]
     ),
     Check("detection_on_a_full_card", memory.detection_on_a_full_card, True, "own on a card"),
+    Check("against_published_code", speed.against_published_code),
     Check("onnx", results.onnx, False, "own on a card"),
     Check("compiled", results.compiled, True, "own on a card", seconds=150),
 )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from foreign_networks import reference_method
 from torch.profiler import ProfilerActivity, profile
 
-from gpen_core.bench.cases import CONFIGURATIONS
+from gpen_core.bench.cases import CONFIGURATIONS, NetworkCase
 from gpen_core.bench.measure_pipeline import DETECTION
+from gpen_core.bench.processes import run_fresh
 from gpen_core.bench.scenes import scene
+from gpen_core.bench.suite import GRAPH, WHOLE
 from gpen_core.detection.registry import load_detector
 from gpen_core.network.memory import strip_plan
 from gpen_core.restoration.plan import PictureInput
@@ -21,7 +26,7 @@ from gpen_core.restoration.stream import restore_pictures
 from gpen_core.runtime.devices import has_graphs, precision_name, synchronize
 
 from .card import capture, milliseconds
-from .checks import Measured, Setting
+from .checks import Measured, Setting, Skipped
 from .limits import LIMITS
 from .networks import images
 
@@ -50,6 +55,22 @@ def faces_per_second(setting: Setting) -> Iterator[Measured]:
                     yield _time(f"{name}, {faces} at once, graph", repeated, target)
             given = images(1, size, dtype, setting.device)
             yield _time(f"{name}, strips", milliseconds(setting, partial(network, given, strips)))
+
+
+def against_published_code(setting: Setting) -> Iterator[Measured]:
+    """A face beside GPEN's published code in float32, each in fresh processes."""
+    checkout = os.environ.get("GPEN_REFERENCE")
+    if not checkout:
+        raise Skipped("needs a checkout of yangxy/GPEN, named by GPEN_REFERENCE")
+    device = str(setting.device)
+    published = NetworkCase(setting.size, device)
+    seconds = run_fresh(published, reference_method(Path(checkout)))["seconds"] or 0
+    yield Measured(f"{setting.size}, the published code", 1000 * seconds, unit="ms")
+    method = GRAPH if has_graphs(setting.device) else WHOLE
+    for precision in ("fp32", "fp16") if setting.on_card else ("fp32",):
+        own = run_fresh(NetworkCase(setting.size, device, precision), method)["seconds"] or 0
+        limit = "time in parts of the published code's" if precision == "fp16" else None
+        yield Measured(f"{precision}, {method.name}", own / seconds, limit, "of its time")
 
 
 def _time(what: str, value: float, limit: str | None = None) -> Measured:

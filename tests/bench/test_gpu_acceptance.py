@@ -41,7 +41,8 @@ def setting(parts, tmp_path):
 
 def test_without_a_card_it_runs_what_needs_none(program, tmp_path):
     """As in a shell, in a folder that is not the checkout, where nothing is installed."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    unset = ("PYTHONPATH", "GPEN_REFERENCE")
+    variables = {name: value for name, value in os.environ.items() if name not in unset}
     ended = subprocess.run(
         [sys.executable, PROGRAM, "--device", "cpu", "--quick", "--out", tmp_path / "out"],
         capture_output=True,
@@ -56,9 +57,9 @@ def test_without_a_card_it_runs_what_needs_none(program, tmp_path):
     card = {check.name for check in program.CHECKS if check.needs_card}
     skipped = {line.split(":")[0] for line in lines if line.endswith(": needs a CUDA card")}
     assert skipped == card
-    may_lack_a_package = {"onnx"}
+    may_lack_something = {"onnx", "against_published_code"}
     passed = {line.split(":")[0] for line in lines if ": pass: " in line}
-    assert passed | may_lack_a_package >= {check.name for check in program.CHECKS} - card
+    assert passed | may_lack_something >= {check.name for check in program.CHECKS} - card
     assert " 0 FAIL" in counts
     text = (tmp_path / "out" / "acceptance.json").read_text()
     record = json.loads(text)
@@ -149,7 +150,7 @@ def in_this_process():
 @pytest.mark.parametrize("check", in_this_process(), ids=lambda check: check.name)
 def test_what_only_a_card_reaches_is_rehearsed(check, parts, pretended, monkeypatch):
     monkeypatch.setattr(torch_restorer, "compile_network", lambda network: network)
-    if check.name in ("compiled", "onnx"):  # need packages for a card
+    if check.name in ("compiled", "onnx", "against_published_code"):  # need more than a card
         with suppress(parts["checks"].Skipped):
             assert list(check.run(pretended))
     else:
@@ -296,6 +297,28 @@ def test_a_failure_shows_in_the_status(program, parts, monkeypatch, tmp_path, ca
 def test_an_unknown_device_is_refused(program, capsys):
     assert program.main(["--device", "abacus"]) == 2
     assert "the device 'abacus' is unknown" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("own", "outcome"), [({"fp32": 0.5, "fp16": 0.1}, "pass"), ({"fp32": 0.1, "fp16": 0.2}, "FAIL")]
+)
+def test_the_published_code_is_measured_beside(
+    parts, pretended, monkeypatch, tmp_path, own, outcome
+):
+    checkout = tmp_path / "GPEN"
+    (checkout / "face_model").mkdir(parents=True)
+    (checkout / "face_model" / "gpen_model.py").touch()
+    monkeypatch.setenv("GPEN_REFERENCE", str(checkout))
+
+    def run_fresh(case, method):
+        assert case.size == 64
+        return {"seconds": 1.0 if method.name == "reference" else own[case.precision]}
+
+    monkeypatch.setattr(parts["speed"], "run_fresh", run_fresh)
+    check = made_of(parts, parts["speed"].against_published_code)
+    found = outcome_of(parts, pretended, check)
+    assert [each.value for each in found.measured] == [1000, own["fp32"], own["fp16"]]
+    assert found.outcome == outcome
 
 
 @pytest.mark.parametrize(
