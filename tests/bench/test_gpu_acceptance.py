@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from gpen_core.restorers import torch_restorer
-
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "benchmarks" / "gpu_acceptance.py"
 
@@ -86,7 +84,7 @@ def only_on_card():
 @pytest.mark.parametrize("check", only_on_card())
 def test_what_needs_a_card_is_rehearsed(check, parts, setting, monkeypatch):
     """Its figures mean nothing here; that there are some shows that all it calls is there."""
-    monkeypatch.setattr(torch_restorer, "compile_network", lambda network: network)
+    monkeypatch.setattr(torch, "compile", lambda run, **_options: run)
     try:
         figures = list(check.run(setting))
     except parts["checks"].Skipped as reason:
@@ -149,7 +147,7 @@ def in_this_process():
 
 @pytest.mark.parametrize("check", in_this_process(), ids=lambda check: check.name)
 def test_what_only_a_card_reaches_is_rehearsed(check, parts, pretended, monkeypatch):
-    monkeypatch.setattr(torch_restorer, "compile_network", lambda network: network)
+    monkeypatch.setattr(torch, "compile", lambda run, **_options: run)
     if check.name in ("compiled", "onnx", "against_published_code"):  # need more than a card
         with suppress(parts["checks"].Skipped):
             assert list(check.run(pretended))
