@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout that is not installed
 
+import torch
 from acceptance import graphs, memory, results, speed
 from acceptance.checks import Check, Setting
 from acceptance.running import answer_parent, run_all
@@ -38,24 +39,12 @@ CHECKS = (
     Check("parity", results.parity),
     Check("passthrough", results.passthrough),
     Check("graphs_repeat_eager", graphs.graphs_repeat_eager, True, "own on a card"),
-    Check("memory_given_back", graphs.memory_given_back, True, "own on a card"),
-    Check(
-        "capture_beside_other_threads", graphs.capture_beside_other_threads, True, "own on a card"
-    ),
-    Check("failed_capture", graphs.failed_capture, True, "own on a card"),
     Check("threads_give_the_same", graphs.threads_give_the_same, False, "own on a card"),
+    Check("faces_per_second", speed.faces_per_second),
+    Check("kernels", speed.kernels, True),
+    Check("video", speed.video, False, "own on a card"),
     Check("peaks", memory.peaks, True),
-    *(
-        Check(
-            f"memory_runs_out_at_{mebibytes}",
-            partial(memory.memory_runs_out, mebibytes=mebibytes),
-            True,
-            "own on a card",
-            seconds=100,
-        )
-        for mebibytes in _MEBIBYTES
-    ),
-    Check("detection_on_a_full_card", memory.detection_on_a_full_card, True, "own on a card"),
+    Check("memory_given_back", graphs.memory_given_back, True, "own on a card"),
     Check("host_contract", memory.host_contract, False, "own"),
     *(
         Check(f"like_comfyui_{name}", run, True, "own on a card", _LIKE_COMFYUI, _MISPLACED)
@@ -65,13 +54,21 @@ CHECKS = (
             "threads_give_the_same": graphs.threads_give_the_same,
             "host_contract": memory.host_contract,
         }.items()
+        if torch.version.hip is None  # ROCm has no such allocator
     ),
-    Check("faces_per_second", speed.faces_per_second),
-    Check("kernels", speed.kernels, True),
-    Check("video", speed.video),
+    Check("beside_other_threads", graphs.beside_other_threads, True, "own on a card"),
+    Check("failed_capture", graphs.failed_capture, True, "own on a card"),
+    *(
+        Check(f"memory_runs_out_at_{size}", run, True, "own on a card", seconds=100)
+        for size in _MEBIBYTES
+        for run in [partial(memory.memory_runs_out, mebibytes=size)]
+    ),
+    Check("detection_on_a_full_card", memory.detection_on_a_full_card, True, "own on a card"),
+    Check("against_published_code", speed.against_published_code),
     Check("onnx", results.onnx, False, "own on a card"),
     Check("compiled", results.compiled, True, "own on a card", seconds=150),
 )
+"""What matters most comes first: after eight minutes no more are begun."""
 
 
 def build_parser() -> argparse.ArgumentParser:

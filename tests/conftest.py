@@ -28,6 +28,21 @@ THIN_512 = GpenConfig(512, 2, 1 / 32, 16, 2)
 """Of the real layout at 512 pixels, but a few channels wide."""
 
 
+def pytest_collection_modifyitems(items):
+    """Skips what needs a card where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu") is not None:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA card"))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def each_device(request):
+    """Runs a test on the CPU, and on a card where there is one; without a number, as hosts do."""
+    return torch.device(request.param)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
     """Leaves out what needs float16 on the CPU where torch has none yet."""

@@ -39,27 +39,22 @@ def needs_graphs(setting: Setting) -> None:
 
 def free(setting: Setting) -> int:
     """Bytes that are free once everything has been given back that can be."""
-    gc.collect()
+    _settle(setting)
     release_memory(setting.device)
     return (free_memory(setting.device) or 0) if setting.on_card else 0
 
 
 def allocated(setting: Setting) -> int:
     """Bytes that tensors take."""
-    gc.collect()
+    _settle(setting)
     return torch.cuda.memory_allocated(setting.device) if setting.on_card else 0
 
 
-def workspace(setting: Setting) -> int:
-    """Bytes that torch keeps for cuBLAS in each stream, for good."""
-    if not setting.on_card:
-        return 0
-    square = torch.ones(64, 64, device=setting.device)
-    with torch.cuda.stream(torch.cuda.Stream(setting.device)):
-        before = torch.cuda.memory_allocated(setting.device)
-        product = square @ square
-        taken = torch.cuda.memory_allocated(setting.device) - before
-    return taken - product.numel() * product.element_size()
+def _settle(setting: Setting) -> None:
+    """Leaves what is in use: torch keeps a workspace for each stream that has multiplied."""
+    gc.collect()
+    if setting.on_card:
+        torch._C._cuda_clearCublasWorkspaces()  # pyright: ignore[reportPrivateUsage]
 
 
 def limit_memory(setting: Setting, size: int) -> None:

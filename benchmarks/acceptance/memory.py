@@ -22,7 +22,7 @@ from gpen_core.detection.registry import load_detector
 from gpen_core.network.memory import strip_plan, working_memory
 from gpen_core.runtime.devices import precision_name
 
-from .card import MIB, allocated, free, limit_memory, workspace
+from .card import MIB, allocated, free, limit_memory
 from .checks import ROOT, Measured, Setting
 from .networks import crops, images, with_tf32
 
@@ -107,11 +107,10 @@ def host_contract(setting: Setting) -> Iterator[Measured]:
                 errors.append(float((restored[-1].cpu() - given[-1]).abs().max()))
                 del restored
         weights = sum(b.numel() * b.element_size() for b in model.restorer.network.buffers())
-        # The caller's stream and the one in which graphs are captured.
-        kept = nothing + 2 * workspace(setting)
-        beside = max(0, allocated(setting) - kept - weights) / weights if setting.on_card else 0
+        held = allocated(setting) - nothing
+        beside = (held - weights) / weights if setting.on_card else 0
         model.patcher.model.to("cpu")
-        left = max(0, allocated(setting) - kept) / MIB
+        left = (allocated(setting) - nothing) / MIB
     way = model.restorer.way.describe()
     yield Measured(f"{size} {way}", max(errors), "passthrough in float32 (TF32)")
     yield Measured("after a run", beside, "memory beside the weights")

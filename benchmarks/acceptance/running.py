@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gpen_core.bench.machine import this_machine
-from gpen_core.bench.setup import setup_for
+import torch
+
+from gpen_core.bench.machine import setup_for, this_machine
 from gpen_core.bench.share import anonymous
+from gpen_core.runtime.devices import synchronize
 from gpen_core.runtime.out_of_memory import release_memory
 
 from .checks import Check, Measured, Setting, Skipped
@@ -62,11 +65,16 @@ class Outcome:
         """The record of it."""
         figures = [
             dataclasses.asdict(each)
-            | {"what": anonymous(each.what), "pass": each.passes}
+            | {"what": anonymous(each.what), "value": _number(each.value), "pass": each.passes}
             | ({"allowed": LIMITS[each.limit].allowed} if each.limit else {})
             for each in self.measured
         ]
         return dataclasses.asdict(self) | {"why": anonymous(self.why), "measured": figures}
+
+
+def _number(value: float) -> float | str:
+    """JSON has no infinity, and nothing for what is not a number."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _part(measured: Measured) -> float:
@@ -79,7 +87,7 @@ def run_all(checks: Sequence[Check], setting: Setting, program: Path) -> list[Ou
     """Runs all checks, prints a line for each, and keeps the record complete after each."""
     began = time.perf_counter()
     outcomes: list[Outcome] = []
-    machine = this_machine(setting.device)
+    machine, setup = this_machine(setting.device), setup_for(setting.device)
     print(machine.describe(), flush=True)
     for check in checks:
         left = _ALL_SECONDS - (time.perf_counter() - began)
@@ -89,7 +97,7 @@ def run_all(checks: Sequence[Check], setting: Setting, program: Path) -> list[Ou
             "schema": "gpen-acceptance",
             "version": 1,
             "machine": dataclasses.asdict(machine),
-            "setup": dataclasses.asdict(setup_for(setting.device)),
+            "setup": dataclasses.asdict(setup),
             "seconds": time.perf_counter() - began,
             "checks": [outcome.values() for outcome in outcomes],
         }
@@ -130,7 +138,20 @@ def _figures(check: Check, setting: Setting, program: Path, left: float) -> Iter
     if left <= 0:
         raise Skipped(f"the {_ALL_SECONDS // 60} minutes are over; run it with --only {check.name}")
     alone = check.process == "own" or (check.process == "own on a card" and setting.on_card)
-    yield from _from_child(check, setting, program, left) if alone else check.run(setting)
+    if alone or not _is_sound(setting.device):
+        yield from _from_child(check, setting, program, left)
+    else:
+        yield from check.run(setting)
+
+
+def _is_sound(device: torch.device) -> bool:
+    """Whether this process can still use the device: after some errors of a card none can."""
+    try:
+        torch.zeros(1, device=device)
+        synchronize(device)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _from_child(check: Check, setting: Setting, program: Path, left: float) -> Iterator[Measured]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from foreign_networks import reference_method
 from torch.profiler import ProfilerActivity, profile
 
-from gpen_core.bench.cases import CONFIGURATIONS
+from gpen_core.bench.cases import CONFIGURATIONS, NetworkCase
 from gpen_core.bench.measure_pipeline import DETECTION
+from gpen_core.bench.processes import run_fresh
 from gpen_core.bench.scenes import scene
+from gpen_core.bench.suite import GRAPH, WHOLE
 from gpen_core.detection.registry import load_detector
 from gpen_core.network.memory import strip_plan
 from gpen_core.restoration.plan import PictureInput
@@ -20,13 +26,12 @@ from gpen_core.restoration.stream import restore_pictures
 from gpen_core.runtime.devices import has_graphs, precision_name, synchronize
 
 from .card import capture, milliseconds
-from .checks import Measured, Setting
+from .checks import Measured, Setting, Skipped
 from .limits import LIMITS
 from .networks import images
 
 _TOGETHER = 4
-_SLOW_PATHS = ("grouped_direct", "genericTranspose", "nchwToNhwc", "nhwcToNchw")
-_ROWS = 30
+_SLOW = ("grouped_direct", "genericTranspose", "nchwToNhwc", "nhwcToNchw")
 _FULL_HD, _SMALL = (1920, 1080, 60), (640, 480, 3)
 _WARM_UP = 9
 
@@ -52,6 +57,22 @@ def faces_per_second(setting: Setting) -> Iterator[Measured]:
             yield _time(f"{name}, strips", milliseconds(setting, partial(network, given, strips)))
 
 
+def against_published_code(setting: Setting) -> Iterator[Measured]:
+    """A face beside GPEN's published code in float32, each in fresh processes."""
+    checkout = os.environ.get("GPEN_REFERENCE")
+    if not checkout:
+        raise Skipped("needs a checkout of yangxy/GPEN, named by GPEN_REFERENCE")
+    device = str(setting.device)
+    published = NetworkCase(setting.size, device)
+    seconds = run_fresh(published, reference_method(Path(checkout)))["seconds"] or 0
+    yield Measured(f"{setting.size}, the published code", 1000 * seconds, unit="ms")
+    method = GRAPH if has_graphs(setting.device) else WHOLE
+    for precision in ("fp32", "fp16") if setting.on_card else ("fp32",):
+        own = run_fresh(NetworkCase(setting.size, device, precision), method)["seconds"] or 0
+        limit = "time in parts of the published code's" if precision == "fp16" else None
+        yield Measured(f"{precision}, {method.name}", own / seconds, limit, "of its time")
+
+
 def _time(what: str, value: float, limit: str | None = None) -> Measured:
     return Measured(f"{what} ({1000 / value:.0f}/s)", value, limit, "ms")
 
@@ -68,7 +89,7 @@ def _target(setting: Setting, dtype: torch.dtype) -> str | None:
 def kernels(setting: Setting) -> Iterator[Measured]:
     """How many kernels a face takes, and whether any is one of those that libraries fall back to.
 
-    The slowest are listed in a file for each precision.
+    All are listed in a file for each precision.
     """
     for dtype in dict.fromkeys((setting.half, torch.float32)):
         network = setting.networks.get(setting.size, dtype, setting.device)
@@ -78,30 +99,47 @@ def kernels(setting: Setting) -> Iterator[Measured]:
             with _profile(setting) as seen:
                 network(given)
                 synchronize(setting.device)
-        averages = seen.key_averages()
+        seen_kernels = _kernels(setting, seen)
         name = precision_name(dtype)
-        table = averages.table(row_limit=_ROWS, max_name_column_width=90)
+        table = "\n".join(_slowest(seen_kernels)) + "\n"
         (setting.folder / f"kernels_{name}.txt").write_text(table, encoding="utf-8")
-        yield Measured(name, len(_intervals(setting, seen)), "kernels of a face")
-        slow = [each for each in averages if any(sign in each.key for sign in _SLOW_PATHS)]
-        found = [each.key[:60] for each in slow[:2]]
-        count = sum(each.count for each in slow)
-        yield Measured(f"{name} {found}", count, "kernels of slow paths")
+        yield Measured(name, len(seen_kernels), "kernels of a face")
+        slow = [each.name for each in seen_kernels if any(sign in each.name for sign in _SLOW)]
+        found = sorted({each[:60] for each in slow})[:2]
+        yield Measured(f"{name} {found}", len(slow), "kernels of slow paths")
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A kernel's run on the card; on the CPU, an operation's."""
+
+    name: str
+    start: float
+    end: float
+    """In microseconds."""
 
 
 def _profile(setting: Setting) -> profile:
     return profile(activities=[ProfilerActivity.CUDA if setting.on_card else ProfilerActivity.CPU])
 
 
-def _intervals(setting: Setting, seen: profile) -> list[tuple[float, float]]:
-    """When each kernel began and ended, in microseconds; on the CPU each operation."""
+def _kernels(setting: Setting, seen: profile) -> list[_Kernel]:
     kind = "CUDA" if setting.on_card else "CPU"
     events: Iterable[Any] = seen.events() or ()
     return [
-        (event.time_range.start, event.time_range.end)
+        _Kernel(event.name, event.time_range.start, event.time_range.end)
         for event in events
         if str(event.device_type).endswith(kind)
     ]
+
+
+def _slowest(seen: Iterable[_Kernel]) -> Iterator[str]:
+    """A line for each kernel: its time in microseconds, how often it ran, its name."""
+    times: dict[str, list[float]] = {}
+    for each in seen:
+        times.setdefault(each.name, []).append(each.end - each.start)
+    for name, spent in sorted(times.items(), key=lambda item: -sum(item[1])):
+        yield f"{sum(spent):9.1f} {len(spent):5d}  {name}"
 
 
 def video(setting: Setting) -> Iterator[Measured]:
@@ -131,17 +169,22 @@ def video(setting: Setting) -> Iterator[Measured]:
     if setting.on_card:
         with _profile(setting) as seen:
             restore(count)
-        yield Measured("of the frames' time", idle(_intervals(setting, seen)), _IDLE)
+        yield Measured(
+            "of the frames' time",
+            idle((each.start, each.end) for each in _kernels(setting, seen)),
+            _IDLE,
+        )
 
 
 _IDLE = "time the card has nothing to do"
 
 
-def idle(intervals: list[tuple[float, float]]) -> float:
+def idle(kernels: Iterable[tuple[float, float]]) -> float:
     """How much of the time from the first kernel to the last none ran, 0 to 1."""
+    intervals = sorted(kernels)
     busy, reached = 0.0, float("-inf")
-    for start, end in sorted(intervals):
+    for start, end in intervals:
         busy += max(0.0, end - max(start, reached))
         reached = max(reached, end)
-    whole = reached - min((start for start, _ in intervals), default=reached)
+    whole = reached - intervals[0][0] if intervals else 0.0
     return 1 - busy / whole if whole > 0 else 1.0

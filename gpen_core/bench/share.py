@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from ..runtime.atomic_files import write_text
+from .machine import setup_for
 from .records import Record, record_values
-from .setup import setup_for
 
 _START = r"(?:(?<![A-Za-z])[A-Za-z]:[\\/]|\\\\|(?<![\w.:/])~?/)"
 """Of a path: C:\\, two backslashes, / or ~/."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import OptionError
 from ..network.config import SIZES
-from ..runtime.devices import Precision, has_graphs
+from ..runtime.devices import Precision, dtype_for, has_graphs
 from .cases import PARTS, Comparison, Method, NetworkCase, Part, PasteCase, PipelineCase
 from .processes import allocators
 
@@ -118,4 +119,10 @@ def _pipeline(request: BenchRequest, size: int, precision: Precision) -> list[Co
 def _sensible_precisions(device: torch.device) -> tuple[Precision, ...]:
     if device.type == "cpu":
         return ("fp32",)  # processors compute half precision more slowly
-    return ("fp32", "fp16", "bf16") if device.type == "cuda" else ("fp32", "fp16")
+    if device.type != "cuda":
+        return ("fp32", "fp16")
+    try:
+        dtype_for("bf16", device)
+    except OptionError:  # NVIDIA GPUs before Ampere
+        return ("fp32", "fp16")
+    return ("fp32", "fp16", "bf16")

@@ -452,9 +452,10 @@ class TestScenes:
 
 class TestSuite:
     @pytest.fixture(autouse=True)
-    def _graphs(self, monkeypatch):
-        """As on a card that has them; there is none here to ask."""
+    def _card(self, monkeypatch):
+        """As on a card that has everything; there is none here to ask."""
         monkeypatch.setattr(suite, "has_graphs", lambda device: device.type == "cuda")
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
 
     def test_the_cpu_has_both_allocators_and_foreign_methods(self, monkeypatch):
         monkeypatch.setattr(suite, "allocators", lambda: ("default", "kept"))
@@ -468,6 +469,12 @@ class TestSuite:
         assert [m.name for m in chosen[0].methods] == ["reference", "whole", "strips"]
         assert chosen[0].baselines == ("reference",)
         assert [m.name for m in chosen[2].methods] == ["whole", "strips"]
+
+    def test_what_a_card_lacks_is_not_measured(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a T4")
+        chosen = comparisons(BenchRequest(torch.device("cuda"), ("network",), (256,)))
+        assert {each.case.precision for each in chosen} == {"fp32", "fp16"}
 
     def test_cuda_has_every_precision_and_foreign_methods_in_float32(self):
         request = BenchRequest(torch.device("cuda:1"), ("network",), (2048,))

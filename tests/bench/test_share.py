@@ -6,12 +6,13 @@ import os
 import platform
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from gpen_core.bench import processes, setup, suite
+from gpen_core.bench import machine, processes, suite
+from gpen_core.bench.machine import setup_for
 from gpen_core.bench.records import read_record
-from gpen_core.bench.setup import setup_for
 from gpen_core.bench.share import anonymous
 from gpen_core.cli import main
 from gpen_core.errors import BenchmarkError
@@ -48,7 +49,8 @@ def test_figures_machine_and_versions_are_shared_and_nothing_personal(capsys):
     assert "/" not in text.replace(platform.python_version(), "").replace(_processor(text), "")
     assert "gpen-bench.json can be attached to an issue" in capsys.readouterr().out
     values = json.loads(text)
-    assert values["machine"]["torch"] == values["setup"]["packages"]["torch"] == torch.__version__
+    assert values["machine"]["torch"] == torch.__version__
+    assert values["setup"]["packages"]["numpy"] == np.__version__
     assert values["setup"]["cuda"] == torch.version.cuda
     assert values["rows"][0]["runs"][0]["seconds"] > 0
 
@@ -123,10 +125,10 @@ class TestSetup:
     def card(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
         monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "native")
-        monkeypatch.setattr(setup, "gpu_memory", lambda device: (1 << 30, 80 << 30))
-        monkeypatch.setattr(setup, "uses_tf32", lambda device: True)
-        monkeypatch.setattr(setup, "has_graphs", lambda device: True)
-        monkeypatch.setattr(setup.shutil, "which", lambda name: None)
+        monkeypatch.setattr(machine, "gpu_memory", lambda device: (1 << 30, 80 << 30))
+        monkeypatch.setattr(machine, "uses_tf32", lambda device: True)
+        monkeypatch.setattr(machine, "has_graphs", lambda device: True)
+        monkeypatch.setattr(machine.shutil, "which", lambda name: None)
 
     def test_a_card_is_described(self, card):
         here = setup_for(CARD)
@@ -140,7 +142,7 @@ class TestSetup:
         tool = tmp_path / "nvidia-smi"
         tool.write_text('#!/bin/sh\nprintf "580.159.04\\n580.159.04\\n"\n')
         tool.chmod(0o755)
-        monkeypatch.setattr(setup.shutil, "which", lambda name: str(tool))
+        monkeypatch.setattr(machine.shutil, "which", lambda name: str(tool))
         if os.name == "posix":
             assert setup_for(CARD).driver == "580.159.04"
         tool.write_text("#!/bin/sh\nexit 9\n")
@@ -148,6 +150,6 @@ class TestSetup:
 
     def test_the_cpu_has_none_of_it(self):
         here = setup_for(CPU)
-        assert here.packages["torch"] == torch.__version__
+        assert here.packages["numpy"] == np.__version__
         assert (here.driver, here.architecture, here.memory_mib) == (None, "", None)
         assert not here.graphs

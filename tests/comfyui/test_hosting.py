@@ -281,3 +281,24 @@ class TestOnnx:
     def test_it_is_listed(self, pack, model):
         options = pack.nodes["GPENLoadModel"].GET_SCHEMA().inputs[0].options
         assert options == ["passthrough.onnx"]
+
+
+def test_between_runs_the_weights_are_all_that_is_held(
+    pack, load_model, each_device, photo, detector, monkeypatch
+):
+    """Loaded, run and settled: on a card by its own count, on the CPU by where the weights are."""
+    management, on_card = pack.host.model_management, each_device.type == "cuda"
+    monkeypatch.setattr(management, "get_torch_device", lambda: each_device)
+    before = torch.cuda.memory_allocated() if on_card else 0
+    model = load_model("random", 256)
+    for _ in range(3):
+        pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)
+        buffers = list(model.restorer.network.buffers())
+        assert {buffer.device.type for buffer in buffers} == {each_device.type}
+        if on_card:
+            gc.collect()
+            torch._C._cuda_clearCublasWorkspaces()
+            held = torch.cuda.memory_allocated() - before
+            # Each takes whole blocks of 512 bytes.
+            weights = sum(b.numel() * b.element_size() + 512 for b in buffers)
+            assert held <= 1.05 * weights, "something is left beside the weights"
