@@ -51,6 +51,17 @@ class Restorer(Protocol):
         """
         ...
 
+    def choose_way(self, reclaimable: int = 0) -> None:
+        """Decides how to run by the memory that is free, which comes by itself with the first crop.
+
+        Hosts call it before they ask how much is needed and make room. What they do not free after
+        all is left out of account when the crop comes.
+
+        Args:
+            reclaimable: bytes that the host would free on the device, beside those that are free.
+        """
+        ...
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         ...
