@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,19 +154,34 @@ def uses_tf32(device: torch.device) -> bool:
     if device.type != "cuda" or torch.version.hip is not None:
         return False
     cudnn = torch.backends.cudnn
-    has_it = torch.cuda.get_device_capability(device) >= (8, 0)
-    return has_it and bool(cudnn.enabled and cudnn.allow_tf32)
+    if not cudnn.enabled or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    # From 2.9 on torch has a setting for convolutions alone, and raises where the older one is read
+    # that a host has set in part.
+    convolutions: Any = getattr(cudnn, "conv", None)
+    return cudnn.allow_tf32 if convolutions is None else convolutions.fp32_precision == "tf32"
 
 
-def without_tf32() -> AbstractContextManager[Any]:
+def may_multiply_in_tf32(device: torch.device) -> bool:
+    """Whether matrices in float32 are multiplied in TF32 if a host wants it, as A1111 and Forge do.
+
+    Nobody asks torch whether it does: the answer differs from version to version.
+    """
+    return device.type == "cuda"
+
+
+@contextmanager
+def without_tf32() -> Generator[None]:
     """Keeps convolutions in full float32, in this process and for a while."""
     cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=cudnn.benchmark,
-        deterministic=cudnn.deterministic,
-        allow_tf32=False,
-    )
+    settings: Any = getattr(cudnn, "conv", cudnn)
+    name, off = ("allow_tf32", False) if settings is cudnn else ("fp32_precision", "ieee")
+    before = getattr(settings, name)
+    setattr(settings, name, off)
+    try:
+        yield
+    finally:
+        setattr(settings, name, before)
 
 
 def writes_parts(device: torch.device) -> bool:

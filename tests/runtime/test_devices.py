@@ -255,6 +255,30 @@ def test_who_uses_tf32(card, monkeypatch):
     assert not devices.uses_tf32(CUDA)
 
 
+@pytest.fixture
+def precisions():
+    """Torch's newer settings of TF32, one for each kind of layer."""
+    cudnn = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("older torch")
+    before = cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
+    yield cudnn
+    cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = before
+
+
+@pytest.mark.parametrize(("set_to", "tf32"), [("ieee", False), ("tf32", True)])
+def test_hosts_may_set_convolutions_alone(card, precisions, set_to, tf32):
+    """Torch then refuses to say how the older setting for all of cuDNN stands."""
+    precisions.conv.fp32_precision = set_to
+    precisions.rnn.fp32_precision = "ieee" if tf32 else "tf32"
+    with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+        _ = torch.backends.cudnn.allow_tf32
+    assert devices.uses_tf32(CUDA) == tf32
+    with devices.without_tf32():
+        assert not devices.uses_tf32(CUDA)
+    assert devices.uses_tf32(CUDA) == tf32
+
+
 def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
     assert dtype_for("bf16", CUDA) == torch.bfloat16
     card.capability, card.name = (7, 5), "NVIDIA GeForce RTX 2080"
