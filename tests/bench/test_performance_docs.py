@@ -21,7 +21,9 @@ MACHINE = Machine("a processor", 4, 2, "a processor", "Linux x86_64", "3.12.0", 
 def load(name):
     specification = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")  # as when it is run
+        specification.loader.exec_module(module)
     return module
 
 
@@ -126,17 +128,54 @@ def test_all_forms_of_each_layer_are_exact_and_timed():
     assert "merged 6x6" in rows[-1]
 
 
-def test_a_form_that_is_not_exact_is_told(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+def test_a_form_that_is_not_exact_is_told():
     layers = load("layers")
     forms = {"own": lambda: torch.ones(3), "other": lambda: torch.ones(3) * 1.001}
     with pytest.raises(BenchmarkError, match="up-convolution, 8: other differs"):
         layers.check(layers.Question("up-convolution", 8, forms), 1e-5)
 
 
-def test_where_float32_is_convolved_in_ten_bits_forms_differ_by_them(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+def test_where_float32_is_convolved_in_ten_bits_forms_differ_by_them():
     tolerance_for = load("layers").tolerance_for
     cpu, card = torch.device("cpu"), torch.device("cuda")
     assert tolerance_for(cpu, torch.float32) < 1e-4
     assert tolerance_for(card, torch.float32) == tolerance_for(cpu, torch.float16) > 2**-10
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_is_counted_now():
+    """Without weights or values; slow only because the large network is built."""
+    launches = load("launches")
+    assert launches.PAGE.read_text(encoding="utf-8") == launches.documented(), (
+        "run python benchmarks/launches.py --document"
+    )
+
+
+def test_launches_and_bytes_are_counted():
+    launches = load("launches")
+    x = torch.empty(1, 8, 64, 64, device="meta")
+    weight, bias = torch.empty(32, 8, 3, 3, device="meta"), torch.empty(32, device="meta")
+    counted = launches.Count()
+    with counted:
+        y = torch.nn.functional.conv2d(x, weight, bias, padding=1)
+        torch.nn.functional.leaky_relu_(y[:, :24], 0.2)
+        torch.add(y.expand(5, 32, 64, 64), 1, out=torch.empty(5, 32, 64, 64, device="meta"))
+    size = y.nbytes
+    values = {
+        "convolutions 3×3": x.nbytes + weight.nbytes + bias.nbytes + size,
+        "bias of convolutions": 2 * size,
+        "activations into the next input": 2 * size * 24 // 32,
+        "other maps: scaled, padded, zeroed": size + 5 * size,
+    }
+    assert dict(counted.sizes) == values
+    assert dict(counted.launches) == dict.fromkeys(values, 1)
+
+
+def test_the_tables_of_counts_hold_every_way():
+    whole, kinds = load("launches").tables(64)
+    assert [line[:3] for line in whole.lines[:3]] == [
+        ("fp16", "whole", "1"),
+        ("fp16", "whole", "4"),
+        ("fp16", "strips", "1"),
+    ]
+    assert sum(int(line[1]) for line in kinds.lines) == int(whole.lines[0][3])
