@@ -29,7 +29,7 @@ from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
 from .memory import run_memory
 from .network_runner import Build, NetworkRunner, bytes_of
-from .protocol import check_crop, is_finite
+from .protocol import as_crops, check_crop, is_finite
 from .way_chooser import WayChooser
 
 _log = logging.getLogger("gpen")
@@ -225,7 +225,7 @@ class TorchRestorer:
         else:
             if is_finite(result):
                 self._chooser.settle()
-                return list(result.add_(1).div_(2).clamp_(0, 1))
+                return as_crops(result)
             failure = self._explain_overflow()
         # Outside the except block: the exception holds on to the tensors of its frames.
         self._go_on_after(*failure)
