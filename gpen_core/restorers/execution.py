@@ -99,7 +99,7 @@ def fallback_modes(
     half = half_dtype(device) if dtype == torch.float32 else None
     for each in (*dtypes, half):
         if each is not None:
-            ways += [ExecutionMode(device, each, plan) for plan in _strips(config, device)]
+            ways += [ExecutionMode(device, each, plan) for plan in strips_for(config, device)]
     if device.type != "cpu":
         ways.append(ExecutionMode(torch.device("cpu"), torch.float32, strip_plan(config)))
     return ways
@@ -118,7 +118,7 @@ def _whole_frames(
     return [*graphs, together, one]
 
 
-def _strips(config: GpenConfig, device: torch.device) -> tuple[StripPlan, ...]:
+def strips_for(config: GpenConfig, device: torch.device) -> tuple[StripPlan, ...]:
     """Strips for a device, largest first."""
     return strip_plans(config) if _has_fast_frames(device) else (strip_plan(config),)
 
