@@ -14,7 +14,14 @@ from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .cuda_graphs import Graphs
 from .features import Features
-from .layers import MAX_BATCHED_RESOLUTION, DownBlock, EqualLinear, FromRgb, State
+from .layers import (
+    MAX_BATCHED_RESOLUTION,
+    DownBlock,
+    EqualLinear,
+    FromRgb,
+    State,
+    exact_linear,
+)
 from .memory import StripPlan, whole_frame
 from .modulated_layers import (
     ModulatedKernel,
@@ -170,7 +177,7 @@ class GpenNetwork(nn.Module):
         for layer in self._mapping:
             style = layer(style)
         weight = cast(Tensor, self._modulation)
-        styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))
+        styles = exact_linear(style, weight, cast(Tensor, self._modulation_bias))
         layers = self._modulated_layers()
         squares = [each.squared_weights for each in layers if isinstance(each, StyledConv)]
         return self._style_batch(styles, squares)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
-from .layers import Constants
+from .layers import Constants, exact_linear
 
 _EPSILON = 1e-8
 _LEAST_PEAK = 1e-12
@@ -116,7 +116,7 @@ class StyleBatch(Constants):
         """The scales of all outputs that are demodulated: (faces, outputs of all layers)."""
         squares, weights = inputs.square(), iter(squared_weights)
         energies = [
-            F.linear(squares[:, index, : layer.inputs], next(weights))
+            exact_linear(squares[:, index, : layer.inputs], next(weights))
             for index, layer in enumerate(self._layers)
             if layer.outputs
         ]
