@@ -19,6 +19,10 @@ from .style_batch import LayerStyle, ModulatedLayer
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
 
 
+_VECTOR_BYTES = 64
+"""Of the widest registers, those of AVX-512."""
+
+
 @dataclass(frozen=True)
 class Scaling:
     """By which powers of two the maps around a modulated convolution are divided."""
@@ -267,11 +271,26 @@ def _activate_into(
         # The compiler refuses `out=` for a part of a tensor, but leaves out the copy by itself.
         value = x if factor is None or offset is None else torch.addcmul(offset, x, factor)
         out.copy_(F.leaky_relu(value, LEAK))
+    elif _is_narrow(out):
+        value = x
+        if factor is not None and offset is not None:
+            row = offset.expand(1, -1, 1, x.shape[3])
+            value = torch.addcmul(_channels_last(row), x, factor)
+        out.copy_(F.leaky_relu(value, LEAK))
     elif factor is None or offset is None:
         torch.ops.aten.leaky_relu.out(x, LEAK, out=out)
     else:
         torch.addcmul(offset, x, factor, out=out)
         F.leaky_relu_(out, LEAK)
+
+
+def _is_narrow(out: Tensor) -> bool:
+    """Whether a pixel of a part of a tensor fills no vector register of the CPU.
+
+    Torch then computes number by number, for half precision up to twenty times as long as for a
+    tensor without gaps; also where what is added to each pixel repeats after so few numbers.
+    """
+    return out.device.type == "cpu" and out.shape[1] * out.element_size() < _VECTOR_BYTES
 
 
 def _per_channel(scales: Tensor) -> Tensor:

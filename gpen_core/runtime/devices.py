@@ -100,6 +100,15 @@ def _has_bfloat16(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def has_bfloat16_units() -> bool:
+    """Whether the processor multiplies bfloat16 itself (AVX512_BF16, AMX), as far as torch knows.
+
+    Without such units torch computes in float32 and converts, which is slower than float32 alone.
+    """
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
 def precision_name(dtype: torch.dtype) -> str:
     """The type's name without torch's prefix: float32, float16, bfloat16."""
     return str(dtype).removeprefix("torch.")
