@@ -132,7 +132,7 @@ def test_the_same_in_and_out_of_inference_mode(pack, load_model, photo, detector
     )
     outside = pack.nodes["GPENRestoreFaces"].execute(model=model, crops=crops.clone()).result[0]
     assert outside.shape == crops.shape
-    assert inside.is_inference()
+    assert crops.is_inference()
 
 
 @pytest.mark.parametrize("node_id", RESTORING)
