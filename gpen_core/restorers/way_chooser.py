@@ -40,7 +40,7 @@ class _Failure:
         has_grown = (
             self.available is not None
             and available is not None
-            and available >= _MARGIN * self.available
+            and available > _MARGIN * self.available
         )
         return now < self.until and not has_grown
 

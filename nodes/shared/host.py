@@ -59,9 +59,11 @@ def make_room(size: int) -> None:
 
 def _reclaimable(patcher: ModelPatcher | None) -> int:
     """Bytes that the host would free on its device, those of a model itself left out."""
+    place = device()
     # None stands for a model that nobody holds any more.
     others = [each for each in management.loaded_models() if each not in (None, patcher)]
-    return sum(each.loaded_size() for each in others if each.load_device == device())
+    # With --highvram models stay on the device when they are unloaded.
+    return sum(m.loaded_size() for m in others if m.load_device == place != m.offload_device)
 
 
 def _manage(restorer: Restorer) -> GpenModel:

@@ -86,10 +86,11 @@ def test_what_the_host_would_unload_counts_as_free(pack, load_model, photo, dete
     model, told = load_model("random", 256), []
     management, patchers = pack.host.model_management, pack.host.model_patcher
     cpu, other = torch.device("cpu"), torch.device("meta")
-    there = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), cpu, cpu)
+    there = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), cpu, other)
+    stays = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), cpu, cpu)
     elsewhere = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), other, cpu)
     monkeypatch.setattr(
-        management, "loaded_models", lambda: [there, None, elsewhere, model.patcher]
+        management, "loaded_models", lambda: [there, None, elsewhere, stays, model.patcher]
     )
     monkeypatch.setattr(
         model.restorer, "choose_way", lambda reclaimable=0: told.append(reclaimable)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpen_core.network.config import PUBLISHED, GpenConfig
 from gpen_core.network.generator import GpenNetwork
@@ -191,6 +193,15 @@ def test_it_does_not_run_out_of_memory_again_and_again(clock):
     assert chooser.current.plan is None, "more than when it failed is worth another try"
 
 
+def test_nothing_at_all_is_no_more_than_nothing():
+    chooser = chooser_for()
+    chooser.choose(0)
+    while chooser.current.device == CARD:
+        chooser.step_down(0)
+    chooser.choose(0)
+    assert chooser.current.device == CPU
+
+
 def test_what_does_not_work_is_never_tried_again(clock):
     chooser = chooser_for(clock=clock)
     assert chooser.rule_out(lambda way: way.acceleration == "CUDA graph", ENDLESS)
@@ -215,6 +226,39 @@ def test_memory_is_looked_at_for_the_first_crop_and_then_now_and_then(clock):
     settled(chooser, ENDLESS)
     clock.now += 1e6
     assert not chooser.is_due, "there is nothing better"
+
+
+moments = st.lists(
+    st.tuples(st.floats(0.1, 300), st.integers(0, 6000), st.booleans()), min_size=1, max_size=40
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(dtype=st.sampled_from([FULL, HALF]), factor=st.floats(0.5, 1.6), moments=moments)
+def test_whatever_memory_does_some_way_runs_and_in_the_end_the_best(dtype, factor, moments):
+    """What a way really needs differs from the estimate by a factor."""
+    clock = Clock()
+    ways = fallback_modes(LARGEST, CARD, dtype, "auto")
+    chooser = WayChooser(LARGEST, ways, clock)
+
+    def restore(free):
+        if chooser.is_due:
+            chooser.choose(free)
+        while chooser.current.device == CARD and factor * needed(chooser) > free:
+            before = needed(chooser)
+            assert chooser.step_down(free)
+            assert chooser.current.device == CPU or needed(chooser) < before
+        chooser.settle()
+
+    for seconds, mebibytes, pauses in moments:
+        clock.now += seconds
+        if pauses:
+            chooser.pause()
+        restore(mebibytes * MIB)
+        assert chooser.current.dtype in (dtype, HALF) or chooser.current.device == CPU
+    clock.now += 10
+    restore(ENDLESS)
+    assert chooser.current == ways[0]
 
 
 class Card:
