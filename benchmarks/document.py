@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from ending import exit_status
 
 from gpen_core.bench.cases import NetworkCase, PipelineCase
 from gpen_core.bench.records import Record, Row, read_record
@@ -20,7 +21,7 @@ from gpen_core.bench.stats import figures
 from gpen_core.bench.suite import COMPILED, GRAPH, STRIPS, WHOLE, BenchRequest, comparisons
 from gpen_core.bench.summary import busy, mebibytes, seconds, tables
 from gpen_core.bench.table import Table, markdown
-from gpen_core.errors import BenchmarkError, GpenError
+from gpen_core.errors import BenchmarkError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -114,17 +115,12 @@ def short_text(record: Record) -> str:
     return "\n".join([*header, *lines, *notes])
 
 
-def main() -> int:
+def main() -> None:
     """Writes the pages."""
-    try:
-        for page, content in pages(read_results()).items():
-            page.write_text(content, encoding="utf-8")
-            print(f"written: {page.relative_to(ROOT)}")
-    except GpenError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    for page, content in pages(read_results()).items():
+        page.write_text(content, encoding="utf-8")
+        print(f"written: {page.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

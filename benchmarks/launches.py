@@ -6,7 +6,7 @@
 The network runs on torch's device "meta", which computes shapes and no values. An operation is one
 launch that reads its inputs and writes its outputs once. The bias of a convolution is a launch
 more, which reads and writes the output: so torch adds it after cuDNN. What caches save, and what a
-kernel reads more than once, is not counted. Of the package's own kernels (`network/fused.py`) each
+kernel reads more than once, is not counted. Of the package's own kernels (`network/fused/`) each
 launch is counted where it would be made, and reads or writes each tensor it is given once.
 """
 
@@ -29,7 +29,7 @@ from torch.utils._pytree import tree_leaves
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.table import Table, markdown
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.fused import FusedKernels
+from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import StripPlan, strip_plan, whole_frame
 from gpen_core.runtime.devices import dtype_for

@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Sequence
 
 import torch
+from ending import exit_status
 from layer_forms import Question, Stage, questions
 
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.machine import this_machine
 from gpen_core.bench.probes import time_calls
-from gpen_core.errors import BenchmarkError, GpenError
+from gpen_core.errors import BenchmarkError
 from gpen_core.network.memory import strip_plan, whole_frame
 from gpen_core.runtime.devices import choose_device, dtype_for
 
@@ -100,17 +100,12 @@ def run(stage: Stage, rounds: int) -> None:
         print(row(question, measure(question, stage.device, rounds)), flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs it; the exit status is 1 if forms differ."""
-    wanted = build_parser().parse_args(arguments)
-    try:
-        with torch.inference_mode():
-            run(stage_of(wanted), max(1, wanted.rounds))
-    except GpenError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def main() -> None:
+    """Runs it; it fails if forms differ."""
+    wanted = build_parser().parse_args()
+    with torch.inference_mode():
+        run(stage_of(wanted), max(1, wanted.rounds))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

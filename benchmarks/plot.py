@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ending import exit_status
+
 from gpen_core.bench.cases import NetworkCase
 from gpen_core.bench.records import Row, read_record
 from gpen_core.bench.stats import figures
-from gpen_core.errors import GpenError
 from gpen_core.runtime.optional_packages import require
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,18 +66,12 @@ def _median(rows: Sequence[Row], method: str, setting: str, figure: str) -> floa
     return float("nan")
 
 
-def main() -> int:
+def main() -> None:
     """Draws the plot."""
     cases = [NetworkCase(_SIZE, allocator="default"), NetworkCase(_SIZE, allocator="kept")]
-    try:
-        rows = [row for row in read_record(RECORD).rows if row.case in cases and row.runs]
-        draw(rows, PLOT)
-    except GpenError as error:
-        print(error, file=sys.stderr)
-        return 1
+    draw([row for row in read_record(RECORD).rows if row.case in cases and row.runs], PLOT)
     print(f"written: {PLOT.relative_to(ROOT)}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(main))

@@ -78,6 +78,8 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .restoration.report import FaceReport as FaceReport
     from .restoration.report import ModelReport as ModelReport
     from .restoration.report import Report as Report
+    from .restoration.results import OnCrop as OnCrop
+    from .restoration.results import OnOutcome as OnOutcome
     from .restoration.results import Outcome as Outcome
     from .restoration.results import RestoredCrop as RestoredCrop
     from .restoration.results import RestoredPicture as RestoredPicture
@@ -138,6 +140,8 @@ _HOMES: Mapping[str, str] = {
     "ModelFolders": "model_files.folders",
     "ModelReport": "restoration.report",
     "Network": "checkpoints.network_kinds",
+    "OnCrop": "restoration.results",
+    "OnOutcome": "restoration.results",
     "OnProgress": "runtime.progress",
     "OptionError": "errors",
     "Outcome": "restoration.results",

@@ -19,7 +19,6 @@ from ..gpen_core.geometry.templates import check_template
 from ..gpen_core.images.checks import PASTE_MASK_PURPOSE
 from ..gpen_core.network.config import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
-from ..gpen_core.restoration.options import RestorationOptions
 from .shared import host
 from .shared.batch_job import load_face_parser, require_task, run_on_each
 from .shared.pictures import (
@@ -31,7 +30,16 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import CropBatch, ImageBatch, is_placeholder
-from .shared.schema import checks_types, mask, model, node_schema, restoration_widget
+from .shared.schema import (
+    checks_types,
+    choice_widget,
+    mask,
+    model,
+    node_schema,
+    output,
+    restoration_options,
+    restoration_widgets,
+)
 from .shared.values import Faces, FacesSocket, GpenModel
 
 _SIZES = [str(size) for size in SIZES]
@@ -54,21 +62,17 @@ class CropFaces(io.ComfyNode):
             inputs=[
                 io.Image.Input("image", tooltip="the images in which the faces were found"),
                 FacesSocket.Input("faces", tooltip="from Detect Faces or Select Faces (GPEN)"),
-                io.Combo.Input(
+                choice_widget(
                     "size",
-                    options=_SIZES,
-                    default=str(LARGEST),
-                    tooltip="side of the crops in pixels: that of the GPEN model",
+                    _SIZES,
+                    "side of the crops in pixels: that of the GPEN model",
+                    str(LARGEST),
                 ),
-                restoration_widget("template"),
+                *restoration_widgets("template"),
             ],
             outputs=[
-                io.Image.Output(
-                    "crops", display_name="crops", tooltip="the faces; a small black image if none"
-                ),
-                FacesSocket.Output(
-                    "cut_faces", display_name="faces", tooltip="the faces and how they were cropped"
-                ),
+                output(io.Image, "crops", "crops", "the faces; a small black image if none"),
+                output(FacesSocket, "cut_faces", "faces", "the faces and how they were cropped"),
             ],
         )
 
@@ -108,11 +112,7 @@ class RestoreFaces(io.ComfyNode):
                 model(),
                 io.Image.Input("crops", tooltip="from Crop Faces (GPEN), or square face images"),
             ],
-            outputs=[
-                io.Image.Output(
-                    "restored", display_name="restored", tooltip="the crops, at the model's size"
-                )
-            ],
+            outputs=[output(io.Image, "restored", "restored", "the crops, at the model's size")],
         )
 
     @classmethod
@@ -154,15 +154,13 @@ class PasteFacesBack(io.ComfyNode):
                 io.Image.Input("image", tooltip="the images, or the same ones upscaled"),
                 FacesSocket.Input("faces", tooltip="from Crop Faces (GPEN)"),
                 io.Image.Input("restored", tooltip="from Run GPEN on Crops"),
-                restoration_widget("strength"),
-                restoration_widget("feather"),
-                restoration_widget("colour"),
+                *restoration_widgets("strength", "feather", "colour"),
                 mask("where pasting is allowed"),
-                restoration_widget("mask", optional=True),
+                *restoration_widgets("mask", optional=True),
             ],
             outputs=[
-                io.Image.Output("pasted", display_name="image", tooltip="the restored images"),
-                io.Mask.Output("pasted_mask", display_name="mask", tooltip="what was pasted"),
+                output(io.Image, "pasted", "image", "the restored images"),
+                output(io.Mask, "pasted_mask", "mask", "what was pasted"),
             ],
         )
 
@@ -173,15 +171,11 @@ class PasteFacesBack(io.ComfyNode):
         image: Tensor,
         faces: Faces,
         restored: Tensor,
-        strength: float,
-        feather: float,
-        colour_match: Any,
         mask: Tensor | None = None,
-        mask_type: Any = RestorationOptions.mask,
+        **settings: Any,
     ) -> io.NodeOutput:
         """Pastes image by image."""
-        # Refuses other values.
-        RestorationOptions(strength, feather=feather, mask=mask_type, colour=colour_match)
+        options = restoration_options(**settings)
         faces.check_length(image)
         check_images(restored)
         if faces.count and restored.shape[0] != faces.count:
@@ -193,7 +187,7 @@ class PasteFacesBack(io.ComfyNode):
         check_mask(mask, image.shape[0], PASTE_MASK_PURPOSE)
         factor = scale_factors((faces.height, faces.width), image.shape[1:3])
         crops = iter(range(restored.shape[0]))
-        parser = load_face_parser(mask_type) if faces.count else None
+        parser = load_face_parser(options.mask) if faces.count else None
         height, width = image.shape[1:3]
         for index, found in enumerate(_alignments(faces, restored.shape[1])):
             if not found:
@@ -203,11 +197,13 @@ class PasteFacesBack(io.ComfyNode):
             refuse_infinite(frame)
             background_alignments = [each.for_resized(factor) for each in found]
             paste_mask = mask_for(mask, index, height, width)
-            canvas = Canvas(frame, background_alignments, strength, feather, paste_mask)
+            canvas = Canvas(
+                frame, background_alignments, options.strength, options.feather, paste_mask
+            )
             for number, alignment in enumerate(background_alignments):
                 crop = _to_crop(restored, next(crops))
                 original = partial(extract_crop, frame, alignment, crop.device)
-                crop = match_colour(colour_match, crop, original)
+                crop = match_colour(options.colour, crop, original)
                 canvas.paste(number, crop, None if parser is None else parser.mask(crop))
             result.put(index, canvas.pixels, canvas.mask)
         return io.NodeOutput(result.images(), result.masks())

@@ -28,7 +28,15 @@ from .shared.pictures import (
     within_range,
 )
 from .shared.results import ImageBatch
-from .shared.schema import checks_types, detection_widget, images, mask, node_schema
+from .shared.schema import (
+    checks_types,
+    choice_widget,
+    detection_widgets,
+    images,
+    mask,
+    node_schema,
+    output,
+)
 from .shared.values import DetectorSocket, Faces, FacesSocket
 
 _ORDER = DetectionOptions().order
@@ -51,15 +59,8 @@ class DetectFaces(io.ComfyNode):
             inputs=[
                 images(),
                 DetectorSocket.Input("detector", tooltip="from Load Face Detector (GPEN)"),
-                detection_widget("confidence"),
-                detection_widget("minimum_size"),
-                detection_widget("maximum_count"),
-                io.Combo.Input(
-                    "order",
-                    options=list(ORDERS),
-                    default=_ORDER,
-                    tooltip="how the faces of an image are numbered",
-                ),
+                *detection_widgets("confidence", "minimum_size", "maximum_count"),
+                choice_widget("order", ORDERS, "how the faces of an image are numbered", _ORDER),
                 mask("only faces whose middle lies in the mask"),
                 # As a widget, which frontends draw from 1.39 on, a box would always be sent.
                 BoxesSocket.Input(
@@ -70,17 +71,11 @@ class DetectFaces(io.ComfyNode):
                 ),
             ],
             outputs=[
-                FacesSocket.Output("faces", display_name="faces", tooltip="the faces found"),
-                io.Image.Output(
-                    "overlay", display_name="overlay", tooltip="the images with numbered boxes"
-                ),
-                io.Mask.Output(
-                    "face_mask", display_name="mask", tooltip="1 in the faces' boxes, else 0"
-                ),
-                BoxesSocket.Output(
-                    "face_boxes", display_name="bboxes", tooltip="the boxes, as ComfyUI's own"
-                ),
-                io.Int.Output("count", display_name="count", tooltip="faces in all images"),
+                output(FacesSocket, "faces", "faces", "the faces found"),
+                output(io.Image, "overlay", "overlay", "the images with numbered boxes"),
+                output(io.Mask, "face_mask", "mask", "1 in the faces' boxes, else 0"),
+                output(BoxesSocket, "face_boxes", "bboxes", "the boxes, as ComfyUI's own"),
+                output(io.Int, "count", "count", "faces in all images"),
             ],
         )
 

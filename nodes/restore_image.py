@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -10,25 +10,25 @@ from torch import Tensor
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
 from ..gpen_core.detection.registry import load_detector
-from ..gpen_core.model_files.task_table import Task
-from ..gpen_core.restoration.options import RestorationOptions
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
 from .shared import host
-from .shared.batch_job import Job
+from .shared.batch_job import NODE_OF_TASK, Job
 from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
     change_from,
     checks_types,
-    detection_widget,
+    detection_widgets,
     images,
     known_detector,
     known_faces,
     mask,
     model,
     node_schema,
-    restoration_widget,
+    output,
+    restoration_options,
+    restoration_widgets,
 )
 from .shared.values import Faces, GpenModel
 
@@ -42,14 +42,12 @@ _ALIASES = (
 class RestoreImage(io.ComfyNode):
     """Detects, crops, restores and pastes back."""
 
-    TASK: ClassVar[Task] = "restoration"
-
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
         return node_schema(
             node_id="GPENRestoreImage",
-            display_name="Restore Faces (GPEN Face Restoration)",
+            display_name=NODE_OF_TASK["restoration"],
             aliases=_ALIASES,
             description=(
                 "Restores the faces of images with GPEN: finds them, restores each at the model's "
@@ -59,14 +57,8 @@ class RestoreImage(io.ComfyNode):
             inputs=[
                 images(),
                 model(),
-                restoration_widget("strength"),
-                restoration_widget("template"),
-                restoration_widget("feather"),
-                restoration_widget("colour"),
-                restoration_widget("faces"),
-                detection_widget("confidence"),
-                detection_widget("minimum_size"),
-                detection_widget("maximum_count"),
+                *restoration_widgets("strength", "template", "feather", "colour", "faces"),
+                *detection_widgets("confidence", "minimum_size", "maximum_count"),
                 io.Boolean.Input(
                     "keep_crops",
                     default=True,
@@ -83,17 +75,15 @@ class RestoreImage(io.ComfyNode):
                     tooltip="the same images upscaled; the faces are pasted into these",
                 ),
                 mask("where restoring is allowed"),
-                restoration_widget("mask", optional=True),
+                *restoration_widgets("mask", optional=True),
             ],
             outputs=[
-                io.Image.Output("restored", display_name="image", tooltip="the restored images"),
-                io.Mask.Output("restored_mask", display_name="mask", tooltip="what was pasted"),
-                io.Image.Output(
-                    "crops",
-                    display_name="crops",
-                    tooltip="the restored faces; a small black image if none",
+                output(io.Image, "restored", "image", "the restored images"),
+                output(io.Mask, "restored_mask", "mask", "what was pasted"),
+                output(
+                    io.Image, "crops", "crops", "the restored faces; a small black image if none"
                 ),
-                io.String.Output("report", display_name="report", tooltip="what was done, as JSON"),
+                output(io.String, "report", "report", "what was done, as JSON"),
             ],
         )
 
@@ -103,11 +93,6 @@ class RestoreImage(io.ComfyNode):
         cls,
         image: Tensor,
         model: GpenModel,
-        strength: float,
-        template: Any,
-        feather: float,
-        colour_match: Any,
-        face_numbers: str,
         confidence: float,
         minimum_size: int,
         maximum_count: int,
@@ -116,14 +101,12 @@ class RestoreImage(io.ComfyNode):
         faces: Faces | None = None,
         background: Tensor | None = None,
         mask: Tensor | None = None,
-        mask_type: Any = RestorationOptions.mask,
+        **settings: Any,
     ) -> io.NodeOutput:
         """Finds faces, if they are not given, and restores them."""
-        options = RestorationOptions(
-            strength, template, feather, mask_type, colour_match, face_numbers
-        )
+        options = restoration_options(**settings)
         crops = CropBatch()
-        job = Job(model, options, keep=crops.add if keep_crops else None)
+        job = Job(model, options, crops=crops if keep_crops else None)
         if faces is None:
             job.detector = detector or default_detector()
             job.detection = detection_options(confidence, minimum_size, maximum_count)
@@ -150,19 +133,16 @@ class RestoreAfterSwap(io.ComfyNode):
                 io.Image.Input("swapped_image", tooltip="the images after the swap"),
                 io.Image.Input("original_image", tooltip="the images before the swap"),
                 model(),
-                restoration_widget("strength"),
-                restoration_widget("template"),
-                restoration_widget("feather"),
-                restoration_widget("colour"),
+                *restoration_widgets("strength", "template", "feather", "colour"),
                 change_from("the least mean change of a face that counts as swapped"),
                 known_detector(),
                 mask("where restoring is allowed"),
-                restoration_widget("mask", optional=True),
+                *restoration_widgets("mask", optional=True),
             ],
             outputs=[
-                io.Image.Output("restored", display_name="image", tooltip="the restored images"),
-                io.Mask.Output("restored_mask", display_name="mask", tooltip="what was pasted"),
-                io.String.Output("report", display_name="report", tooltip="what was done, as JSON"),
+                output(io.Image, "restored", "image", "the restored images"),
+                output(io.Mask, "restored_mask", "mask", "what was pasted"),
+                output(io.String, "report", "report", "what was done, as JSON"),
             ],
         )
 
@@ -173,17 +153,13 @@ class RestoreAfterSwap(io.ComfyNode):
         swapped_image: Tensor,
         original_image: Tensor,
         model: GpenModel,
-        strength: float,
-        template: Any,
-        feather: float,
-        colour_match: Any,
         change_from: float,
         detector: Detector | None = None,
         mask: Tensor | None = None,
-        mask_type: Any = RestorationOptions.mask,
+        **settings: Any,
     ) -> io.NodeOutput:
         """Finds faces after the swap, keeps the changed ones, restores them."""
-        options = RestorationOptions(strength, template, feather, mask_type, colour_match)
+        options = restoration_options(**settings)
         detector = detector or default_detector()
         found = find_faces(swapped_image, detector, DetectionOptions())
         changed = [

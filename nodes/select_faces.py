@@ -21,10 +21,12 @@ from .shared.pictures import check_images, check_mask, frame_of, mask_for, withi
 from .shared.schema import (
     change_from,
     checks_types,
+    choice_widget,
     mask,
     node_schema,
     number_widget,
-    restoration_widget,
+    output,
+    restoration_widgets,
 )
 from .shared.values import Faces, FacesSocket
 
@@ -48,16 +50,13 @@ class SelectFaces(io.ComfyNode):
             ),
             inputs=[
                 FacesSocket.Input("faces", tooltip="from Detect Faces (GPEN)"),
-                restoration_widget("faces"),
+                *restoration_widgets("faces"),
                 number_widget("largest", Range(0), 0, "only the largest N; 0 for all"),
                 number_widget("size_from", _SIZE, 0, "least size in pixels"),
                 number_widget("size_to", _SIZE, 0, "greatest size in pixels; 0 for no limit"),
                 number_widget("score_from", DETECTION_LIMITS["confidence"], 0, "least score"),
-                io.Combo.Input(
-                    "order",
-                    options=[_KEEP_ORDER, *ORDERS],
-                    default=_KEEP_ORDER,
-                    tooltip="the order in which faces are cropped",
+                choice_widget(
+                    "order", (_KEEP_ORDER, *ORDERS), "the order in which faces are cropped"
                 ),
                 change_from("with both images below: the least mean change of a face that counts"),
                 mask("only faces whose middle lies in the mask"),
@@ -73,8 +72,8 @@ class SelectFaces(io.ComfyNode):
                 ),
             ],
             outputs=[
-                FacesSocket.Output("selected", display_name="faces", tooltip="the faces kept"),
-                io.Int.Output("count", display_name="count", tooltip="faces in all images"),
+                output(FacesSocket, "selected", "faces", "the faces kept"),
+                output(io.Int, "count", "count", "faces in all images"),
             ],
         )
 

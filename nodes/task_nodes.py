@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from comfy_api.latest import io
@@ -11,7 +9,6 @@ from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.images.checks import INPAINT_MASK_PURPOSE, require_marked
-from ..gpen_core.model_files.task_table import Task
 from ..gpen_core.restoration.options import RestorationOptions
 from ..gpen_core.runtime.ranges import Range
 from ..gpen_core.tasks.colorize import colorize_picture
@@ -20,7 +17,7 @@ from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
 from .restore_image import default_detector
 from .shared import host
-from .shared.batch_job import require_task, run_on_each
+from .shared.batch_job import NODE_OF_TASK, require_task, run_on_each
 from .shared.pictures import Frame, check_images, frame_of, mask_for, within_range
 from .shared.results import CropBatch, ImageBatch
 from .shared.schema import (
@@ -31,6 +28,7 @@ from .shared.schema import (
     model,
     node_schema,
     number_widget,
+    output,
 )
 from .shared.values import Faces, GpenModel
 
@@ -38,14 +36,12 @@ from .shared.values import Faces, GpenModel
 class ColorizeImage(io.ComfyNode):
     """Colorizes images."""
 
-    TASK: ClassVar[Task] = "colorization"
-
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
         return node_schema(
             node_id="GPENColorize",
-            display_name="Colorize Image (GPEN)",
+            display_name=NODE_OF_TASK["colorization"],
             aliases=("colorise", "colourize", "old photo"),
             description=(
                 "Colorizes grey images of faces with a GPEN colorization model. Light and detail "
@@ -56,9 +52,7 @@ class ColorizeImage(io.ComfyNode):
                 io.Image.Input("image", tooltip="the images, one or a batch; only their light"),
                 model("a colorization model from Load GPEN Model"),
             ],
-            outputs=[
-                io.Image.Output("coloured", display_name="image", tooltip="the coloured images")
-            ],
+            outputs=[output(io.Image, "coloured", "image", "the coloured images")],
         )
 
     @classmethod
@@ -71,21 +65,19 @@ class ColorizeImage(io.ComfyNode):
             frame = within_range(frame_of(image, index))
             result.put(index, colorize_picture(frame, model.restorer, host.cancelled).pixels)
 
-        run_on_each(model, cls.TASK, range(image.shape[0]), colorize)
+        run_on_each(model, "colorization", range(image.shape[0]), colorize)
         return io.NodeOutput(result.images())
 
 
 class InpaintFace(io.ComfyNode):
     """Fills masked parts of faces."""
 
-    TASK: ClassVar[Task] = "inpainting"
-
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
         return node_schema(
             node_id="GPENInpaint",
-            display_name="Inpaint Face (GPEN)",
+            display_name=NODE_OF_TASK["inpainting"],
             aliases=("face inpainting", "remove scratches"),
             description=(
                 "Fills masked parts of faces with a GPEN inpainting model. Every pixel outside the "
@@ -110,7 +102,7 @@ class InpaintFace(io.ComfyNode):
                 known_detector(),
                 known_faces(),
             ],
-            outputs=[io.Image.Output("filled", display_name="image", tooltip="the filled images")],
+            outputs=[output(io.Image, "filled", "image", "the filled images")],
         )
 
     @classmethod
@@ -126,7 +118,7 @@ class InpaintFace(io.ComfyNode):
         faces: Faces | None = None,
     ) -> io.NodeOutput:
         """Fills image by image; one with nothing masked passes through."""
-        require_task(model, cls.TASK)
+        require_task(model, "inpainting")
         if faces is not None:
             faces.check_images(image)
         if not aligned and faces is None:
@@ -156,21 +148,19 @@ class InpaintFace(io.ComfyNode):
             masked = masks[index][..., np.newaxis] >= 0.5
             result.put(index, np.where(masked, made.pixels, frame_of(image, index)))
 
-        run_on_each(model, cls.TASK, masks, inpaint)
+        run_on_each(model, "inpainting", masks, inpaint)
         return io.NodeOutput(result.images())
 
 
 class FaceFromSegmentation(io.ComfyNode):
     """Makes faces from segmentation maps."""
 
-    TASK: ClassVar[Task] = "segmentation"
-
     @classmethod
     def define_schema(cls) -> io.Schema:
         """What the host shows."""
         return node_schema(
             node_id="GPENFaceFromSegmentation",
-            display_name="Face from Segmentation (GPEN)",
+            display_name=NODE_OF_TASK["segmentation"],
             aliases=("segmentation to face", "seg2face"),
             description=(
                 "Makes a face from a segmentation map in the colours of CelebAMask-HQ, with a GPEN "
@@ -180,11 +170,7 @@ class FaceFromSegmentation(io.ComfyNode):
                 io.Image.Input("image", tooltip="square maps, one or a batch; each part a colour"),
                 model("a segmentation model from Load GPEN Model"),
             ],
-            outputs=[
-                io.Image.Output(
-                    "made", display_name="image", tooltip="the faces, at the model's size"
-                )
-            ],
+            outputs=[output(io.Image, "made", "image", "the faces, at the model's size")],
         )
 
     @classmethod
@@ -201,7 +187,7 @@ class FaceFromSegmentation(io.ComfyNode):
             made.add(crop)
             return crop
 
-        run_on_each(model, cls.TASK, range(image.shape[0]), synthesize)
+        run_on_each(model, "segmentation", range(image.shape[0]), synthesize)
         return io.NodeOutput(made.image())
 
 

@@ -47,13 +47,17 @@ def write_record(path: Path, record: Record, overwrite: bool) -> None:
     Raises:
         FileError: the file exists already, or it cannot be written.
     """
-    content = {
+    write_text(path, json.dumps(record_values(record), indent=1) + "\n", overwrite)
+
+
+def record_values(record: Record) -> dict[str, Any]:
+    """What a file holds."""
+    return {
         "schema": _SCHEMA,
         "version": _VERSION,
         "machine": dataclasses.asdict(record.machine),
         "rows": [_row_values(row) for row in record.rows],
     }
-    write_text(path, json.dumps(content, indent=1) + "\n", overwrite)
 
 
 def _row_values(row: Row) -> dict[str, Any]:

@@ -87,6 +87,13 @@ class ModelArguments:
         return model_folders(self.models)
 
 
+def describe(parser: argparse.ArgumentParser, description: str, examples: str) -> None:
+    """What a command does, and examples below its arguments; lines are kept as they are."""
+    parser.description = description
+    parser.epilog = examples
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Which pictures, and where results go."""
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture or folder")

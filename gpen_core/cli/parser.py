@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import escaped_line
-from .commands import COMMANDS, NOTICE
+from .commands import COMMANDS, MODULES, NOTICE
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,6 +18,9 @@ class Parser(argparse.ArgumentParser):
     No argument is repeated in a message if it would do something to the terminal, such as a file's
     name.
     """
+
+    command: str = ""
+    """The name of the command; empty for the whole command line."""
 
     module: str | None = None
     """The command's module, until its arguments are added."""
@@ -49,12 +52,16 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"gpen {__version__}")
     parser.set_defaults(quiet=False)
-    add_commands(parser, "command", COMMANDS, f"{__package__}.commands")
+    add_commands(parser, "command", COMMANDS, f"{__package__}.commands", MODULES)
     return parser
 
 
 def add_commands(
-    parser: argparse.ArgumentParser, dest: str, commands: Mapping[str, str], package: str
+    parser: argparse.ArgumentParser,
+    dest: str,
+    commands: Mapping[str, str],
+    package: str,
+    modules: Mapping[str, str] | None = None,
 ) -> None:
     """Adds commands to a parser.
 
@@ -62,8 +69,11 @@ def add_commands(
         parser: the one that they are below.
         dest: where the name of the chosen command is stored.
         commands: their help by their names.
-        package: that has a module for each, of the same name.
+        package: that has a module for each, of the same name unless `modules` has another.
+        modules: names of modules by the names of their commands.
     """
     group = parser.add_subparsers(dest=dest, required=True, metavar="COMMAND", parser_class=Parser)
     for name, text in commands.items():
-        group.add_parser(name, help=text).module = f"{package}.{name}"
+        command = group.add_parser(name, help=text)
+        command.command = name
+        command.module = f"{package}.{(modules or {}).get(name, name)}"

@@ -10,11 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import OptionError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMATS = (".safetensors", ".onnx")
 """How the name of a converted file ends."""
+
+FORMAT_NAMES = tuple(ending.removeprefix(".") for ending in FORMATS)
+"""The formats without the dot of the ending."""
+
+WEIGHT_PRECISIONS = ("fp32", "fp16")
+"""What the weights of a converted file may be stored in."""
 
 OPSETS = range(13, 24)
 """Versions of ONNX's operators in which GPEN's graph is the same."""
@@ -23,6 +31,27 @@ DEFAULT_OPSET = 17
 
 _PREFIX = 8
 """Bytes before the header, which hold its length; it is padded to a multiple of as many."""
+
+
+def path_beside(source: Path, format: str, precision: str) -> Path:
+    """The path of a converted model in the folder of its source.
+
+    Args:
+        source: the file that is converted.
+        format: one of `FORMAT_NAMES`.
+        precision: one of `WEIGHT_PRECISIONS`.
+
+    Raises:
+        OptionError: there is no such format or precision.
+    """
+    for name, value, known in (
+        ("format", format, FORMAT_NAMES),
+        ("precision", precision, WEIGHT_PRECISIONS),
+    ):
+        if value not in known:
+            raise OptionError(f"the {name} is {value!r}, but must be {' or '.join(known)}")
+    half = "-fp16" if precision == "fp16" else ""
+    return source.with_name(f"{source.stem}{half}.{format}")
 
 
 def write_safetensors(

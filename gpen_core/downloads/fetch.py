@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from ..checkpoints.file_kind import FileKind
 from ..checkpoints.refusal import reason_of
-from ..errors import CheckpointError, DownloadError, escaped_line
+from ..errors import CheckpointError, DownloadError, FileError, escaped_line
 from ..model_files.catalogue import Catalogue, KnownFile
 from ..model_files.contents import READERS, Reader, read_contents, sha256_of
 from ..model_files.verify import Verification, verify_file
-from ..runtime.atomic_files import write_text
+from ..runtime.atomic_files import make_folder, write_text
 from ..runtime.callbacks import Callbacks
 from .download import ExpectedFile, download
 from .http import BadContentError, SourceError, check_address
@@ -162,11 +162,9 @@ def _check_free(plan: Plan, overwrite: bool) -> None:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(
-            f"the folder {folder} cannot be made ({error.strerror or error}). Choose another one."
-        ) from error
+        make_folder(folder)
+    except FileError as error:
+        raise DownloadError(f"{error}. Choose another one.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DownloadError(f"{folder} may not be written to. Choose another folder.")
 

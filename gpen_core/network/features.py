@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from .config import GpenConfig
-from .fused import FusedKernels
+from .fused.launching import FusedKernels
 from .layers import DownBlock, FromRgb
 from .memory import StripPlan
 

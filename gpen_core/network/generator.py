@@ -14,22 +14,14 @@ from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .cuda_graphs import Graphs
 from .features import Features, features_below
-from .fused import FusedKernels
+from .fused.launching import FusedKernels
 from .layers import MAX_BATCHED_RESOLUTION, DownBlock, EqualLinear, FromRgb, State
 from .memory import StripPlan, whole_frame
-from .modulated_layers import (
-    ModulatedKernel,
-    Scaling,
-    StyledConv,
-    SynthesisBlock,
-    SynthesisKernels,
-    ToRgb,
-    double_rgb,
-    squared_weights,
-)
+from .modulated_layers import ModulatedKernel, Scaling, StyledConv, squared_weights
 from .rescaling import exponents_for
 from .strips import Strips
 from .style_batch import LayerStyle, StyleBatch
+from .synthesis import SynthesisBlock, SynthesisKernels, ToRgb, double_rgb
 
 
 @dataclass

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .features import Features, rows_of, zero_outside
 from .memory import StripPlan
-from .modulated_layers import SynthesisBlock, SynthesisKernels, double_rgb
+from .synthesis import SynthesisBlock, SynthesisKernels, double_rgb
 
 
 class _Window:

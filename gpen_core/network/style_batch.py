@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
-from .fused import ROWS_OF_STYLES, FusedKernels
+from .fused.launching import ROWS_OF_STYLES, FusedKernels
 from .layers import Constants
 
 _EPSILON = 1e-8
@@ -95,17 +95,17 @@ class StyleBatch(Constants):
             columns += range(begin, begin + layer.inputs)
             columns += [total] * (widest - layer.inputs)
             begin += layer.inputs
-        self.register_buffer("_columns", _places(columns))
+        self.register_buffer("_columns", _indices(columns))
         self._sizes = [layer.outputs for layer in layers if layer.outputs]
         owners = [i for i, layer in enumerate(layers) for _ in range(layer.outputs or 0)]
         rgb = [i for i, layer in enumerate(layers) if not layer.outputs]
-        self.register_buffer("_owners", _places(owners))
-        self.register_buffer("_rgb", _places(rgb))
-        self.keep("_gains", _of([layers[i].gain for i in owners]), precise)
-        self.keep("_rgb_gains", _of([layers[i].gain for i in rgb]), precise)
+        self.register_buffer("_owners", _indices(owners))
+        self.register_buffer("_rgb", _indices(rgb))
+        self.keep("_gains", _float64([layers[i].gain for i in owners]), precise)
+        self.keep("_rgb_gains", _float64([layers[i].gain for i in rgb]), precise)
         self.keep("_squares", torch.cat([each.flatten() for each in squared_weights]), precise)
         every = [gain for layer in layers for gain in [layer.gain] * (layer.outputs or 1)]
-        self.keep("_every_gain", _of(every), precise)
+        self.keep("_every_gain", _float64(every), precise)
         self.register_buffer("_blocks", _blocks(layers))
 
     def forward(self, styles: Tensor) -> list[LayerStyle]:
@@ -123,8 +123,8 @@ class StyleBatch(Constants):
         weights = self._squares.split([each.inputs * (each.outputs or 0) for each in self._layers])
         squares = inputs.square()
         energies = [
-            F.linear(squares[:, place, : layer.inputs], weight.view(-1, layer.inputs))
-            for place, (layer, weight) in enumerate(zip(self._layers, weights, strict=True))
+            F.linear(squares[:, index, : layer.inputs], weight.view(-1, layer.inputs))
+            for index, (layer, weight) in enumerate(zip(self._layers, weights, strict=True))
             if layer.outputs
         ]
         least = _EPSILON / peaks.flatten(1).square()
@@ -145,25 +145,26 @@ class StyleBatch(Constants):
         return made
 
     def _by_layer(self, inputs: Tensor, outputs: Tensor, rgb: Tensor) -> Iterator[LayerStyle]:
-        mapped, scaled = inputs.to(self._dtype), outputs.to(self._dtype)
-        precisely = iter(outputs.split(self._sizes, 1))
-        roughly = iter(scaled.split(self._sizes, 1))
-        to_rgb = iter(rgb.split(1, 1))
-        for place, layer in enumerate(self._layers):
-            own = (mapped if layer.scales_activations else inputs)[:, place, : layer.inputs]
+        rounded_inputs, rounded_outputs = inputs.to(self._dtype), outputs.to(self._dtype)
+        exact_scales = iter(outputs.split(self._sizes, 1))
+        rounded_scales = iter(rounded_outputs.split(self._sizes, 1))
+        rgb_scales = iter(rgb.split(1, 1))
+        for index, layer in enumerate(self._layers):
+            padded = rounded_inputs if layer.scales_activations else inputs
+            style = padded[:, index, : layer.inputs]
             if not layer.outputs:
-                yield LayerStyle(own, next(to_rgb))
+                yield LayerStyle(style, next(rgb_scales))
                 continue
-            exact, rounded = next(precisely), next(roughly)
-            yield LayerStyle(own, rounded if layer.scales_activations else exact)
+            exact, rounded = next(exact_scales), next(rounded_scales)
+            yield LayerStyle(style, rounded if layer.scales_activations else exact)
 
 
-def _places(places: Sequence[int]) -> Tensor:
-    return torch.tensor(places, dtype=torch.int64, device="cpu")
+def _indices(values: Sequence[int]) -> Tensor:
+    return torch.tensor(values, dtype=torch.int64, device="cpu")
 
 
-def _of(gains: Sequence[float]) -> Tensor:
-    return torch.tensor(gains, dtype=torch.float64, device="cpu")
+def _float64(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 def _blocks(layers: Sequence[ModulatedLayer]) -> Tensor:

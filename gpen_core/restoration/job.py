@@ -21,6 +21,7 @@ from ..detection.detector import FoundFaces
 from ..errors import Cancelled
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
+from ..runtime.cuda_transfers import download
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..runtime.timing import Clock, TimeLimit, since
 from .face_job import FaceWork
@@ -151,7 +152,10 @@ class PictureWork:
             total = picture.report.restored
             self._on_progress(self._progress("done", total, total))
         self._planned = None
-        return Outcome(self.position, picture, self.failure)
+        outcome = Outcome(self.position, picture, self.failure)
+        if self._context.on_outcome is not None:
+            self._context.on_outcome(outcome)
+        return outcome
 
     def fail(self, error: Exception) -> None:
         """Ends the work on this picture; what it failed with holds on to no crop."""
@@ -217,8 +221,11 @@ class PictureWork:
         with without_gradients():
             pasted = faces.paste(face.index, face.crop, face.restored, chosen.background_alignment)
             passed = since(began)
+            if self._context.on_crop is not None:
+                self._context.on_crop(self.position, pasted)
             if self._context.keep_crops:
-                kept = RestoredCrop(chosen.face, chosen.alignment, face.crop.cpu(), pasted.cpu())
+                before, after = download(face.crop), download(pasted)
+                kept = RestoredCrop(chosen.face, chosen.alignment, before, after)
                 self._crops.append(kept)
         self.clock.add("paste", passed)
         self._reports[chosen.face.index] = FaceReport(

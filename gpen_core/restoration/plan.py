@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..compositing.face_parsing import FaceParser
-from ..compositing.masks import covered_region, shows
+from ..compositing.masks import MASKS, covered_region, shows
 from ..detection.detector import Detector, FoundFaces, search_faces
 from ..detection.options import DetectionOptions
 from ..errors import DetectionError, OptionError
@@ -20,9 +20,11 @@ from ..images.pillow_images import MaskLike, PictureLike, as_background, as_mask
 from ..restorers.protocol import Restorer
 from ..runtime.cancellation import CancelCheck
 from ..runtime.renaming import renamed_field
+from ..runtime.timing import TimeLimit
 from ..upscaling.enlarged import UpscaledPicture
 from .options import RestorationOptions
 from .report import NOT_SELECTED, OUTSIDE_MASK, FaceReport
+from .results import OnCrop, OnOutcome
 
 _LEAST_SIDE = 8.0
 """Side in pixels of the least part of a picture that is restored: a face of four pixels."""
@@ -87,6 +89,17 @@ class RestorationContext:
     keep_crops: bool
     time_limit: float | None = None
     """Seconds for each picture."""
+
+    on_crop: OnCrop | None = None
+    on_outcome: OnOutcome | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what does not fit together."""
+        if MASKS[self.options.mask].needs_parser and self.face_parser is None:
+            raise OptionError(
+                'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
+            )
+        TimeLimit(self.time_limit)  # raises if it is invalid
 
 
 @dataclass(frozen=True, eq=False)

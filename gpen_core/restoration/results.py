@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,3 +70,10 @@ class Outcome:
         if self.picture is None:
             raise self.failure or AssertionError("a picture without a result has failed")
         return self.picture
+
+
+OnCrop = Callable[[int, Tensor], None]
+"""Takes the position of a picture and a restored crop, RGB (3, S, S), float32, 0..1."""
+
+OnOutcome = Callable[[Outcome], None]
+"""Takes what became of a picture."""

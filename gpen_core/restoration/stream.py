@@ -9,15 +9,13 @@ same roles take turns.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ..compositing.face_parsing import FaceParser
-from ..compositing.masks import MASKS
 from ..detection.detector import Detector
 from ..detection.options import DetectionOptions
-from ..errors import Cancelled, OptionError, TimeLimitError
+from ..errors import Cancelled, TimeLimitError
 from ..restorers.protocol import Restorer
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck, CancellationToken
@@ -26,11 +24,12 @@ from ..runtime.devices import benefits_from_threads, with_device_index
 from ..runtime.progress import OnProgress, Progress, from_position, ignore_progress
 from ..runtime.renaming import renamed_keyword
 from ..runtime.stage_queue import StageQueue
-from ..runtime.timing import TimeLimit, since
+from ..runtime.timing import since
+from ..runtime.worker_threads import pool_of
 from .job import PictureWork, WorkItem, without_gradients
 from .options import RestorationOptions
 from .plan import PictureInput, PictureLoader, RestorationContext
-from .results import Outcome
+from .results import OnCrop, OnOutcome, Outcome
 
 _log = logging.getLogger("gpen")
 
@@ -55,6 +54,8 @@ def restore_pictures(
     cancelled: CancelCheck | None = None,
     keep_crops: bool = True,
     time_limit: float | None = None,
+    on_crop: OnCrop | None = None,
+    on_outcome: OnOutcome | None = None,
 ) -> Generator[Outcome]:
     """Restores the faces of many pictures, such as the frames of a video.
 
@@ -78,25 +79,24 @@ def restore_pictures(
         keep_crops: whether the results hold the crops; 100 MB a face at 2048 pixels.
         time_limit: seconds for each picture, from when it is loaded; it fails with
             TimeLimitError at the next step after that. None for no limit.
+        on_crop: called with each restored crop, on the model's device, by the thread that pastes:
+            what takes long there, such as saving the crop, does not hold up the network.
+        on_outcome: called with each outcome before it is yielded, by the same thread.
 
     Returns:
         A generator of the outcomes, in the order of the pictures. One that fails does not stop the
-        others. It raises Cancelled if `cancelled` returned true, and whatever `pictures`,
-        `on_progress` or `cancelled` raise.
+        others. It raises Cancelled if `cancelled` returned true, and whatever `pictures` or a
+        callback raise.
 
     Raises:
         OptionError: arguments do not fit together.
     """
     options = options or RestorationOptions()
-    if MASKS[options.mask].needs_parser and face_parser is None:
-        raise OptionError(
-            'the mask "parse" needs a face_parser: load ParseNet with load_face_parser'
-        )
-    TimeLimit(time_limit)  # raises if it is invalid
-    context = RestorationContext(
-        restorer, detector, options, detection, face_parser, keep_crops, time_limit
-    )
     callbacks = Callbacks()
+    hooks = callbacks.guard(on_crop), callbacks.guard(on_outcome)
+    context = RestorationContext(
+        restorer, detector, options, detection, face_parser, keep_crops, time_limit, *hooks
+    )
     token = CancellationToken(callbacks.guard(cancelled))
     notify = callbacks.guard(on_progress) or ignore_progress
     run = _in_threads if benefits_from_threads(restorer.device) else _in_turn
@@ -133,7 +133,7 @@ def _in_threads(
     on_progress: OnProgress,
     token: CancellationToken,
 ) -> Generator[Outcome]:
-    """Preparing and pasting in threads of their own, which end before the generator does."""
+    """Preparing and pasting in threads of their own, which are idle when the generator ends."""
     queue: _Queue = StageQueue()
     device = with_device_index(context.restorer.device)
 
@@ -145,21 +145,14 @@ def _in_threads(
         with role_stream(device, "paste"):
             _paste_all(queue)
 
-    threads = [
-        threading.Thread(target=queue.run_producer, args=(prepare,), name="gpen-prepare"),
-        threading.Thread(target=queue.run_consumer, args=(paste,), name="gpen-paste"),
-    ]
+    roles = {
+        "gpen-prepare": lambda: queue.run_producer(prepare),
+        "gpen-paste": lambda: queue.run_consumer(paste),
+    }
     # What the caller has loaded onto the device must be there before other streams use it.
     synchronize_stream(device)
-    try:
-        for thread in threads:
-            thread.start()
+    with pool_of(context.restorer).running(roles, queue.stop):
         yield from _restore_all(queue, on_progress, token)
-    finally:
-        queue.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
 
 
 def _prepare_all(works: Iterator[PictureWork], queue: _Queue) -> None:

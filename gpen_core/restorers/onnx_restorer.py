@@ -10,15 +10,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..checkpoints.onnx.admission import AdmittedModel, admit
 from ..errors import Cancelled, CheckpointError, GpenError
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
+from ..runtime.cuda_transfers import synchronize_stream
 from ..runtime.devices import Precision
 from ..runtime.optional_packages import require
 from ..runtime.out_of_memory import is_out_of_memory
@@ -32,6 +31,7 @@ from .onnx_providers import (
     explain_cpu,
     installed_packages,
 )
+from .onnx_session import run_session
 from .protocol import check_crop
 from .tensorrt_engines import open_with_engines
 
@@ -72,6 +72,8 @@ class OnnxRestorer:
         self._session: Any = None
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
+        # One thread for all runs, since cuDNN keeps its plans for each apart.
+        self._executor = ThreadPoolExecutor(1, "gpen-onnxruntime")
 
     @classmethod
     def load(
@@ -149,13 +151,13 @@ class OnnxRestorer:
     def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """See `Restorer.restore`."""
         check_crop(crop, self.size, self.name)
-        image = (crop.detach().to("cpu", torch.float32).unsqueeze(0) * 2 - 1).contiguous().numpy()
-        kind = np.float16 if self._interface.half_input else np.float32
+        dtype = torch.float16 if self._interface.half_input else torch.float32
+        image = (crop.detach().to(torch.float32).unsqueeze(0) * 2 - 1).to(dtype)
+        synchronize_stream(image.device)
         callbacks = Callbacks()
         asked = callbacks.guard(cancelled)
         with self._lock:
-            output = callbacks.run(lambda: self._run(image.astype(kind, copy=False), asked))
-        result = torch.from_numpy(np.asarray(output, dtype=np.float32))
+            result = callbacks.run(lambda: self._run(image, asked))
         if tuple(result.shape) != (1, *crop.shape):
             raise CheckpointError(
                 f"{self.name} gave a picture of shape {tuple(result.shape)[1:]} instead of "
@@ -182,7 +184,7 @@ class OnnxRestorer:
         with self._lock:
             self._session = None
 
-    def _run(self, image: NDArray[Any], cancelled: CancelCheck | None) -> NDArray[np.floating[Any]]:
+    def _run(self, image: Tensor, cancelled: CancelCheck | None) -> Tensor:
         """Runs the session; after a lack of memory on a GPU, once more on the CPU."""
         while True:
             try:
@@ -198,10 +200,8 @@ class OnnxRestorer:
             self._providers = self._providers[-1:]
             self._note(f"memory ran out ({failed}); going on with {CPU}")
 
-    def _run_once(
-        self, image: NDArray[Any], cancelled: CancelCheck | None
-    ) -> NDArray[np.floating[Any]]:
-        session, inputs = self._open(), {self._interface.input: image}
+    def _run_once(self, image: Tensor, cancelled: CancelCheck | None) -> Tensor:
+        session, names = self._open(), (self._interface.input, self._interface.output)
         options = require("onnxruntime", _PURPOSE).RunOptions()
         name, chosen = self._providers[0]
         if session.get_providers()[0] == name == NAMES["cuda"]:
@@ -209,21 +209,21 @@ class OnnxRestorer:
             arena = f"gpu:{chosen['device_id']}"
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arena)
         deadline = time.monotonic() + self._seconds
-        with ThreadPoolExecutor(1, "gpen-onnxruntime") as executor:
-            run = executor.submit(session.run, [self._interface.output], inputs, options)
-            try:
-                while not wait([run], _POLL_SECONDS).done:
-                    if cancelled is not None and cancelled():
-                        raise Cancelled("the restoration was cancelled")
-                    if time.monotonic() > deadline:
-                        raise GpenError(
-                            f"{self.name} was stopped after {self._seconds:.0f} seconds, far more "
-                            "than a GPEN model takes; use its .pth file"
-                        )
-            finally:
-                # Stops the run, if it goes on, after the layer that is being computed.
-                options.terminate = True
-            return run.result()[0]
+        run = self._executor.submit(run_session, session, *names, image, options)
+        try:
+            while not wait([run], _POLL_SECONDS).done:
+                if cancelled is not None and cancelled():
+                    raise Cancelled("the restoration was cancelled")
+                if time.monotonic() > deadline:
+                    raise GpenError(
+                        f"{self.name} was stopped after {self._seconds:.0f} seconds, far more "
+                        "than a GPEN model takes; use its .pth file"
+                    )
+        finally:
+            # Stops the run, if it goes on, after the layer that is being computed.
+            options.terminate = True
+            wait([run])
+        return run.result()
 
     def _open(self) -> Any:  # noqa: ANN401 - onnxruntime has no types
         """The session; before it is opened again, the file is looked at again."""

@@ -72,6 +72,19 @@ def upload(values: NDArray[Any], device: torch.device) -> Tensor:
     return host if device.type == "cpu" else host.to(device, non_blocking=True)
 
 
+def download(source: Tensor) -> Tensor:
+    """A tensor in the CPU's memory, for good; one that lies there comes as it is.
+
+    From CUDA it comes through pinned memory, which is soon used again.
+    """
+    if source.device.type != "cuda":
+        return source.cpu()
+    copies = AsyncCopies(source.device)
+    pinned = copies.begin(source)
+    copies.wait()
+    return pinned.clone()
+
+
 class AsyncCopies:
     """Copies from a device into the CPU's memory, begun one by one and waited for together."""
 

@@ -9,7 +9,7 @@ import gradio as gr
 from modules import call_queue
 
 from gpen_core.conversion.convert import Conversion, convert_model
-from gpen_core.conversion.formats import FORMATS
+from gpen_core.conversion.formats import FORMAT_NAMES, WEIGHT_PRECISIONS, path_beside
 from gpen_core.errors import Cancelled, FileError, OptionError
 
 from .. import host
@@ -17,8 +17,6 @@ from ..controls import model_choices, unsaved
 from ..models import find_model, list_models
 from .modes import MODES, RESTORE
 from .results import error_lines, note_lines
-
-_FORMATS = tuple(ending.removeprefix(".") for ending in FORMATS)
 
 
 def add_conversion(task: Any, mode: Any, model: Any) -> None:
@@ -41,15 +39,15 @@ def add_conversion(task: Any, mode: Any, model: Any) -> None:
         )
         with gr.Row():
             form = gr.Radio(
-                choices=list(_FORMATS),
-                value=_FORMATS[0],
+                choices=list(FORMAT_NAMES),
+                value=FORMAT_NAMES[0],
                 label="Format",
                 info="onnx is for other programs, and needs the packages onnx and onnxruntime",
                 elem_id="gpen_convert_format",
             )
             precision = gr.Radio(
-                choices=["fp32", "fp16"],
-                value="fp32",
+                choices=list(WEIGHT_PRECISIONS),
+                value=WEIGHT_PRECISIONS[0],
                 label="Precision of the file",
                 info="fp16 is a much smaller file, a little less exact",
                 elem_id="gpen_convert_precision",
@@ -71,7 +69,7 @@ def press_convert(
 ) -> tuple[Any, Any, str]:
     """Converts a listed model: the lists of models anew, and one line about it."""
     try:
-        line = note_lines(_sentence(name or "", *_convert(name, form, precision == "fp16")))
+        line = note_lines(_sentence(name or "", *_convert(name, form, precision)))
     except Cancelled:
         line = note_lines("interrupted")
     except Exception as error:  # noqa: BLE001 - the page shows one sentence whatever went wrong
@@ -80,19 +78,18 @@ def press_convert(
     return gr.update(choices=models), gr.update(choices=_convertible()), line
 
 
-def _convert(name: str | None, form: str, half: bool) -> tuple[Conversion, bool]:
+def _convert(name: str | None, form: str, precision: str) -> tuple[Conversion, bool]:
     """Converts; returns what was written, and whether its difference is one of pictures."""
     if not name:
         raise OptionError("choose a model file first")
-    if form not in _FORMATS:
-        raise OptionError(f"the format is {form!r}, but must be {' or '.join(_FORMATS)}")
     source = find_model(name)
-    target = source.with_name(f"{source.stem}{'-fp16' if half else ''}.{form}")
+    target = path_beside(source, form, precision)
     if target.exists():
         raise FileError(f"{target.name} exists already; move it away or delete it first")
     host.show_progress(f"GPEN: converting {source.name}")
     try:
-        return convert_model(source, target, half, cancelled=host.interrupted), form == "onnx"
+        done = convert_model(source, target, precision == "fp16", cancelled=host.interrupted)
+        return done, form == "onnx"
     finally:
         host.show_progress(None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ from gpen_core.detection.options import DETECTION_LIMITS, MINIMUM_SIZE
 from gpen_core.detection.registry import DETECTOR_NAMES
 from gpen_core.model_files.filenames import parse_filename
 from gpen_core.restoration.options import PRESETS, RESTORATION_LIMITS, RestorationOptions
+from gpen_core.runtime.ranges import Range
 
 from .. import host
 from ..controls import (
@@ -92,11 +94,8 @@ def _setting_controls() -> dict[str, Any]:
         paste_mask = option_radio("mask", "Mask", "gpen_paste_mask")
     with gr.Accordion("Detection", open=False, elem_id="gpen_detection") as detection:
         searching = _detection_controls()
-        feather = gr.Slider(
-            **slider_range(RESTORATION_LIMITS["feather"]),
-            value=RestorationOptions().feather,
-            label="Feather",
-            elem_id="gpen_feather",
+        feather = _slider(
+            RESTORATION_LIMITS["feather"], RestorationOptions().feather, "Feather", "gpen_feather"
         )
     return {
         **background,
@@ -165,27 +164,20 @@ def _detection_controls() -> dict[str, Any]:
         label="Detector",
         elem_id="gpen_detector",
     )
-    confidence = gr.Slider(
-        **slider_range(DETECTION_LIMITS["confidence"]),
-        value=0.0,
-        label="Least confidence (0: the detector's own)",
-        elem_id="gpen_confidence",
-    )
-    minimum = gr.Slider(
-        **slider_range(DETECTION_LIMITS["minimum_size"]),
-        value=MINIMUM_SIZE,
-        label="Least size",
-        elem_id="gpen_minimum",
-    )
-    maximum = gr.Slider(
-        **{**slider_range(DETECTION_LIMITS["maximum_count"]), "minimum": 0},
-        value=0,
-        label="At most so many faces (0: all)",
-        elem_id="gpen_maximum",
+    score, size, count = (
+        DETECTION_LIMITS[name] for name in ("confidence", "minimum_size", "maximum_count")
     )
     return {
         "detector": unsaved(detector),
-        "confidence": confidence,
-        "minimum": minimum,
-        "maximum": maximum,
+        "confidence": _slider(
+            score, 0.0, "Least confidence (0: the detector's own)", "gpen_confidence"
+        ),
+        "minimum": _slider(size, MINIMUM_SIZE, "Least size", "gpen_minimum"),
+        "maximum": _slider(
+            replace(count, low=0), 0, "At most so many faces (0: all)", "gpen_maximum"
+        ),
     }
+
+
+def _slider(limits: Range, value: float, label: str, elem_id: str) -> Any:
+    return gr.Slider(**slider_range(limits), value=value, label=label, elem_id=elem_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from ...gpen_core.model_files.face_parser import load_installed_face_parser
 from ...gpen_core.model_files.task_table import Task
 from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import PictureInput
+from ...gpen_core.restoration.results import Outcome
 from ...gpen_core.restoration.stream import restore_pictures
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
@@ -35,8 +36,16 @@ from .pictures import (
     refuse_infinite,
     within_range,
 )
-from .results import ImageBatch
+from .results import CropBatch, ImageBatch
 from .values import Faces, GpenModel
+
+NODE_OF_TASK: Mapping[Task, str] = {
+    "restoration": "Restore Faces (GPEN Face Restoration)",
+    "colorization": "Colorize Image (GPEN)",
+    "inpainting": "Inpaint Face (GPEN)",
+    "segmentation": "Face from Segmentation (GPEN)",
+}
+"""The name of the node for each task, as the host shows it."""
 
 _PARTS = 100
 """Steps of the bar for each image, as its number of faces is not known beforehand."""
@@ -51,10 +60,8 @@ def require_task(model: GpenModel, task: Task) -> None:
     Raises:
         CheckpointError: it is for another task.
     """
-    from ..extension import nodes_by_task  # which imports the nodes, and they this module
-
     if model.task is not None:
-        admit(model.restorer, model.task, task, nodes_by_task())
+        admit(model.restorer, model.task, task, NODE_OF_TASK)
 
 
 def run_on_each(
@@ -103,8 +110,8 @@ class Job:
     detection: DetectionOptions | None = None
     """Which faces to search for, unless they are given."""
 
-    keep: Callable[[Tensor], None] | None = None
-    """Called with each restored crop, RGB (3, S, S)."""
+    crops: CropBatch | None = None
+    """Takes the restored crops, if they are to be given out."""
 
     reports: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -143,25 +150,24 @@ class Job:
             on_progress=self._watch(images.shape[0]),
             cancelled=host.cancelled,
             keep_crops=False,
+            on_crop=None if self.crops is None else partial(_add, self.crops),
+            on_outcome=partial(_put, result),
         )
         name = None if self.detector is None else self.detector.name
         with host.running(self.model), closing(outcomes):
             for outcome in outcomes:
                 restored = outcome.result()
-                result.put(outcome.position, restored.pixels, restored.mask)
                 self.reports.append(restored.report.to_dict() | {"detector": name})
         return result.images(), result.masks()
 
     def _watch(self, count: int) -> OnProgress:
-        """Moves the bar, keeps crops, and loads the model before each image with faces."""
+        """Moves the bar, and loads the model before each image with faces."""
         bar = host.Bar(count * _PARTS)
 
         def watch(progress: Progress) -> None:
             if progress.crop is not None:
                 done = progress.position * _PARTS + _PARTS * progress.done // progress.total
                 bar.show(done, progress.crop)
-                if self.keep is not None:
-                    self.keep(progress.crop)
             elif progress.stage == "restoring faces" and progress.total:
                 host.load(self.model)
             elif progress.stage == "done" and not progress.total:
@@ -172,6 +178,15 @@ class Job:
     def report(self) -> str:
         """What was done with each image, as JSON."""
         return json.dumps(self.reports, indent=2)
+
+
+def _add(crops: CropBatch, _position: int, crop: Tensor) -> None:
+    crops.add(crop)
+
+
+def _put(result: ImageBatch, outcome: Outcome) -> None:
+    if outcome.picture is not None:
+        result.put(outcome.position, outcome.picture.pixels, outcome.picture.mask)
 
 
 def _check_background(background: Tensor, images: Tensor) -> None:

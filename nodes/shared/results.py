@@ -9,6 +9,11 @@ import comfy.model_management as management
 import torch
 from torch import Tensor
 
+from ...gpen_core.runtime.cuda_transfers import (
+    download,
+    record_stream_use,
+    synchronize_stream,
+)
 from .pictures import Frame, check_images
 
 _NO_CROP = (1, 64, 64, 3)
@@ -24,7 +29,9 @@ class ImageBatch:
             OptionError: they are not an IMAGE.
         """
         check_images(images)
-        self._images = images.to(device="cpu", dtype=torch.float32, copy=True)
+        # Written by threads that are not in the host's inference mode.
+        with torch.inference_mode(False):
+            self._images = images.to(device="cpu", dtype=torch.float32, copy=True)
 
     def put(self, index: int, frame: Frame, mask: Frame | None = None) -> None:
         """Replaces the colours of one image, and its part of the masks if there is a mask."""
@@ -57,8 +64,10 @@ class CropBatch:
 
     def add(self, crop: Tensor) -> None:
         """The next crop, RGB (3, S, S), of the same size as the others."""
-        kept = _empty_output((*crop.shape[1:], 3))
-        kept.copy_(crop.permute(1, 2, 0).clamp(0, 1))
+        device, kept = management.intermediate_device(), crop.permute(1, 2, 0).clamp(0, 1)
+        kept = kept.to(_output_dtype()).contiguous()
+        kept = download(kept) if device.type == "cpu" else kept.to(device)
+        synchronize_stream(kept.device)  # another thread goes on with it
         self._crops.append(kept)
 
     def image(self) -> Tensor:
@@ -69,8 +78,9 @@ class CropBatch:
         if self._images is None and self._crops:
             self._images = _empty_output((len(self._crops), *self._crops[0].shape))
             while self._crops:
-                index = len(self._crops) - 1
-                self._images[index] = self._crops.pop()
+                index, crop = len(self._crops) - 1, self._crops.pop()
+                record_stream_use(crop)
+                self._images[index] = crop
         if self._images is None:
             return _as_output(torch.zeros(_NO_CROP, dtype=torch.float32, device="cpu"))
         return self._images

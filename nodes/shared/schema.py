@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any, ParamSpec
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
@@ -52,8 +52,6 @@ _TYPES: Mapping[str, tuple[type, Callable[[Any], Any] | None, str]] = {
 """Of each kind of input the type that values may have, the one that a widget's are given to the
 node in, and its name in messages."""
 
-_Inputs = ParamSpec("_Inputs")
-
 
 def node_schema(
     node_id: str,
@@ -88,7 +86,7 @@ def node_schema(
     )
 
 
-def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs, io.NodeOutput]:
+def checks_types(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:
     """Has a node's `execute` refuse values that are of another type than its inputs.
 
     The host checks numbers and texts in a workflow, but not what comes over links, and not what
@@ -98,18 +96,17 @@ def checks_types(execute: Callable[_Inputs, io.NodeOutput]) -> Callable[_Inputs,
         OptionError: a value is of another type; raised by what this returns.
     """
 
-    signature = inspect.signature(execute)
+    defaults = {name: each.default for name, each in inspect.signature(execute).parameters.items()}
 
     @functools.wraps(execute)
-    def checked(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> io.NodeOutput:
-        values = signature.bind(*args, **kwargs)
-        values.apply_defaults()
-        node: type[io.ComfyNode] = values.arguments["cls"]
+    def checked(node: type[io.ComfyNode], /, **values: Any) -> io.NodeOutput:
         for each in node.define_schema().inputs or ():
-            value = values.arguments[each.id]
-            if value is not signature.parameters[each.id].default:  # an unconnected socket
-                values.arguments[each.id] = _checked(each, value)
-        return execute(*values.args, **values.kwargs)
+            if each.id in values:
+                value = values[each.id]
+                # An unconnected socket may be sent as None, which is its default.
+                if value is not defaults.get(each.id, inspect.Parameter.empty):
+                    values[each.id] = _checked(each, value)
+        return execute(node, **values)
 
     return checked
 
@@ -123,6 +120,11 @@ def _checked(widget: Any, value: Any) -> Any:
     if widget.io_type == "INT" and value % 1 != 0:  # true of infinities and NaN
         raise OptionError(f"{widget.id} must be {what}, not {value}")
     return value if convert is None else convert(value)
+
+
+def output(socket: Any, id: str, name: str, tooltip: str) -> Any:
+    """An output; unlike its name, its id is not that of any input of the same node."""
+    return socket.Output(id, display_name=name, tooltip=tooltip)
 
 
 def images() -> Any:
@@ -154,23 +156,55 @@ def mask(tooltip: str) -> Any:
     return io.Mask.Input("mask", optional=True, tooltip=tooltip)
 
 
-def restoration_widget(option: str, optional: bool = False) -> Any:
-    """The widget of a field of `RestorationOptions`; one of a later release must be optional."""
+def restoration_widgets(*options: str, optional: bool = False) -> list[Any]:
+    """The widgets of fields of `RestorationOptions`; one of a later release must be optional."""
+    return [_restoration_widget(option, optional) for option in options]
+
+
+def _restoration_widget(option: str, optional: bool) -> Any:
     name, default, tooltip = _IDS.get(option, option), getattr(_RESTORATION, option), HELP[option]
     if option in RESTORATION_LIMITS:
         return number_widget(name, RESTORATION_LIMITS[option], default, tooltip)
     if option in CHOICES:
-        choices = list(CHOICES[option])
-        return io.Combo.Input(
-            name, options=choices, default=default, tooltip=tooltip, optional=optional
-        )
+        return choice_widget(name, CHOICES[option], tooltip, default, optional)
     return io.String.Input(name, default=default, tooltip=tooltip)
 
 
-def detection_widget(option: str) -> Any:
-    """The widget of a number of `DetectionOptions`; 0 means None."""
-    default, tooltip = getattr(_DETECTION, option) or 0, _DETECTION_TOOLTIPS[option]
-    return number_widget(option, DETECTION_LIMITS[option], default, tooltip)
+def restoration_options(**widgets: Any) -> RestorationOptions:
+    """The options from the values of `restoration_widgets`, by the ids of the widgets.
+
+    Raises:
+        OptionError: a value is not allowed.
+    """
+    option_of = {widget: option for option, widget in _IDS.items()}
+    return RestorationOptions(**{option_of.get(name, name): v for name, v in widgets.items()})
+
+
+def detection_widgets(*options: str) -> list[Any]:
+    """The widgets of numbers of `DetectionOptions`; 0 means None."""
+    return [
+        number_widget(
+            option,
+            DETECTION_LIMITS[option],
+            getattr(_DETECTION, option) or 0,
+            _DETECTION_TOOLTIPS[option],
+        )
+        for option in options
+    ]
+
+
+def choice_widget(
+    name: str,
+    choices: Iterable[str],
+    tooltip: str,
+    default: str | None = None,
+    optional: bool = False,
+) -> Any:
+    """A widget for one of several names; by default the first."""
+    options = list(choices)
+    return io.Combo.Input(
+        name, options=options, default=default or options[0], tooltip=tooltip, optional=optional
+    )
 
 
 def change_from(tooltip: str) -> Any:

@@ -54,11 +54,17 @@ def test_everything_is_explained(pack, node_id):
 
 @pytest.mark.parametrize("node_id", NODES)
 def test_execute_takes_exactly_the_inputs(pack, node_id):
-    schema = schema_of(pack, node_id)
-    parameters = inspect.signature(pack.nodes[node_id].execute).parameters
-    assert list(parameters) == [entry.id for entry in schema.inputs]
+    """By name, or the widgets of a restoration's options together."""
+    inputs = schema_of(pack, node_id).inputs
+    parameters = dict(inspect.signature(pack.nodes[node_id].execute).parameters)
+    if parameters.pop("settings", None) is not None:
+        options = pack.part("nodes.shared.schema").restoration_options
+        gathered = {entry.id: entry.default for entry in inputs if entry.id not in parameters}
+        assert options(**gathered) == options()
+        inputs = [entry for entry in inputs if entry.id in parameters]
+    assert list(parameters) == [entry.id for entry in inputs]
     optional = [name for name, p in parameters.items() if p.default is not p.empty]
-    assert optional == [entry.id for entry in schema.inputs if entry.optional]
+    assert optional == [entry.id for entry in inputs if entry.optional]
 
 
 @pytest.mark.parametrize("node_id", NODES)

@@ -161,7 +161,8 @@ def test_frames_on_their_way_at_once_give_the_same_pixels(
         [len(picture["faces"]) for picture in json.loads(done[-1])] for done in (result, expected)
     ]
     assert reports[0] == reports[1] == [2, 0, 2, 2]
-    assert not set(threading.enumerate()) - before
+    kept = sorted(each.name for each in set(threading.enumerate()) - before)
+    assert kept == ["gpen-paste", "gpen-prepare"], "idle, for the model's next job"
 
 
 def test_without_a_face_a_small_black_picture_stands_for_the_crops(
@@ -512,3 +513,25 @@ def test_crops_are_kept_only_if_asked_for(restore, load_model, photo):
     same, _, none, _ = restore(photo, model, keep_crops=False)
     assert none.shape == (1, 64, 64, 3)
     assert torch.equal(same, image)
+
+
+def test_what_a_thread_pastes_is_taken_from_there(pack, restore, load_model, photo, monkeypatch):
+    """As on a GPU, in the inference mode in which the host calls nodes."""
+    model, images = load_model("random", 64), torch.cat([photo, 1 - photo, photo])
+    results = pack.part("nodes.shared.results")
+    threads, put = [], results.ImageBatch.put
+
+    def noted(*args):
+        threads.append(threading.current_thread())
+        return put(*args)
+
+    monkeypatch.setattr(results.ImageBatch, "put", noted)
+    with torch.inference_mode():
+        in_turn = restore(images, model)
+        assert threads == [threading.current_thread()] * 3
+        stream = pack.part("gpen_core.restoration.stream")
+        monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
+        in_threads = restore(images, model)
+    assert {each.name for each in threads[3:]} == {"gpen-paste"}
+    for one, other in zip(in_turn[:3], in_threads[:3], strict=True):
+        assert torch.equal(one, other)

@@ -11,12 +11,12 @@ import torch
 from torch.nn import functional
 
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.fused import FusedKernels, Rgb, launch_triton
+from gpen_core.network.fused.launching import FusedKernels, Rgb, launch_triton
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.layers import LEAK, blur_kernel
 from gpen_core.network.memory import StripPlan
-from gpen_core.network.modulated_layers import double_rgb
 from gpen_core.network.style_batch import ModulatedLayer, StyleBatch
+from gpen_core.network.synthesis import double_rgb
 from gpen_core.network.synthetic_weights import random_state
 
 TOLERANCES = {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}

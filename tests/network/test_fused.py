@@ -1,17 +1,19 @@
 """The fused kernels: interpreted, compiled for cards, and how they are launched."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from gpen_core.network import fused
 from gpen_core.network.config import GpenConfig
-from gpen_core.network.fused import FusedKernels, Rgb
+from gpen_core.network.fused import launching
+from gpen_core.network.fused.launching import FusedKernels, Rgb
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import StripPlan
 from gpen_core.network.synthetic_weights import random_state
@@ -76,10 +78,9 @@ def compiled(triton, kernel, capability, element="fp16", channels=16):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from gpen_core.network import fused_kernels
-
     name, absent = KERNELS[kernel]
-    function = getattr(fused_kernels, name)
+    module = importlib.import_module(f"gpen_core.network.fused.{launching._MODULES[name]}")
+    function = getattr(module, name)
     values = 2048 if name == "activate_concat" else 1024
     constants = {"CHANNELS": channels, "PIXELS": values // channels, **dict.fromkeys(absent)}
     signature = {each: _type(each, constants, element) for each in function.arg_names}
@@ -235,9 +236,7 @@ def test_triton_is_imported_by_the_launch_alone(monkeypatch):
         def __getitem__(self, grid):
             return lambda **arguments: calls.append((grid, arguments))
 
-    module = type(sys)("fused_kernels")
-    module.encode = Kernel()
-    monkeypatch.setitem(sys.modules, "gpen_core.network.fused_kernels", module)
-    monkeypatch.setattr("gpen_core.network.fused_kernels", module, raising=False)
-    fused.launch_triton("encode", (1, 2, 3), {"x": 4}, {"PIXELS": 5})
+    module = SimpleNamespace(encode=Kernel())
+    monkeypatch.setitem(sys.modules, "gpen_core.network.fused.encoder_kernels", module)
+    launching.launch_triton("encode", (1, 2, 3), {"x": 4}, {"PIXELS": 5})
     assert calls == [((1, 2, 3), {"x": 4, "PIXELS": 5, "num_warps": 4})]

@@ -1,6 +1,7 @@
 """Many pictures on their way at once: the same pixels, in order, and no thread left behind."""
 
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -98,13 +99,13 @@ def tasks(*counts):
 
 @pytest.fixture(params=["in turn", "in threads"])
 def mode(request, monkeypatch):
-    """Both ways to run the roles; whatever a test does, no thread may remain."""
+    """Both ways to run the roles; whatever a test does, no thread stays at work."""
     monkeypatch.setattr(
         stream, "benefits_from_threads", lambda device: request.param == "in threads"
     )
     yield request.param
     gc.collect()
-    assert not alive()
+    assert all_idle()
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def threaded(monkeypatch):
     monkeypatch.setattr(stream, "benefits_from_threads", lambda device: True)
     yield
     gc.collect()
-    assert not alive()
+    assert all_idle()
 
 
 @pytest.fixture
@@ -142,9 +143,26 @@ def patient(threaded, monkeypatch):
     monkeypatch.setattr(StageQueue, "take_batch", take_batch)
 
 
-def alive():
+def threads():
     roles = ("gpen-prepare", "gpen-paste")
-    return [each.name for each in threading.enumerate() if each.name in roles]
+    return [each for each in threading.enumerate() if each.name in roles]
+
+
+def at_work(thread):
+    """Whether a thread does more than wait for its next job."""
+    frame = sys._current_frames().get(thread.ident)
+    return frame is not None and frame.f_code.co_name != "_serve"
+
+
+def all_idle():
+    return within_seconds(lambda: not any(at_work(thread) for thread in threads()))
+
+
+def within_seconds(true, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return true()
 
 
 def before(error, outcomes):
@@ -258,6 +276,33 @@ class TestResults:
         assert torch.equal(kept[0].restored, 1 - kept[0].aligned)
         (outcome,) = restore_pictures(tasks(2), Fake(), Finder(), keep_crops=False)
         assert outcome.result().crops == ()
+
+    def test_crops_and_outcomes_are_handed_on_by_the_thread_that_pastes(self, mode):
+        here, crops, handed, names = threading.current_thread().name, [], [], set()
+
+        def on_crop(position, crop):
+            names.add(threading.current_thread().name)
+            crops.append((position, tuple(crop.shape)))
+
+        def on_outcome(outcome):
+            names.add(threading.current_thread().name)
+            handed.append(outcome)
+
+        hooks = {"on_crop": on_crop, "on_outcome": on_outcome}
+        outcomes = list(restore_pictures(tasks(2, 0, 1), Fake(), Finder(), **hooks))
+        assert crops == [(position, (3, SIZE, SIZE)) for position in (0, 0, 2)]
+        assert all(one is other for one, other in zip(handed, outcomes, strict=True))
+        assert names == {here if mode == "in turn" else "gpen-paste"}
+
+    @pytest.mark.parametrize("hook", ["on_crop", "on_outcome"])
+    def test_what_they_raise_ends_the_work(self, mode, hook):
+        def fail(*_):
+            raise LookupError("the host")
+
+        outcomes = restore_pictures(tasks(1, 1), Fake(), Finder(), **{hook: fail})
+        with pytest.raises(LookupError, match="the host"):
+            list(outcomes)
+        assert all_idle()
 
     def test_results_can_be_used_in_a_hosts_inference_mode_and_outside_it(self, mode):
         with torch.inference_mode():
@@ -495,7 +540,7 @@ class TestFailures:
         finder = Finder(interrupt if role == "detect" else lambda: None)
         with pytest.raises(KeyboardInterrupt):
             list(restore_pictures(given, network, finder))
-        assert not alive()
+        assert all_idle()
 
 
 class Switch:
@@ -547,7 +592,7 @@ class TestStopping:
             cancelled=switch,
         )
         assert len(before(Cancelled if error is None else LookupError, outcomes)) < 50
-        assert not alive()
+        assert all_idle()
         assert switch.threads == {threading.current_thread()}
 
     @pytest.mark.parametrize("stage", ["detecting faces", "restoring faces", "done"])
@@ -558,7 +603,7 @@ class TestStopping:
 
         outcomes = restore_pictures(tasks(1, 1, 1), Fake(), Finder(), on_progress=progress)
         assert 1 not in before(LookupError, outcomes)
-        assert not alive()
+        assert all_idle()
 
     @pytest.mark.parametrize("taken", [0, 1, 3])
     def test_closing_early(self, mode, taken):
@@ -567,13 +612,13 @@ class TestStopping:
         for _ in range(taken):
             next(outcomes).result()
         outcomes.close()
-        assert not alive()
+        assert all_idle()
         assert sum(network.calls) < 40
 
     def test_a_generator_that_is_dropped(self, mode):
         next(restore_pictures(tasks(*[1] * 40), Fake(), Finder()))
         gc.collect()
-        assert not alive()
+        assert all_idle()
 
     def test_a_consumer_that_fails(self, mode):
         def consume():
@@ -583,7 +628,7 @@ class TestStopping:
         with pytest.raises(LookupError):
             consume()
         gc.collect()
-        assert not alive()
+        assert all_idle()
 
     def test_cancel_while_a_thread_is_stuck_in_nothing_that_asks(self, threaded):
         """A detector that never asks delays the end, but the end comes."""
@@ -595,6 +640,41 @@ class TestStopping:
 
         with pytest.raises(Cancelled):
             list(restore_pictures(tasks(1, 1), Fake(), Finder(stuck), cancelled=switch))
+
+
+class TestKeptThreads:
+    def test_the_next_job_of_a_restorer_has_the_same_threads(self, threaded):
+        network, finder, before = Fake(), Finder(), set(threads())
+        for _ in range(3):
+            list(restore_pictures(tasks(1, 2), network, finder))
+        assert len(finder.threads) == 1
+        kept = set(threads()) - before
+        assert sorted(each.name for each in kept) == ["gpen-paste", "gpen-prepare"]
+
+    def test_they_end_with_the_restorer(self, threaded):
+        network, before = Fake(), set(threads())
+        list(restore_pictures(tasks(1), network, Finder()))
+        kept = set(threads()) - before
+        assert len(kept) == 2
+        del network
+        gc.collect()
+        assert within_seconds(lambda: not any(each.is_alive() for each in kept))
+
+    def test_jobs_at_the_same_time_have_threads_of_their_own(self, threaded):
+        network, before = Fake(), set(threads())
+        one, other = (restore_pictures(tasks(1, 1, 1), network, Finder()) for _ in range(2))
+        positions = [(next(one).position, next(other).position) for _ in range(3)]
+        assert positions == [(0, 0), (1, 1), (2, 2)]
+        assert [list(one), list(other)] == [[], []]
+        assert len(set(threads()) - before) == 4
+
+    def test_the_idle_hold_on_to_no_picture(self, threaded):
+        network, (given,) = Fake(), pictures(1)
+        list(restore_pictures([PictureInput(given)], network, Finder()))
+        gone = weakref.ref(given)
+        del given
+        gc.collect()
+        assert within_seconds(lambda: gone() is None)
 
 
 class TestCallersThread:

@@ -113,6 +113,35 @@ def test_a_thread_waits_for_its_own_stream_also_without_downloads(card):
     assert card.waits == 1
 
 
+class OnCard:
+    """Stands for a tensor on a card."""
+
+    device = CUDA
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype = values, values.shape, values.dtype
+
+
+def test_a_download_is_complete_and_leaves_the_pinned_memory(card, monkeypatch):
+    pinned = []
+
+    def begin(self, source):
+        pinned.append(torch.full(source.shape, 99.0))
+        return pinned[0]
+
+    def wait(self):
+        pinned[0].copy_(source.values)
+
+    monkeypatch.setattr(cuda_transfers.AsyncCopies, "begin", begin)
+    monkeypatch.setattr(cuda_transfers.AsyncCopies, "wait", wait)
+    source = OnCard(torch.rand(2, 3))
+    result = cuda_transfers.download(source)
+    assert torch.equal(result, source.values)
+    assert result.data_ptr() != pinned[0].data_ptr()
+    here = torch.rand(3)
+    assert cuda_transfers.download(here) is here
+
+
 @pytest.mark.parametrize("kind", ["cpu", "mps"])
 def test_other_devices_need_no_event(monkeypatch, kind):
     monkeypatch.setattr(torch.cuda, "Event", None)

@@ -1,4 +1,4 @@
-"""The commands: one module each, which is imported when its command is parsed.
+"""The commands, and the module of each, which is imported when its command is parsed.
 
 A command's module has a function `add_arguments(parser)`, which gives the parser of the command its
 description, its arguments and, as the default of `run`, the function that runs it. That one takes
@@ -18,7 +18,10 @@ COMMANDS = {
     "models": "list, identify, check and get model files",
     "bench": "measure time and memory",
 }
-"""Help by the name of the command, which is its module's as well."""
+"""Help by the name of the command."""
+
+MODULES = {"colorize": "picture_tasks", "synthesize": "picture_tasks"}
+"""The module of each command that shares one with others; any other's has its own name."""
 
 NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only. "

@@ -11,6 +11,7 @@ from ...bench.cases import CONFIGURATIONS, PARTS, Comparison, Part
 from ...bench.machine import this_machine
 from ...bench.processes import run_comparisons
 from ...bench.records import Record, read_record, write_record
+from ...bench.share import write_shared
 from ...bench.stats import compare
 from ...bench.suite import BenchRequest, comparisons
 from ...bench.summary import difference_table, tables
@@ -22,6 +23,7 @@ from ..console import Console
 from ..targets import check_free
 
 _ROUNDS, _QUICK_ROUNDS = 3, 1
+_SHARED = Path("gpen-bench.json")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class BenchArguments:
     device: str
     rounds: int | None
     json: Path | None
+    share: Path | None
     overwrite: bool
 
     def request(self) -> BenchRequest:
@@ -98,6 +101,15 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=_rounds, metavar="N", help="how often (default: 3; 1 with --quick)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument(
+        "--share",
+        type=Path,
+        nargs="?",
+        const=_SHARED,
+        metavar="FILE",
+        help="write them with all versions into a file to attach to an issue, without names of "
+        f"people, machines and folders (default: {_SHARED})",
+    )
     add_overwrite(parser)
 
 
@@ -125,23 +137,32 @@ def measure(
     """Measures, prints the tables and writes the figures; 1 if a method failed.
 
     Raises:
-        ImageError: the file for the figures is there already, or cannot be written.
+        ImageError: a file for the figures is there already, or cannot be written.
     """
-    path = arguments.json
-    if path is not None:
-        # Before the measuring, which takes long.
-        check_free(path, arguments.overwrite)
-        if not path.parent.is_dir():
-            raise ImageError(f"{path} cannot be written: {path.parent} is not a folder")
+    for path in (arguments.json, arguments.share):
+        if path is not None:  # before the measuring, which takes long
+            _check_writable(path, arguments.overwrite)
     machine = this_machine(request.device)
     rounds = arguments.rounds or (_QUICK_ROUNDS if request.quick else _ROUNDS)
     console.print(f"{machine.describe()}; rounds: {rounds}")
     record = Record(machine, run_comparisons(chosen, rounds, console.progress))
-    if path is not None:
-        write_record(path, record, arguments.overwrite)
+    if arguments.json is not None:
+        write_record(arguments.json, record, arguments.overwrite)
     for table in tables(record):
         console.print(f"\n{plain(table)}")
+    if arguments.share is not None:
+        write_shared(arguments.share, record, request.device, arguments.overwrite)
+        console.print(
+            f"\n{arguments.share} can be attached to an issue: it holds the figures and all "
+            "versions, but no names of people, machines and folders"
+        )
     return 1 if any(row.failure for row in record.rows) else 0
+
+
+def _check_writable(path: Path, overwrite: bool) -> None:
+    check_free(path, overwrite)
+    if not path.parent.is_dir():
+        raise ImageError(f"{path} cannot be written: {path.parent} is not a folder")
 
 
 def _compare(old: Path, new: Path, console: Console) -> None:

@@ -16,10 +16,9 @@ from ...detection.registry import load_detector
 from ...errors import OptionError
 from ...images.picture import Picture, to_float
 from ...images.reading import read_picture
-from ...images.writing import check_writable
 from ...restoration.options import RestorationOptions
 from ...restorers.protocol import Restorer
-from ...runtime.progress import OnProgress, Progress
+from ...runtime.progress import OnProgress
 from ...tasks.inpaint import inpaint_aligned, inpaint_picture
 from ...tasks.inpaint_mask import DEFAULT_FEATHER
 from ...tasks.report import TaskResult
@@ -31,12 +30,11 @@ from ..arguments import (
     add_overwrite,
     parsed,
 )
-from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
 from ..targets import Target, resolved
-from ..task_runner import NOTICE, add_task_model, own_notes, write_result
+from ..task_runner import NOTICE, add_task_model, run_on_each
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,16 +96,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     painter = _Inpainter(
         mask, restorer, detector, options, detection.options(), arguments.feather_pixels
     )
-
-    def work(target: Target, show: OnProgress) -> str:
-        picture = read_picture(target.source)
-        check_writable(target.output, picture)
-        show(Progress("filling faces"))
-        result = painter.fill(picture.pixels, show)
-        write_result(target, picture, result, output, arguments.overwrite)
-        return own_notes(result, restorer)
-
-    return process_all(targets, work, console)
+    return run_on_each(
+        targets, restorer, "filling faces", painter.fill, output, arguments.overwrite, console
+    )
 
 
 def _files(

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...errors import OptionError
+from ...images.device_pixels import from_levels, quantize
 from ...images.formats import WRITTEN
-from ...images.picture import Picture, to_dtype
+from ...images.picture import Picture
 from ...images.reading import read_picture
 from ...images.writing import check_writable, write_picture
 from ...model_files.face_parser import load_installed_face_parser
@@ -28,6 +30,7 @@ from ...restoration.results import Outcome
 from ...restoration.stream import restore_pictures
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.cancellation import CancelCheck
+from ...runtime.cuda_transfers import download
 from ...runtime.devices import benefits_from_threads
 from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
@@ -199,6 +202,9 @@ class _Photos:
                 photos[position] = _Photo(target, show, self._given, self._upscale)
                 yield photos[position].read
 
+        def keep_crop(position: int, crop: Tensor) -> None:
+            photos[position].keep(crop)
+
         outcomes = restore_pictures(
             tasks(),
             self._restorer,
@@ -206,9 +212,10 @@ class _Photos:
             self._restoration,
             self._detection,
             face_parser=self._parser,
-            on_progress=lambda progress: photos[progress.position].watch(progress),
+            on_progress=lambda progress: photos[progress.position].show(progress),
             keep_crops=False,
             time_limit=self._given.time_limit,
+            on_crop=keep_crop if self._given.save_crops else None,
         )
         with closing(outcomes):
             for outcome in outcomes:
@@ -222,30 +229,27 @@ class _Photo:
     def __init__(
         self, target: Target, show: OnProgress, given: _Arguments, upscale: Upscale | None
     ) -> None:
+        self.show = show
         self._target = target
-        self._show = show
         self._given = given
         self._upscale = upscale
         self._crops: list[NDArray[Any]] = []
 
     def read(self, cancelled: CancelCheck) -> PictureInput:
         """Reads the picture, and enlarges it if asked to."""
-        self._show(Progress("reading"))
+        self.show(Progress("reading"))
         self._picture = read_picture(self._target.source)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
         check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
-        background = self._upscale and self._upscale(pixels, self._show, cancelled)
+        background = self._upscale and self._upscale(pixels, self.show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
         return PictureInput(pixels, background=background)
 
-    def watch(self, progress: Progress) -> None:
-        """Shows the progress, and keeps the crops if they are to be written."""
-        self._show(progress)
-        # As pixels a crop takes an eighth of the memory of the pipeline's pair of tensors.
-        if progress.crop is not None and self._given.save_crops:
-            crop = progress.crop.permute(1, 2, 0).contiguous().cpu().numpy()
-            self._crops.append(to_dtype(crop, self._picture.pixels.dtype))
+    def keep(self, crop: Tensor) -> None:
+        """Keeps a restored crop to be written: as pixels, an eighth of the pipeline's tensors."""
+        dtype = self._picture.pixels.dtype
+        self._crops.append(from_levels(download(quantize(crop, dtype)), dtype))
 
     def write(self, outcome: Outcome) -> str:
         """Writes the result; returns what to print about it, or raises why there is none."""

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from ....conversion.convert import convert_model
-from ....conversion.formats import DEFAULT_OPSET, OPSETS
+from ....conversion.formats import DEFAULT_OPSET, OPSETS, WEIGHT_PRECISIONS
 from ....errors import OptionError, escaped_line
 from ....model_files.folders import model_folders, resolve_model
-from ...arguments import add_folders, add_overwrite
+from ...arguments import add_folders, add_overwrite, describe
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -27,15 +27,13 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
-    parser.description = _DESCRIPTION
-    parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    describe(parser, _DESCRIPTION, _EXAMPLES)
     parser.add_argument("source", metavar="FILE", help="a file, or a name in the folders searched")
     parser.add_argument("target", type=Path, metavar="TARGET", help="ends in .safetensors or .onnx")
     parser.add_argument(
         "--precision",
-        choices=("fp32", "fp16"),
-        default="fp32",
+        choices=WEIGHT_PRECISIONS,
+        default=WEIGHT_PRECISIONS[0],
         help="of the weights; fp16 makes a much smaller file (default: fp32, which loses nothing)",
     )
     parser.add_argument(

@@ -15,7 +15,7 @@ from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import model_folders
 from ....model_files.verify import Verdict
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_overwrite
+from ...arguments import add_folders, add_overwrite, describe
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -36,9 +36,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
-    parser.description = _DESCRIPTION
-    parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    describe(parser, _DESCRIPTION, _EXAMPLES)
     parser.add_argument("name", metavar="NAME", help="of a model or file of `gpen models list`")
     parser.add_argument(
         "--into",

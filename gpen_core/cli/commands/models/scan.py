@@ -15,9 +15,13 @@ from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan
 from ....model_files.task_table import Role
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_json, add_quiet
+from ...arguments import add_folders, add_json, add_quiet, describe
 from ...console import Console
 
+_DESCRIPTION = """\
+Reads every model file and says what it is by its content, whether its hash is known, and where its
+name and content disagree.
+"""
 _EXAMPLES = """\
 examples:
   gpen models scan
@@ -28,12 +32,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
-    parser.description = (
-        "Reads every model file and says what it is by its content, whether its "
-        "hash is known, and where its name and content disagree."
-    )
-    parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    describe(parser, _DESCRIPTION, _EXAMPLES)
     parser.add_argument(
         "folders",
         nargs="*",

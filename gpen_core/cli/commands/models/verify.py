@@ -13,10 +13,14 @@ from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import model_files
 from ....model_files.verify import Verdict, Verification, verify_file
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_json, add_quiet
+from ...arguments import add_folders, add_json, add_quiet, describe
 from ...console import Console
 from .scan import searched_everywhere
 
+_DESCRIPTION = """\
+Compares a file's length, SHA-256 and content with the catalogue. The exit status is 1 if one of
+them is not what it says.
+"""
 _EXAMPLES = """\
 examples:
   gpen models verify GPEN-BFR-512
@@ -26,12 +30,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
-    parser.description = (
-        "Compares a file's length, SHA-256 and content with the catalogue. "
-        "The exit status is 1 if one of them is not what it says."
-    )
-    parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    describe(parser, _DESCRIPTION, _EXAMPLES)
     parser.add_argument(
         "files",
         nargs="+",

@@ -7,6 +7,7 @@ most of the network's time.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .layout import checked_maps, group_of, new_map, step_of
+
 Launch = Callable[[str, tuple[int, ...], dict[str, Any], dict[str, int]], None]
 """Launches the kernel of a name on a grid of programs: its arguments, and constants."""
 
-_GROUP = 64
-"""Channels of a program at most."""
+_MODULES = {
+    "activate_concat": "decoder_kernels",
+    "blur_activate_concat": "decoder_kernels",
+    "encode": "encoder_kernels",
+    "style_batch": "style_kernels",
+    "modulate": "style_kernels",
+}
+"""Where each kernel is."""
 
 _VALUES = 2048
 """Of a map in each program: 16 in a thread."""
@@ -40,9 +49,8 @@ def launch_triton(
     name: str, grid: tuple[int, ...], arguments: dict[str, Any], constants: dict[str, int]
 ) -> None:
     """Launches a kernel on the current stream of the current device."""
-    from . import fused_kernels
-
-    getattr(fused_kernels, name)[grid](**arguments, **constants, num_warps=4)
+    module = importlib.import_module(f".{_MODULES[name]}", __package__)
+    getattr(module, name)[grid](**arguments, **constants, num_warps=4)
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class FusedKernels:
             inside: of the rows those that are in the level: zeros stand in place of the others.
                 None for a whole level.
         """
-        made = _map(x, _channels(x, weight), x.shape[2], x.shape[3])
+        made = new_map(x, _channels(x, weight), x.shape[2], x.shape[3])
         self._encode(x, bias, weight, made, None, inside)
         return made
 
@@ -102,14 +110,14 @@ class FusedKernels:
         Around a whole level there are zeros; other rows include the halo of the blur.
         """
         halo = 1 if inside is None else -3
-        made = _map(x, _channels(x, weight), x.shape[2] + halo, x.shape[3] + 1)
+        made = new_map(x, _channels(x, weight), x.shape[2] + halo, x.shape[3] + 1)
         self._encode(x, bias, weight, None, made, inside)
         return made
 
     def feature_and_blurred(self, x: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Both, of a whole level."""
         made = torch.empty_like(x)
-        blurred = _map(x, x.shape[1], x.shape[2] + 1, x.shape[3] + 1)
+        blurred = new_map(x, x.shape[1], x.shape[2] + 1, x.shape[3] + 1)
         self._encode(x, bias, None, made, blurred, None)
         return made, blurred
 
@@ -125,7 +133,7 @@ class FusedKernels:
         faces, _, rows, width = x.shape
         inside_from, inside_to = (0, rows) if inside is None else inside
         arguments = {
-            **_maps(x=x, feature=feature, blurred=blurred),
+            **checked_maps(x=x, feature=feature, blurred=blurred),
             "weight": weight,
             "bias": bias,
             "rows": rows,
@@ -150,12 +158,12 @@ class FusedKernels:
         """What follows a transposed convolution `x`, into `out`; see `StyledConv.activate`."""
         faces, channels, rows, width = feature.shape
         arguments = {
-            **_maps(x=x, feature=feature, out=out),
+            **checked_maps(x=x, feature=feature, out=out),
             **_constants(bias, feature_gain, feature_bias, scale),
             "rows": rows,
             "width": width,
             "edge": (rows + 3 - x.shape[2]) // 2,
-            "style_step": _step(scale),
+            "style_step": step_of(scale),
         }
         self._blur("blur_activate_concat", faces, channels, (rows, width), arguments)
 
@@ -167,7 +175,7 @@ class FusedKernels:
         size: tuple[int, int],
         arguments: dict[str, Any],
     ) -> None:
-        group = _group(channels)
+        group = group_of(channels)
         pixels, (rows, width) = _BLURRED // group, size
         each = _LONG if width > _SMALL else _SHORT
         groups = channels // group
@@ -188,10 +196,10 @@ class FusedKernels:
         """What follows a convolution `x`, into `out`; see `StyledConv.activate`."""
         names = ("rgb", "rgb_weight", "rgb_style", "rgb_scale", "rgb_bias", "below")
         arguments = {
-            **_maps(x=x, feature=feature, out=out),
+            **checked_maps(x=x, feature=feature, out=out),
             **_constants(bias, feature_gain, feature_bias, scale),
             **dict.fromkeys(names),
-            "style_step": _step(scale),
+            "style_step": step_of(scale),
             "below_shift": 0,
         }
         self._activate(x, arguments)
@@ -209,15 +217,15 @@ class FusedKernels:
     ) -> Tensor:
         """Like `activate_concat`, into `out` if it is given; returns the level's RGB."""
         _, _, rows, width = x.shape
-        made = _map(x, 3, rows, width, rgb.bias.dtype)
+        made = new_map(x, 3, rows, width, rgb.bias.dtype)
         arguments = {
-            **_maps(x=x, feature=feature, out=out, rgb=made, below=rgb.below),
+            **checked_maps(x=x, feature=feature, out=out, rgb=made, below=rgb.below),
             **_constants(bias, feature_gain, feature_bias, scale),
             "rgb_weight": rgb.weight,
             "rgb_style": rgb.style,
             "rgb_scale": rgb.scale,
             "rgb_bias": rgb.bias,
-            "style_step": _step(scale, rgb.style, rgb.scale),
+            "style_step": step_of(scale, rgb.style, rgb.scale),
             "below_shift": 0 if rgb.below is None else rgb.below.shape[2] - rows // 2,
         }
         self._activate(x, arguments)
@@ -225,7 +233,7 @@ class FusedKernels:
 
     def _activate(self, x: Tensor, arguments: dict[str, Any]) -> None:
         faces, channels, rows, width = x.shape
-        group = _group(channels)
+        group = group_of(channels)
         pixels = _VALUES // group
         arguments |= {"groups": channels // group, "pixels": rows * width, "width": width}
         grid = (-(-rows * width // pixels), faces)
@@ -257,7 +265,7 @@ class FusedKernels:
             weight.shape, dtype=dtype, device=weight.device, memory_format=torch.channels_last
         )
         arguments = {
-            **_maps(weight=weight, out=made),
+            **checked_maps(weight=weight, out=made),
             "rows": rows,
             "columns": columns,
             "count": first * 9 * second,
@@ -279,54 +287,5 @@ def _constants(
     }
 
 
-def _map(
-    like: Tensor, channels: int, rows: int, width: int, dtype: torch.dtype | None = None
-) -> Tensor:
-    return torch.empty(
-        (like.shape[0], channels, rows, width),
-        dtype=dtype or like.dtype,
-        device=like.device,
-        memory_format=torch.channels_last,
-    )
-
-
 def _channels(x: Tensor, weight: Tensor | None) -> int:
     return x.shape[1] if weight is None else weight.shape[0]
-
-
-def _maps(**maps: Tensor | None) -> dict[str, Tensor | None]:
-    """Maps as the kernels read them.
-
-    Raises:
-        ValueError: one is not channels-last without gaps.
-    """
-    for name, each in maps.items():
-        if each is not None and not _is_dense(each):
-            raise ValueError(f"{name} of {tuple(each.shape)} has the strides {each.stride()}")
-    return maps
-
-
-def _is_dense(x: Tensor) -> bool:
-    _, channels, rows, width = x.shape
-    wanted = (rows * width * channels, 1, width * channels, channels)
-    return all(
-        size == 1 or stride == step
-        for size, stride, step in zip(x.shape, x.stride(), wanted, strict=True)
-    )
-
-
-def _group(channels: int) -> int:
-    """Channels of a program: the largest power of two that divides them, within limits."""
-    return min(channels & -channels, _GROUP)
-
-
-def _step(*scales: Tensor | None) -> int:
-    """Values from one face's scales to the next's, the same for all.
-
-    Raises:
-        ValueError: it is not.
-    """
-    steps = {each.stride(0) for each in scales if each is not None and each.shape[0] > 1}
-    if len(steps) > 1:
-        raise ValueError(f"scales of faces are {sorted(steps)} values apart")
-    return steps.pop() if steps else 0
