@@ -31,15 +31,19 @@ from gpen_core.bench.table import Table, markdown
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.memory import StripPlan, strip_plan, whole_frame
+from gpen_core.network.memory import StripPlan, strip_plans, whole_frame
 from gpen_core.runtime.devices import dtype_for
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/performance.md"
 BEGIN = "<!-- counts: written by benchmarks/launches.py -->"
 END = "<!-- end of counts -->"
 
-_PLANS: dict[str, Callable[[GpenConfig], StripPlan]] = {"whole": whole_frame, "strips": strip_plan}
-_CASES = (("whole", 1), ("whole", 4), ("strips", 1))
+_PLANS: dict[str, Callable[[GpenConfig], StripPlan]] = {
+    "whole": whole_frame,
+    "strips": lambda config: strip_plans(config)[0],
+    "least strips": lambda config: strip_plans(config)[-1],
+}
+_CASES = (("whole", 1), ("whole", 4), ("strips", 1), ("least strips", 1))
 _DETAILED = ("fp16", "whole", 1)
 _OPERATIONS = {"torch": False, "own kernels": True}
 _SMALL = 1024 * 8 * 8

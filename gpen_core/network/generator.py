@@ -15,7 +15,14 @@ from .config import GpenConfig
 from .cuda_graphs import Graphs
 from .features import Features, features_below
 from .fused.launching import FusedKernels
-from .layers import MAX_BATCHED_RESOLUTION, DownBlock, EqualLinear, FromRgb, State
+from .layers import (
+    MAX_BATCHED_RESOLUTION,
+    DownBlock,
+    EqualLinear,
+    FromRgb,
+    State,
+    exact_linear,
+)
 from .memory import StripPlan, whole_frame
 from .modulated_layers import ModulatedKernel, Scaling, StyledConv, squared_weights
 from .rescaling import exponents_for
@@ -166,7 +173,7 @@ class GpenNetwork(nn.Module):
         for layer in self._mapping:
             style = layer(style)
         weight = cast(Tensor, self._modulation)
-        styles = F.linear(style, weight, cast(Tensor, self._modulation_bias))
+        styles = exact_linear(style, weight, cast(Tensor, self._modulation_bias))
         if self.fused is not None:
             return self._style_batch.fused(styles, self.fused)
         return self._style_batch(styles)

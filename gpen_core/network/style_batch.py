@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from .fused.launching import ROWS_OF_STYLES, FusedKernels
-from .layers import Constants
+from .layers import Constants, exact_linear
 
 _EPSILON = 1e-8
 _LEAST_PEAK = 1e-12
@@ -123,7 +123,7 @@ class StyleBatch(Constants):
         weights = self._squares.split([each.inputs * (each.outputs or 0) for each in self._layers])
         squares = inputs.square()
         energies = [
-            F.linear(squares[:, index, : layer.inputs], weight.view(-1, layer.inputs))
+            exact_linear(squares[:, index, : layer.inputs], weight.view(-1, layer.inputs))
             for index, (layer, weight) in enumerate(zip(self._layers, weights, strict=True))
             if layer.outputs
         ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gpen_core.restorers import torch_restorer
+from gpen_core.restorers import network_runner
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "benchmarks" / "gpu_acceptance.py"
@@ -78,7 +78,7 @@ def only_on_card():
 @pytest.mark.parametrize("check", only_on_card())
 def test_what_needs_a_card_is_rehearsed(check, setting, monkeypatch):
     """Its figures mean nothing here; that there are some shows that all it calls is there."""
-    monkeypatch.setattr(torch_restorer, "compile_network", lambda network: network)
+    monkeypatch.setattr(network_runner, "compile_network", lambda network: network)
     figures = list(check.run(setting))
     assert figures
     for figure in figures:
