@@ -25,7 +25,8 @@ ACCELERATIONS: tuple[Acceleration, ...] = ("auto", "none", "compile")
 
 ACCELERATION_HELP = (
     "auto fuses operations with Triton and repeats runs from CUDA graphs, on GPUs where that "
-    "works; compile uses torch.compile, which takes a minute or more at first; none does none of that"
+    "works; compile uses torch.compile, which takes a minute or more at first; none does none of "
+    "that"
 )
 
 _WHOLE_UP_TO = 256

@@ -75,40 +75,36 @@ def test_kernels_compute_what_torch_does(triton):
 
 def compiled(triton, kernel, capability, element="fp16", channels=16):
     """A kernel as a card would run it, made without one."""
+    name, absent = KERNELS[kernel]
+    values = 2048 if name == "activate_concat" else 1024
+    constants = {"CHANNELS": channels, "PIXELS": values // channels, **dict.fromkeys(absent)}
+    types = dict.fromkeys(MAPS | SMALL, f"*{element}") | dict.fromkeys(PRECISE, "*fp32")
+    return build(triton, name, capability, types, constants, MAPS - set(absent))
+
+
+def build(triton, name, capability, types, constants, aligned):
+    """The code of a kernel whose arguments have these types; others are numbers."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    name, absent = KERNELS[kernel]
     module = importlib.import_module(f"gpen_core.network.fused.{launching._MODULES[name]}")
     function = getattr(module, name)
-    values = 2048 if name == "activate_concat" else 1024
-    constants = {"CHANNELS": channels, "PIXELS": values // channels, **dict.fromkeys(absent)}
-    signature = {each: _type(each, constants, element) for each in function.arg_names}
+    signature = {each: types.get(each, "i32") for each in function.arg_names}
+    signature |= dict.fromkeys(constants, "constexpr")
     aligned = {
         (place,): [["tt.divisibility", 16]]
         for place, each in enumerate(function.arg_names)
-        if each in MAPS - set(absent)
+        if each in aligned
     }
     source = ASTSource(function, signature, constants, aligned)
     target = GPUTarget("cuda", capability, 32)
     return triton.compile(source, target=target, options={"num_warps": 4}).asm
 
 
-def _type(argument, constants, element):
-    if argument in constants:
-        return "constexpr"
-    if argument in PRECISE:
-        return "*fp32"
-    return f"*{element}" if argument in MAPS | SMALL else "i32"
-
-
-@pytest.mark.parametrize(
-    ("kernel", "capability"),
-    [(name, each) for name in KERNELS for each in CAPABILITIES if each == 75 or name in LARGEST],
-)
-def test_kernels_keep_everything_in_registers(triton, tmp_path, kernel, capability):
-    file = tmp_path / "kernel.cubin"
-    file.write_bytes(compiled(triton, kernel, capability)["cubin"])
+def assert_in_registers(triton, code, folder):
+    """All values of a kernel are in registers, of which so many programs find enough."""
+    file = folder / "kernel.cubin"
+    file.write_bytes(code["cubin"])
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     listed = subprocess.run(
         [tool, "--dump-resource-usage", file], capture_output=True, text=True, check=True
@@ -116,6 +112,26 @@ def test_kernels_keep_everything_in_registers(triton, tmp_path, kernel, capabili
     used = {name: int(count) for name, count in re.findall(r"(REG|STACK|LOCAL):(\d+)", listed)}
     assert used["REG"] <= REGISTERS
     assert used["STACK"] == used["LOCAL"] == 0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "capability"),
+    [(name, each) for name in KERNELS for each in CAPABILITIES if each == 75 or name in LARGEST],
+)
+def test_kernels_keep_everything_in_registers(triton, tmp_path, kernel, capability):
+    assert_in_registers(triton, compiled(triton, kernel, capability), tmp_path)
+
+
+@pytest.mark.parametrize("capability", [75, 120])
+def test_so_do_those_of_styles(triton, tmp_path, capability):
+    types = dict.fromkeys(("styles", "squares", "gains", "out", "weight"), "*fp32")
+    types |= dict.fromkeys(("rows", "columns"), "*fp32") | {"blocks": "*i32"}
+    sizes = {"WIDEST": 1024, "ROWS": launching.ROWS_OF_STYLES}
+    code = build(triton, "style_batch", capability, types, sizes, {"squares"})
+    assert_in_registers(triton, code, tmp_path)
+    types["out"] = "*fp16"
+    code = build(triton, "modulate", capability, types, {"VALUES": 1024}, {"weight", "out"})
+    assert_in_registers(triton, code, tmp_path)
 
 
 @pytest.mark.parametrize(
