@@ -46,7 +46,7 @@ SMALL = {"bias", "weight", "feature_gain", "feature_bias"}
 
 @pytest.fixture
 def triton(monkeypatch, tmp_path):
-    found = pytest.importorskip("triton")
+    found = pytest.importorskip("triton", minversion="3.6")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     return found
 
