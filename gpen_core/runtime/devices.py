@@ -12,6 +12,7 @@ import torch
 from torch.torch_version import TorchVersion
 
 from ..errors import OptionError
+from .optional_packages import is_installed
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 """Type of weights and feature maps; "auto" is fp32."""
@@ -150,6 +151,19 @@ def has_graphs(device: torch.device) -> bool:
     return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
 
 
+def has_fused_kernels(device: torch.device) -> bool:
+    """Whether the network's own kernels can be tried: on NVIDIA GPUs from Turing on, with Triton.
+
+    Torch 2.4 is the first that comes with Triton 3; on Windows Triton is a package of its own.
+    """
+    if device.type != "cuda" or torch.version.hip is not None or lays_out_convolutions(device):
+        return False
+    if TorchVersion(torch.__version__) < "2.4" or not is_installed("triton"):
+        return False
+    is_nvidia = "[ZLUDA]" not in torch.cuda.get_device_name(device)
+    return is_nvidia and torch.cuda.get_device_capability(device) >= (7, 5)
+
+
 def can_compile() -> bool:
     """Whether torch.compile takes the network: versions before 2.4 do not know its dataclasses."""
     return TorchVersion(torch.__version__) >= "2.4"
@@ -242,6 +256,11 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
         # Torch has no autocast for other devices, such as DirectML's, and older torch for fewer:
         # then there is none to keep out.
         return nullcontext()
+
+
+def as_current(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a CUDA device the current one, on which Triton launches kernels."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def synchronize(device: torch.device) -> None:
