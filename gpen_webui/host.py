@@ -73,6 +73,22 @@ def lossless_gallery() -> dict[str, Any]:
     return {**lossless_image(), "type": "pil", "interactive": False} if _GRADIO >= 4 else {}
 
 
+def reclaimable(device: torch.device) -> int:
+    """Bytes that a host with memory management of its own would free on a device."""
+    managements = filter(None, map(sys.modules.get, _MEMORY_MANAGEMENTS))
+    models = [m for each in managements for m in getattr(each, "current_loaded_models", ())]
+    try:
+        return sum(_bytes_of(model) for model in models if model.device == device)
+    except Exception:  # noqa: BLE001 - what is free without the host's help may do
+        _log.warning("GPEN: the host's memory management failed", exc_info=True)
+        return 0
+
+
+def _bytes_of(model: Any) -> int:
+    """What a host's model takes on its device; older hosts only know its whole size."""
+    return int(getattr(model, "model_loaded_memory", model.model_memory)())
+
+
 def make_room(size: int, device: torch.device) -> None:
     """Asks a host with memory management of its own to free so many bytes on a device."""
     if device.type == "cpu":

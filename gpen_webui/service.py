@@ -137,6 +137,7 @@ class _Service:
         """
         with self._lock:
             restorer = self._find_restorer(model or settings.setting("gpen_model"), task)
+            restorer.choose_way(host.reclaimable(settings.device()))
             host.make_room(restorer.memory_needed(), restorer.device)
             try:
                 yield restorer

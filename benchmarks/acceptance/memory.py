@@ -19,7 +19,8 @@ from gpen_core.bench.probes import PeakMemory
 from gpen_core.bench.scenes import scene
 from gpen_core.detection.detector import detect_faces
 from gpen_core.detection.registry import load_detector
-from gpen_core.network.memory import strip_plan, working_memory
+from gpen_core.network.memory import working_memory
+from gpen_core.restorers.execution import strips_for
 from gpen_core.runtime.devices import precision_name
 
 from .card import MIB, allocated, free, limit_memory
@@ -35,14 +36,14 @@ _RUNS = 3
 def peaks(setting: Setting) -> Iterator[Measured]:
     """What a run takes at its peak is what hosts are told."""
     size, config = setting.size, CONFIGURATIONS[setting.size]
-    strips = strip_plan(config)
+    strips = strips_for(config, setting.device)
     for dtype in dict.fromkeys((torch.float32, setting.half)):
         network = setting.networks.get(size, dtype, setting.device)
         weights = sum(b.numel() * b.element_size() for b in network.buffers())
         for way, plan, faces in (
             ("whole", None, 1),
             ("whole", None, _TOGETHER),
-            ("strips", strips, 1),
+            *((f"strips of {plan.rows} rows", plan, 1) for plan in strips),
         ):
             given = images(faces, size, dtype, setting.device)
             with torch.inference_mode():
@@ -55,7 +56,7 @@ def peaks(setting: Setting) -> Iterator[Measured]:
             ratio = taken / working_memory(config, dtype, plan, faces)
             name = f"{size} {precision_name(dtype)}, {way}, {faces} at once"
             yield Measured(f"{name} ({taken / MIB:.0f} MiB)", abs(ratio - 1), _ESTIMATE)
-            if dtype == torch.float16 and faces == 1:
+            if dtype == torch.float16 and faces == 1 and plan in (None, strips[-1]):
                 extent = "whole frame" if plan is None else "strips"
                 in_all = (weights + taken) / MIB
                 yield Measured(name, in_all, f"memory in all, {extent} in float16")

@@ -16,7 +16,7 @@ from gpen_core.cli.self_test import run_tests
 from gpen_core.conversion.formats import DEFAULT_OPSET
 from gpen_core.conversion.to_onnx import write_onnx
 from gpen_core.errors import OptionError
-from gpen_core.network.memory import strip_plan
+from gpen_core.restorers.execution import strips_for
 from gpen_core.restorers.onnx_providers import NAMES
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
 from gpen_core.runtime.devices import (
@@ -56,7 +56,8 @@ def parity(setting: Setting) -> Iterator[Measured]:
         for dtype, tf32 in _precisions(setting, size):
             name = precision_name(dtype) + (" (TF32)" if tf32 and dtype == torch.float32 else "")
             network = setting.networks.get(size, dtype, setting.device)
-            for way, plan in (("whole", None), ("strips", strip_plan(CONFIGURATIONS[size]))):
+            for plan in (None, *strips_for(CONFIGURATIONS[size], setting.device)):
+                way = "whole" if plan is None else f"strips of {plan.rows} rows"
                 with torch.inference_mode(), with_tf32(tf32):
                     error = known_error(size, network(picture, plan))
                 yield Measured(f"{size} {name}, {way}", error, f"error in {name}")

@@ -20,9 +20,9 @@ from gpen_core.bench.processes import run_fresh
 from gpen_core.bench.scenes import scene
 from gpen_core.bench.suite import GRAPH, WHOLE
 from gpen_core.detection.registry import load_detector
-from gpen_core.network.memory import strip_plan
 from gpen_core.restoration.plan import PictureInput
 from gpen_core.restoration.stream import restore_pictures
+from gpen_core.restorers.execution import strips_for
 from gpen_core.runtime.devices import has_graphs, precision_name, synchronize
 
 from .card import capture, milliseconds
@@ -38,7 +38,8 @@ _WARM_UP = 9
 
 def faces_per_second(setting: Setting) -> Iterator[Measured]:
     """One face and four at once, launched kernel by kernel, from a graph, and in strips."""
-    size, strips = setting.size, strip_plan(CONFIGURATIONS[setting.size])
+    size = setting.size
+    strips = strips_for(CONFIGURATIONS[size], setting.device)
     for dtype in dict.fromkeys((setting.half, torch.float32)):
         network = setting.networks.get(size, dtype, setting.device)
         name = f"{size} {precision_name(dtype)}"
@@ -54,7 +55,9 @@ def faces_per_second(setting: Setting) -> Iterator[Measured]:
                     target = _target(setting, dtype)
                     yield _time(f"{name}, {faces} at once, graph", repeated, target)
             given = images(1, size, dtype, setting.device)
-            yield _time(f"{name}, strips", milliseconds(setting, partial(network, given, strips)))
+            for plan in strips:
+                took = milliseconds(setting, partial(network, given, plan))
+                yield _time(f"{name}, strips of {plan.rows} rows", took)
 
 
 def against_published_code(setting: Setting) -> Iterator[Measured]:

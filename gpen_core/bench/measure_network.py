@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..network.cuda_graphs import Graphs, Run
 from ..network.generator import GpenNetwork, compile_network
-from ..network.memory import strip_plan
 from ..network.synthetic_weights import noise, random_state
+from ..restorers.execution import strips_for
 from ..runtime.devices import choose_device, dtype_for
 from .cases import CONFIGURATIONS, NetworkCase
 from .cases import Run as Figures
@@ -61,8 +61,9 @@ def whole(case: NetworkCase) -> Network:
 
 
 def strips(case: NetworkCase) -> Network:
-    """This package's network in strips."""
-    network, plan = _network(case), strip_plan(CONFIGURATIONS[case.size])
+    """This package's network in the largest strips for the device."""
+    network = _network(case)
+    plan, *_ = strips_for(CONFIGURATIONS[case.size], choose_device(case.device))
     return lambda image: network(image, plan)
 
 

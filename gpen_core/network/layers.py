@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
+from ..runtime.devices import may_multiply_in_tf32
+
 State = Mapping[str, Tensor]
 
 LEAK = 0.2
@@ -61,6 +63,22 @@ class Constants(nn.Module):
         self.register_buffer(name, torch.mul(precisely(value, dtype), factor, out=kept))
 
 
+def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear` in the full precision of its type also where matrices are multiplied in TF32.
+
+    A matrix and a vector never are. For one face that is one step as well.
+
+    Args:
+        x: (faces, inputs).
+        weight: (outputs, inputs).
+        bias: (outputs).
+    """
+    if not may_multiply_in_tf32(x.device):
+        return F.linear(x, weight, bias)
+    rows = [weight.mv(row) if bias is None else torch.addmv(bias, weight, row) for row in x]
+    return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
+
+
 class EqualLinear(Constants):
     """Linear layer, leaky ReLU, gain: the style path."""
 
@@ -92,7 +110,7 @@ class EqualLinear(Constants):
 
     def forward(self, x: Tensor) -> Tensor:
         """(faces, inputs) to (faces, outputs)."""
-        return F.leaky_relu(F.linear(x, self.weight, self.bias), LEAK)
+        return F.leaky_relu(exact_linear(x, self.weight, self.bias), LEAK)
 
 
 class FromRgb(Constants):
@@ -135,3 +153,7 @@ class DownBlock(Constants):
         """Rows [2a - 2, 2b + 2) of the level above, or all of them, to rows [a, b)."""
         x = F.conv2d(x, self.blur, padding=(2 if whole else 0, 2), groups=x.shape[1])
         return F.leaky_relu_(F.conv2d(x, self.weight, self.bias, stride=2), LEAK)
+
+    def convolve(self, blurred: Tensor) -> Tensor:
+        """The convolution alone, without bias, of what is blurred already."""
+        return F.conv2d(blurred, self.weight, stride=2)

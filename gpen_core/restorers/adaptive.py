@@ -15,12 +15,12 @@ from ..model_files.contents import GPEN, read_contents
 from ..model_files.file_task import task_of
 from ..model_files.filenames import parse_filename
 from ..network.config import PUBLISHED
-from ..network.memory import strip_plan, working_memory
 from ..runtime.cancellation import CancelCheck
-from ..runtime.devices import Precision, choose_device, dtype_for, free_memory
+from ..runtime.devices import Precision, choose_device, dtype_for, obtainable_memory
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration
 from .load import load_restorer
+from .memory import least_memory
 from .protocol import Restorer
 
 _log = logging.getLogger("gpen")
@@ -115,6 +115,11 @@ class AdaptiveRestorer:
         """How many crops are best given to `restore_many`."""
         return self._largest().batch_size
 
+    def choose_way(self, reclaimable: int = 0) -> None:
+        """See `Restorer.choose_way`."""
+        for restorer in list(self._loaded.values()):
+            restorer.choose_way(reclaimable)
+
     def memory_needed(self) -> int:
         """Bytes that a run of the largest model takes at its peak, with the weights."""
         return self._candidates[-1].memory
@@ -178,7 +183,7 @@ def choose_models(
     dtype = dtype_for(precision, target)
     by_size: dict[int, Candidate] = {}
     for path in paths:
-        candidate = _candidate(path, dtype)
+        candidate = _candidate(path, target, dtype)
         if candidate is not None:
             by_size.setdefault(candidate.size, candidate)
     if not by_size:
@@ -187,12 +192,12 @@ def choose_models(
     return AdaptiveRestorer(
         by_size.values(),
         lambda path: load_restorer(path, target, precision, acceleration),
-        lambda: free_memory(target),
+        lambda: obtainable_memory(target),
         target,
     )
 
 
-def _candidate(path: Path, dtype: torch.dtype) -> Candidate | None:
+def _candidate(path: Path, device: torch.device, dtype: torch.dtype) -> Candidate | None:
     """A GPEN model for restoration; None for anything else.
 
     Of a file that is named like GPEN's and cannot be used, a warning is logged.
@@ -213,5 +218,4 @@ def _candidate(path: Path, dtype: torch.dtype) -> Candidate | None:
         from .onnx_restorer import memory_of
 
         return Candidate(path, size, memory_of(path, size))
-    working = working_memory(PUBLISHED[size], dtype, strip_plan(PUBLISHED[size]))
-    return Candidate(path, size, path.stat().st_size + working)
+    return Candidate(path, size, least_memory(PUBLISHED[size], device, dtype))

@@ -144,6 +144,9 @@ class OnnxRestorer:
         """Itself, for a face of any size."""
         return self
 
+    def choose_way(self, reclaimable: int = 0) -> None:
+        """Does nothing: onnxruntime has but one."""
+
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
         return memory_of(self._path, self.size)

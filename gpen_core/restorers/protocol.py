@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..runtime.cancellation import CancelCheck
+from ..runtime.devices import writes_parts
 
 
 class Restorer(Protocol):
@@ -48,6 +49,17 @@ class Restorer(Protocol):
 
         Raises:
             CheckpointError: its file cannot be loaded.
+        """
+        ...
+
+    def choose_way(self, reclaimable: int = 0) -> None:
+        """Decides how to run by the memory that is free, which comes by itself with the first crop.
+
+        Hosts call it before they ask how much is needed and make room. What they do not free after
+        all is left out of account when the crop comes.
+
+        Args:
+            reclaimable: bytes that the host would free on the device, beside those that are free.
         """
         ...
 
@@ -121,17 +133,32 @@ def check_crop(crop: Tensor, size: int, model: str) -> None:
 def as_images(crops: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:
     """Crops of one shape in 0..1 as (faces, 3, size, size), channels-last, -1..1.
 
-    In the network's own type: float32 values would be held in addition to their copy until the end.
+    In one pass over each: scaled in float32, laid out anew and rounded to the network's own type.
     """
-    images = torch.empty(
-        (len(crops), *crops[0].shape),
-        dtype=torch.float32,
-        device=device,
-        memory_format=torch.channels_last,
-    )
+    shape, layout = (len(crops), *crops[0].shape), torch.channels_last
+    images = torch.empty(shape, dtype=dtype, device=device, memory_format=layout)
     for image, crop in zip(images, crops, strict=True):
-        image.copy_(crop)
-    return images.mul_(2).sub_(1).to(dtype)
+        given = crop.to(device, torch.float32)
+        if writes_parts(device):
+            torch.add(_number(-1), given, alpha=2, out=image)
+        else:
+            image.copy_(given * 2 - 1)
+    return images
+
+
+def as_crops(images: Tensor) -> list[Tensor]:
+    """The reverse, clipped: images that nobody else needs as crops in 0..1, in the same memory."""
+    if writes_parts(images.device):
+        # (x + 1) / 2 to the last bit, in one pass.
+        torch.add(_number(0.5), images, alpha=0.5, out=images)
+    else:
+        images.add_(1).div_(2)
+    return list(images.clamp_(0, 1))
+
+
+def _number(value: float) -> Tensor:
+    """A number for torch's kernels; from the CPU, as they take no pass over memory for such."""
+    return torch.full((), value, dtype=torch.float32, device="cpu")
 
 
 def is_finite(values: Tensor) -> bool:

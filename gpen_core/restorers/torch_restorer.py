@@ -14,41 +14,49 @@ from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
 from ..network.config import GpenConfig, read_config
 from ..network.device_check import fault_on
-from ..network.generator import GpenNetwork, compile_network
+from ..network.generator import GpenNetwork
 from ..runtime.callbacks import Callbacks
-from ..runtime.cancellation import CancelCheck, raise_if_cancelled
+from ..runtime.cancellation import CancelCheck
 from ..runtime.devices import (
     Precision,
     can_compile,
     choose_device,
     dtype_for,
-    is_on,
-    without_autocast,
+    obtainable_memory,
 )
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
-from .protocol import as_images, check_crop, is_finite
+from .kernel_choice import KernelChoice, first_line
+from .memory import run_memory
+from .network_runner import Build, NetworkRunner, bytes_of
+from .protocol import as_crops, check_crop, is_finite
+from .way_chooser import WayChooser
 
 _log = logging.getLogger("gpen")
+
+_Useless = Callable[[ExecutionMode], bool]
+"""Says of a way whether it would fail like another one."""
 
 
 class TorchRestorer:
     """A loaded GPEN model that torch runs.
 
-    When memory runs out, or what makes it fast does not work here, it falls back to a mode that
-    needs less (see `execution`). Each step is logged and kept in `notes`, and holds for the
-    pictures that follow.
+    How is decided by the memory that is free when the first crop comes. When memory runs out, or
+    what makes it fast does not work here, it goes on in a way that needs less (see `execution`),
+    and returns when there is more memory again (see `WayChooser`). That is logged and kept in
+    `notes`.
     """
 
     def __init__(
         self,
         config: GpenConfig,
         name: str,
-        build: Callable[[torch.dtype], GpenNetwork],
+        build: Build,
         device: torch.device,
         dtype: torch.dtype,
         acceleration: Acceleration = "auto",
+        network: GpenNetwork | None = None,
     ) -> None:
         """Usually called through `load`.
 
@@ -59,15 +67,14 @@ class TorchRestorer:
             device: where to run.
             dtype: type of the feature maps.
             acceleration: see `execution.fallback_modes`.
+            network: made already, if it is.
         """
         self.config = config
         self.name = name
         self.notes: list[str] = []
-        self._build = build
-        self._ways = fallback_modes(config, device, dtype, acceleration)
-        self._way = next(self._ways)
-        self._network: GpenNetwork | None = None
-        self._compiled: Callable[[Tensor], Tensor] | None = None
+        kernels = KernelChoice(acceleration != "none", self._note)
+        self._runner = NetworkRunner(config, build, network, kernels)
+        self._chooser = WayChooser(config, fallback_modes(config, device, dtype, acceleration))
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
 
@@ -104,8 +111,7 @@ class TorchRestorer:
                 raise CheckpointError(f"{path} has changed since it was loaded; load it again")
             return GpenNetwork(state, config, wanted)
 
-        restorer = cls(config, path.name, build, target, dtype, acceleration)
-        restorer._network = network
+        restorer = cls(config, path.name, build, target, dtype, acceleration, network)
         if fault is not None:
             restorer._note(fault)
         if acceleration == "compile" and not can_compile():
@@ -122,52 +128,66 @@ class TorchRestorer:
     @property
     def way(self) -> ExecutionMode:
         """How the network runs now."""
-        return self._way
+        return self._chooser.current
 
     @property
     def device(self) -> torch.device:
         """Where the network runs now."""
-        return self._way.device
+        return self.way.device
 
     @property
     def backend(self) -> str:
         """The device by name."""
-        return str(self._way.device)
+        return str(self.way.device)
 
     place = renamed_attribute("place", "backend")
 
     @property
     def precision(self) -> str:
         """Type of the feature maps now; see `ExecutionMode.precision`."""
-        return self._way.precision
+        return self.way.precision
 
     @property
     def batch_size(self) -> int:
         """How many crops are best given to `restore_many`."""
-        return self._way.batch_size
+        return self.way.batch_size
 
     @property
     def network(self) -> GpenNetwork:
         """The network itself, for a host that manages where its weights are."""
-        if self._network is None or self._network.dtype != self._way.dtype:
-            self._forget()
-            # Weights made in a host's inference mode could not be used outside it later.
-            with torch.inference_mode(False):
-                self._network = self._build(self._way.dtype)
-        return self._network
+        return self._runner.network(self.way.dtype)
 
     def working_memory(self) -> int:
         """Bytes that a run takes at its peak, with the crops around it but without the weights."""
-        return self._way.memory(self.config)
+        return run_memory(self.way, self.config)
 
     def for_face_size(self, side: float) -> TorchRestorer:
         """Itself, for a face of any size."""
+        if self._chooser.is_open:
+            # Before faces are cut out, as many of them as are restored together.
+            self.choose_way()
         return self
+
+    def choose_way(self, reclaimable: int = 0) -> None:
+        """See `Restorer.choose_way`."""
+        with self._lock:
+            before = self.way
+            returns = self._chooser.choose(self._available(reclaimable))
+            self._runner.leave(before, self.way)
+            if returns:
+                self._note(f"there is memory again; going on {self.way.describe()}")
+
+    def _available(self, reclaimable: int = 0) -> int | None:
+        """Bytes that the best way can have; None if nobody knows, as on all devices but CUDA's."""
+        device = self._chooser.device
+        obtainable = obtainable_memory(device) if device.type == "cuda" else None
+        if obtainable is None:
+            return None
+        return obtainable + self._runner.bytes_on(device) + reclaimable
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
-        weights = sum(b.numel() * b.element_size() for b in self.network.buffers())
-        return weights + self.working_memory()
+        return bytes_of(self.network) + self.working_memory()
 
     def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """See `Restorer.restore`; the result is channels-last in memory."""
@@ -187,6 +207,8 @@ class TorchRestorer:
     def _restore_all(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> list[Tensor]:
         restored: list[Tensor] = []
         with self._lock:
+            if self._chooser.is_due:
+                self.choose_way()
             while len(restored) < len(crops):
                 # What is left over goes one by one, so that only two shapes have to be prepared.
                 left = len(crops) - len(restored)
@@ -195,104 +217,82 @@ class TorchRestorer:
         return restored
 
     def _restore(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> list[Tensor]:
-        """The restored crops; none, after a step to the next way, if this way failed."""
+        """The restored crops; none, after a step to another way, if this way failed."""
         try:
-            result = self._run(crops, cancelled)
+            result = self._runner.run(self.way, crops, cancelled)
         except Exception as error:
-            reason = self._why_another(error)
-            if reason is None:
+            failure = self._explain(error)
+            if failure is None:
                 raise
         else:
             if is_finite(result):
-                return list(result.add_(1).div_(2).clamp_(0, 1))
-            reason = None
+                self._chooser.settle()
+                return as_crops(result)
+            failure = self._explain_overflow()
         # Outside the except block: the exception holds on to the tensors of its frames.
-        how = self._way.describe()
-        if reason is not None:
-            self._step_down(f"{reason} ({how})", other_type=False)
-        elif self._way.dtype != torch.float32:
-            self._step_down(f"the result was not finite ({how})", other_type=True)
-        else:
-            raise GpenError(
-                f"{self.name}: the result was not finite ({how}); "
-                "the picture or the model is damaged"
-            )
+        self._go_on_after(*failure)
         return []
 
-    def _why_another(self, error: Exception) -> str | None:
-        """Why another way might do better after an error; None if it would not."""
+    def _explain(self, error: Exception) -> tuple[str, _Useless | None] | None:
+        """Why another way might do better after an error, and which ways would not.
+
+        None for the ways if memory ran out, of which some need less; None if none would do better.
+        """
         if is_out_of_memory(error):
-            return "memory ran out"
-        if self._way.acceleration == "none" or isinstance(error, GpenError):
+            return "memory ran out", None
+        failed = self.way.acceleration
+        if failed == "none" or isinstance(error, GpenError):
             return None
-        # What follows the first paragraph is advice for developers of torch.
-        summary = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
-        return f"{self._way.acceleration} does not work here: {type(error).__name__}: {summary}"
+        reason = f"{failed} does not work here: {first_line(error)}"
+        return reason, lambda way: way.acceleration == failed
 
-    def release_caches(self) -> None:
-        """Releases cached CUDA graphs, whose memory hosts take for free; weights stay loaded."""
-        with self._lock:
-            if self._network is not None and self._network.graphs.release():
-                release_memory(self._way.device)
+    def _explain_overflow(self) -> tuple[str, _Useless]:
+        """The same after a result that is not finite.
 
-    def unload(self) -> None:
-        """Frees the weights and all that was prepared; the next call builds the network again."""
-        with self._lock:
-            self._forget()
-            release_memory(self._way.device)
+        Raises:
+            GpenError: not even in float32.
+        """
+        failed, reason = self.way, "the result was not finite"
+        if failed.dtype == torch.float32:
+            raise GpenError(
+                f"{self.name}: {reason} ({failed.describe()}); the picture or the model is damaged"
+            )
+        return reason, lambda way: way.dtype == failed.dtype
 
-    def _forget(self) -> None:
-        if self._network is not None:
-            # A host may hold on to the network for a while.
-            self._network.graphs.release()
-        self._network = self._compiled = None
-
-    def _run(self, crops: Sequence[Tensor], cancelled: CancelCheck | None) -> Tensor:
-        way = self._way
-        # A host's autocast would lower precision where the network needs it, and weights moved in
-        # its inference mode could not be used outside it later.
-        with (
-            torch.inference_mode(False),
-            torch.no_grad(),
-            without_autocast(way.device),
-        ):
-            network = self.network
-            if not is_on(network.weights_device, way.device):
-                network.to(way.device)
-            images = as_images(crops, way.device, way.dtype)
-            if way.acceleration == "none":
-                return network(images, way.plan, cancelled)
-            raise_if_cancelled(cancelled)
-            if way.acceleration == "compile" and self._compiled is None:
-                self._compiled = compile_network(network)
-            run = network if self._compiled is None else self._compiled
-            if not way.captures:
-                return run(images)
-            return network.graphs.run(run, images, way.capture_memory(self.config))
-
-    def _step_down(self, reason: str, other_type: bool) -> None:
-        """Goes on to the next way (with maps of another type), or gives up with a message."""
-        failed = self._way
-        if self._network is not None:
-            # First, as the next way depends on the memory that is free.
-            self._network.graphs.release()
-            self._compiled = None
+    def _go_on_after(self, reason: str, is_useless: _Useless | None) -> None:
+        """Goes on in another way, or gives up with a message."""
+        failed = self.way
+        reason = f"{reason} ({failed.describe()})"
+        # First, as the next way depends on the memory that is free.
+        self._runner.release_graphs()
+        self._runner.forget_compiled()
         release_memory(failed.device)
-        if other_type:
-            self._ways = (way for way in self._ways if way.dtype != failed.dtype)
-        following = next((way for way in self._ways if other_type or not way.widens(failed)), None)
-        if following is None:
+        available = self._available()
+        if is_useless is None:
+            is_found = self._chooser.step_down(available)
+        else:
+            is_found = self._chooser.rule_out(is_useless, available)
+        if not is_found:
             raise GpenError(
                 f"{self.name}: {reason}, and no fallback with lower memory use is left; "
                 "close other programs or use a smaller GPEN model"
             )
-        self._way = following
-        if self._network is not None and failed.device != following.device:
-            # A host may hold on to the network, but need not hold the device's memory.
-            self._network.to("cpu")
-            self._network = None
-            release_memory(failed.device)
-        self._note(f"{reason}; going on {following.describe()}")
+        self._runner.leave(failed, self.way)
+        self._note(f"{reason}; going on {self.way.describe()}")
+
+    def release_caches(self) -> None:
+        """Releases cached CUDA graphs, whose memory hosts take for free; weights stay loaded."""
+        with self._lock:
+            self._chooser.pause()
+            if self._runner.release_graphs():
+                release_memory(self.way.device)
+
+    def unload(self) -> None:
+        """Frees the weights and all that was prepared; the next call builds the network again."""
+        with self._lock:
+            self._chooser.pause()
+            self._runner.forget()
+            release_memory(self.way.device)
 
     def _note(self, note: str) -> None:
         self.notes.append(note)

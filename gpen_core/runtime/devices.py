@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch.torch_version import TorchVersion
 
 from ..errors import OptionError
+from .optional_packages import is_installed
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 """Type of weights and feature maps; "auto" is fp32."""
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "fp16", "bf16")
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-_AMPLE = 4 << 30
-"""Free bytes from which a whole 2048 frame in float32 fits beside whatever else the host does."""
+_MEMORY_OF_LINUX = Path("/proc/meminfo")
 
 _ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF")
 """Environment variables that users and hosts set for torch's memory on a GPU."""
@@ -115,31 +117,42 @@ def gpu_memory(device: torch.device) -> tuple[int, int]:
     return torch.cuda.mem_get_info(with_device_index(device))
 
 
-def has_ample_memory(device: torch.device) -> bool:
-    """Whether a whole frame fits easily. On the CPU strips are faster as well, so never there.
+def lays_out_convolutions(device: torch.device) -> bool:
+    """Whether torch lays out each convolution's input anew, which takes 9 times its memory.
 
-    Nor where cuDNN is off, as ComfyUI has it on some AMD GPUs: torch then lays out each
-    convolution's input anew, which for a whole frame takes several times the memory of all else.
+    Where neither cuDNN nor MIOpen may compute, as ComfyUI has it on some AMD GPUs.
     """
-    if device.type != "cuda" or not torch.backends.cudnn.enabled:
-        return False
-    return gpu_memory(device)[0] > _AMPLE
+    return device.type == "cuda" and not torch.backends.cudnn.enabled
 
 
 def has_graphs(device: torch.device) -> bool:
-    """Whether runs can be repeated as a graph: on CUDA, also as ROCm presents itself.
+    """Whether runs can be repeated as a graph: on NVIDIA GPUs.
 
     Not with an allocator that never gets a graph's memory back (cudaMallocAsync); nor where a
-    capture is likely to fail (ZLUDA, `max_split_size_mb` when memory is short), after which torch
-    cannot free memory for the rest of the process.
+    capture is likely to fail, after which torch cannot free memory for the rest of the process:
+    with ROCm, whose MIOpen may ask for a stream's state while a graph is captured, with ZLUDA, and
+    with `max_split_size_mb` when memory is short.
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or torch.version.hip is not None:
         return False
     settings = " ".join(os.environ.get(name, "") for name in _ALLOCATOR_SETTINGS)
     if "cudaMallocAsync" in settings or "max_split_size_mb" in settings:
         return False
     native = torch.cuda.get_allocator_backend() == "native"
     return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
+
+
+def has_fused_kernels(device: torch.device) -> bool:
+    """Whether the network's own kernels can be tried: on NVIDIA GPUs from Turing on, with Triton.
+
+    Torch 2.4 is the first that comes with Triton 3; on Windows Triton is a package of its own.
+    """
+    if device.type != "cuda" or torch.version.hip is not None or lays_out_convolutions(device):
+        return False
+    if TorchVersion(torch.__version__) < "2.4" or not is_installed("triton"):
+        return False
+    is_nvidia = "[ZLUDA]" not in torch.cuda.get_device_name(device)
+    return is_nvidia and torch.cuda.get_device_capability(device) >= (7, 5)
 
 
 def can_compile() -> bool:
@@ -155,19 +168,34 @@ def uses_tf32(device: torch.device) -> bool:
     if device.type != "cuda" or torch.version.hip is not None:
         return False
     cudnn = torch.backends.cudnn
-    has_it = torch.cuda.get_device_capability(device) >= (8, 0)
-    return has_it and bool(cudnn.enabled and cudnn.allow_tf32)
+    if not cudnn.enabled or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    # From 2.9 on torch has a setting for convolutions alone, and raises where the older one is read
+    # that a host has set in part.
+    convolutions: Any = getattr(cudnn, "conv", None)
+    return cudnn.allow_tf32 if convolutions is None else convolutions.fp32_precision == "tf32"
 
 
-def without_tf32() -> AbstractContextManager[Any]:
+def may_multiply_in_tf32(device: torch.device) -> bool:
+    """Whether matrices in float32 are multiplied in TF32 if a host wants it, as A1111 and Forge do.
+
+    Nobody asks torch whether it does: the answer differs from version to version.
+    """
+    return device.type == "cuda"
+
+
+@contextmanager
+def without_tf32() -> Generator[None]:
     """Keeps convolutions in full float32, in this process and for a while."""
     cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=cudnn.benchmark,
-        deterministic=cudnn.deterministic,
-        allow_tf32=False,
-    )
+    settings: Any = getattr(cudnn, "conv", cudnn)
+    name, off = ("allow_tf32", False) if settings is cudnn else ("fp32_precision", "ieee")
+    before = getattr(settings, name)
+    setattr(settings, name, off)
+    try:
+        yield
+    finally:
+        setattr(settings, name, before)
 
 
 def writes_parts(device: torch.device) -> bool:
@@ -190,9 +218,17 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where that is unknown."""
     if device.type == "cuda":
         return gpu_memory(device)[0]
-    if device.type == "cpu" and "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+    return _free_memory_of_cpu() if device.type == "cpu" else None
+
+
+def _free_memory_of_cpu() -> int | None:
+    """Bytes that programs can have, as Linux counts them: what caches of files take is free."""
+    try:
+        lines = _MEMORY_OF_LINUX.read_text().splitlines()
+    except OSError:  # another system
+        return None
+    available = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return next((int(words[1]) << 10 for words in available), None)
 
 
 def obtainable_memory(device: torch.device) -> int | None:
@@ -211,6 +247,11 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
         # Torch has no autocast for other devices, such as DirectML's, and older torch for fewer:
         # then there is none to keep out.
         return nullcontext()
+
+
+def as_current(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a CUDA device the current one, on which Triton launches kernels."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def synchronize(device: torch.device) -> None:

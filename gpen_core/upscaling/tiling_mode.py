@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..runtime.devices import free_memory, precision_name
+from ..runtime.devices import obtainable_memory, precision_name
 from .tiles import SMALLEST
 
 _LARGEST = 1024
@@ -52,7 +52,7 @@ def tile_for(device: torch.device, dtype: torch.dtype, scale: int) -> int:
     Counted for RRDBNet, whose feature maps have 64 channels.
     """
     element = dtype.itemsize
-    available = free_memory(device)
+    available = obtainable_memory(device)
     budget = _MODEST if available is None else available // 2
     if device.type == "cpu":
         budget = min(budget, _MODEST)

@@ -23,6 +23,7 @@ from ...gpen_core.restoration.options import RestorationOptions
 from ...gpen_core.restoration.plan import PictureInput
 from ...gpen_core.restoration.results import Outcome
 from ...gpen_core.restoration.stream import restore_pictures
+from ...gpen_core.restorers.memory import FACE_PARSER_MEMORY
 from ...gpen_core.runtime.cancellation import CancelCheck
 from ...gpen_core.runtime.progress import OnProgress, Progress
 from ...gpen_core.tasks.loading import admit
@@ -49,9 +50,6 @@ NODE_OF_TASK: Mapping[Task, str] = {
 
 _PARTS = 100
 """Steps of the bar for each image, as its number of faces is not known beforehand."""
-
-_PARSER_MEMORY = 1 << 30
-"""Bytes that ParseNet takes with its weights, and more."""
 
 
 def require_task(model: GpenModel, task: Task) -> None:
@@ -94,7 +92,7 @@ def load_face_parser(mask: MaskName) -> FaceParser | None:
         MissingPackageError: facexlib or torchvision cannot be imported.
     """
     if MASKS[mask].needs_parser:
-        host.make_room(_PARSER_MEMORY)
+        host.make_room(FACE_PARSER_MEMORY)
     return load_installed_face_parser(mask, parsing_folders(), host.device(), option="mask_type")
 
 

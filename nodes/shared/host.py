@@ -49,6 +49,13 @@ def make_room(size: int) -> None:
     management.free_memory(size, device())
 
 
+def _reclaimable(patcher: ModelPatcher | None) -> int:
+    """Bytes that the host would free on its device, those of a model itself left out."""
+    # None stands for a model that nobody holds any more.
+    others = [each for each in management.loaded_models() if each not in (None, patcher)]
+    return sum(each.loaded_size() for each in others if each.load_device == device())
+
+
 def _manage(restorer: Restorer) -> GpenModel:
     """Puts a restorer's network under the host's memory management, if torch runs it."""
     torch_runs_it = isinstance(restorer, TorchRestorer)
@@ -71,6 +78,7 @@ def load(model: GpenModel) -> None:
         # onnxruntime has its memory to itself: the host can only make room for it.
         management.free_memory(restorer.memory_needed(), restorer.device)
         return
+    restorer.choose_way(_reclaimable(patcher))
     # Out of memory, a restorer goes on with another network or on the CPU. Held by the old patcher,
     # the old network would keep its memory.
     if (

@@ -19,8 +19,12 @@ def in_tf32(values):
 def ampere(monkeypatch):
     """The CPU stands in for a card that convolves in TF32 unless it is told not to."""
 
+    cudnn = torch.backends.cudnn
+
     def allowed():
-        return torch.backends.cudnn.allow_tf32
+        # Torch has a setting for convolutions alone from 2.9 on.
+        conv = getattr(cudnn, "conv", None)
+        return cudnn.allow_tf32 if conv is None else conv.fp32_precision == "tf32"
 
     def like_a_card(exactly):
         def convolve(x, weight, *args, **kwargs):

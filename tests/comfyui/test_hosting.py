@@ -60,17 +60,14 @@ def test_after_a_run_the_model_holds_its_weights_alone(run_all, load_model, node
 
 
 @pytest.mark.parametrize("node_id", RESTORING)
-def test_a_network_given_up_for_lack_of_memory_is_let_go(
-    run_all, load_model, node_id, monkeypatch, caplog
-):
+def test_a_network_that_is_given_up_is_let_go(run_all, load_model, node_id, monkeypatch, caplog):
     model = load_model("random", 256, precision="bf16")
     patcher, network = model.patcher, weakref.ref(model.restorer.network)
     forward = type(network()).forward
 
     def fail_in_half(self, *args):
-        if self.dtype == torch.bfloat16:
-            raise MemoryError("out of memory")
-        return forward(self, *args)
+        result = forward(self, *args)
+        return result * torch.nan if self.dtype == torch.bfloat16 else result
 
     job = run_all(node_id, model)
     monkeypatch.setattr(type(network()), "forward", fail_in_half)
@@ -82,6 +79,25 @@ def test_a_network_given_up_for_lack_of_memory_is_let_go(
     del patcher
     gc.collect()
     assert network() is None, "something still holds the old network"
+
+
+def test_what_the_host_would_unload_counts_as_free(pack, load_model, photo, detector, monkeypatch):
+    """Other models on its device do, and no others."""
+    model, told = load_model("random", 256), []
+    management, patchers = pack.host.model_management, pack.host.model_patcher
+    cpu, other = torch.device("cpu"), torch.device("meta")
+    there = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), cpu, cpu)
+    elsewhere = patchers.ModelPatcher(torch.nn.BatchNorm1d(1000), other, cpu)
+    monkeypatch.setattr(
+        management, "loaded_models", lambda: [there, None, elsewhere, model.patcher]
+    )
+    monkeypatch.setattr(
+        model.restorer, "choose_way", lambda reclaimable=0: told.append(reclaimable)
+    )
+    pack.run("GPENRestoreImage", image=photo, model=model, detector=detector)
+    assert there.loaded_size() == 2 * 4000 + 8
+    assert there.loaded_size() in told
+    assert set(told) == {0, there.loaded_size()}
 
 
 def test_a_model_that_goes_on_elsewhere_is_managed_there(pack, load_model, photo, loads, detector):

@@ -17,7 +17,14 @@ from gpen_core.network import generator
 from gpen_core.network.config import PUBLISHED, GpenConfig, read_config
 from gpen_core.network.features import Features
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.memory import StripPlan, strip_plan, whole_frame, working_memory
+from gpen_core.network.memory import (
+    StripPlan,
+    strip_plan,
+    strip_plans,
+    weight_memory,
+    whole_frame,
+    working_memory,
+)
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
 
 DATA = Path(__file__).parents[1] / "data"
@@ -56,7 +63,7 @@ def test_tiny_network_matches_the_published_implementation(dtype, tolerance):
 )
 def test_published_sizes_match_the_published_implementation(size):
     config = PUBLISHED[size]
-    for plan in (whole_frame(config), strip_plan(config)):
+    for plan in (whole_frame(config), strip_plan(config), *strip_plans(config)):
         error, out, golden = golden_error(size, plan)
         assert error <= 2e-4
         assert out.mean() == pytest.approx(float(golden["mean"]), abs=1e-4)
@@ -310,6 +317,32 @@ def test_working_memory_is_what_a_run_takes(size, dtype):
         with FakeTensorMode():
             peak = counted_peak(config, dtype, plan)
         assert working_memory(config, dtype, plan) == pytest.approx(peak, rel=0.1)
+
+
+@counts_memory
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [256, 512, 1024, 2048])
+def test_strips_of_a_gpu_take_less_and_less_and_what_is_said(size, dtype):
+    config = PUBLISHED[size]
+    peaks, told = [], [working_memory(config, dtype, None)]
+    for plan in strip_plans(config):
+        with FakeTensorMode():
+            peaks.append(counted_peak(config, dtype, plan))
+        told.append(working_memory(config, dtype, plan))
+        assert 0.95 < told[-1] / peaks[-1] < 1.2
+    assert told == sorted(told, reverse=True)
+    assert peaks == sorted(peaks, reverse=True)
+    assert len(peaks) == {256: 1, 512: 2, 1024: 3, 2048: 3}[size]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [256, 2048])
+def test_the_memory_of_weights_is_that_of_the_network(size, dtype):
+    config = PUBLISHED[size]
+    state = {key: torch.zeros(shape) for key, shape in config.shapes().items()}
+    network = GpenNetwork(state, config, dtype)
+    weights = sum(buffer.numel() * buffer.element_size() for buffer in network.buffers())
+    assert weight_memory(config, dtype) == pytest.approx(weights, rel=0.01)
 
 
 @counts_memory

@@ -12,16 +12,19 @@ from gpen_core.errors import Cancelled, CheckpointError, GpenError, OptionError
 from gpen_core.network.config import PUBLISHED, GpenConfig
 from gpen_core.network.cuda_graphs import Graphs
 from gpen_core.network.generator import GpenNetwork, compile_network
-from gpen_core.network.memory import strip_plan, working_memory
+from gpen_core.network.memory import StripPlan, strip_plan, working_memory
 from gpen_core.network.synthetic_weights import detail_state, passthrough_state, random_state
-from gpen_core.restorers import execution
+from gpen_core.restorers import execution, memory, network_runner, protocol
 from gpen_core.restorers import torch_restorer as module
 from gpen_core.restorers.execution import ExecutionMode
-from gpen_core.restorers.protocol import is_finite
+from gpen_core.restorers.protocol import as_crops, as_images, is_finite
 from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.restorers.way_chooser import WayChooser
 
 TINY = GpenConfig(64, 1, 0.125)
 CPU = torch.device("cpu")
+LEAN = StripPlan(16, 16, 16)
+"""Strips that need less than a whole frame even at 64 pixels."""
 
 
 def crop():
@@ -34,8 +37,7 @@ def build(dtype, state=None):
 
 def restorer_with(execution, build=build):
     made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
-    made._ways = iter(execution)
-    made._way = next(made._ways)
+    made._chooser = WayChooser(TINY, execution)
     return made
 
 
@@ -101,7 +103,7 @@ def test_goes_on_with_less_when_memory_runs_out(error, caplog):
         network.error = error
         return network
 
-    strips = ExecutionMode(CPU, torch.float32, strip_plan(TINY))
+    strips = ExecutionMode(CPU, torch.float32, LEAN)
     made = restorer_with([ExecutionMode(CPU, torch.float32, None), strips], failing)
     picture = crop()
     assert (made.restore(picture) - picture).abs().max() < 1e-6
@@ -142,8 +144,8 @@ def test_a_result_that_is_not_finite_is_computed_again_in_float32():
     state = passthrough_state(TINY)
     # Not even rescaled maps help where a weight itself is beyond float16.
     state["generator.to_rgb1.conv.weight"] = state["generator.to_rgb1.conv.weight"] + 1e7
-    half = ExecutionMode(CPU, torch.float16, strip_plan(TINY))
-    full = ExecutionMode(CPU, torch.float32, strip_plan(TINY))
+    half = ExecutionMode(CPU, torch.float16, LEAN)
+    full = ExecutionMode(CPU, torch.float32, LEAN)
     made = restorer_with([half, full], lambda dtype: build(dtype, state))
     exact = restorer_with([full], lambda dtype: build(dtype, state))
     assert torch.equal(made.restore(crop()), exact.restore(crop()))
@@ -159,20 +161,20 @@ class Overflowing(GpenNetwork):
 
 
 HALF_WHOLE, WHOLE = (ExecutionMode(CPU, d, None) for d in (torch.bfloat16, torch.float32))
-HALF_STRIPS, STRIPS = (
-    ExecutionMode(CPU, d, strip_plan(TINY)) for d in (torch.bfloat16, torch.float32)
-)
+HALF_STRIPS, STRIPS = (ExecutionMode(CPU, d, LEAN) for d in (torch.bfloat16, torch.float32))
 
 
-@pytest.mark.parametrize("ample", [True, False])
-def test_after_half_precision_the_whole_frame_is_tried_in_float32(monkeypatch, ample):
+@pytest.mark.parametrize(("free", "whole"), [(4 << 30, True), (1 << 29, False)])
+def test_after_half_precision_the_whole_frame_is_tried_in_float32(free, whole):
     """As GTX 16xx need it, whose half precision makes NaN: strips are the slowest way there."""
-    monkeypatch.setattr(execution, "has_ample_memory", lambda device: ample)
     config = GpenConfig(512, 1, 0.125)
     card = torch.device("cuda", 0)
-    found = list(execution.fallback_modes(config, card, torch.float16, "none"))
-    first_in_float32 = next(way for way in found if way.dtype == torch.float32)
-    assert (first_in_float32.plan is None) == ample
+    chooser = WayChooser(config, execution.fallback_modes(config, card, torch.float16, "none"))
+    chooser.choose(free if whole else 0)
+    assert chooser.current.dtype == torch.float16
+    assert chooser.rule_out(lambda way: way.dtype == torch.float16, free if whole else 0)
+    assert (chooser.current.device, chooser.current.dtype) == (card, torch.float32)
+    assert (chooser.current.plan is None) == whole
 
 
 def test_a_picture_that_is_not_finite_goes_on_with_the_whole_frame():
@@ -183,7 +185,7 @@ def test_a_picture_that_is_not_finite_goes_on_with_the_whole_frame():
     picture = crop()
     assert (made.restore(picture) - picture).abs().max() < 1e-6
     assert made.way == WHOLE
-    assert list(made._ways) == [STRIPS], "what is not finite in half precision stays so in strips"
+    assert made._chooser._ways == [WHOLE, STRIPS], "half precision stays so in strips"
 
 
 def test_larger_numbers_are_no_help_where_memory_ran_out():
@@ -206,8 +208,51 @@ class Passes(TorchDispatchMode):
         self.values, self.count = values, 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += isinstance(args[0], torch.Tensor) and args[0].numel() == self.values
+        tensors = (each for each in args if isinstance(each, torch.Tensor))
+        views = any(r.alias_info and not r.alias_info.is_write for r in func._schema.returns)
+        if not views and any(each.numel() == self.values for each in tensors):
+            self.count += 1
         return func(*args, **(kwargs or {}))
+
+
+def many_values():
+    """A crop of many values, among them those where rounding could differ."""
+    values = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(5)) * 1.2 - 0.1
+    values[0, 0, :8] = torch.tensor([0, 1, 0.5, 1e-45, 6e-39, 1e-30, 1 - 2**-24, 2**-25])
+    return values
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_crops_become_the_networks_input_in_one_pass(dtype):
+    crops = [many_values(), crop()]
+    with Passes(crops[0].numel()) as passes:
+        images = as_images(crops, CPU, dtype)
+    assert passes.count == 2, "one a crop"
+    assert torch.equal(images, (torch.stack(crops) * 2 - 1).to(dtype))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_results_become_crops_in_two_passes(dtype):
+    images = many_values().mul(2).sub(1).to(dtype)[None]
+    images[0, 1, 0, :6] = torch.tensor([-1, 1, 1e-45, -6e-39, 3e38, -3e38], dtype=dtype)
+    expected = images.clone().add_(1).div_(2).clamp_(0, 1)
+    with Passes(images.numel()) as passes:
+        (made,) = as_crops(images)
+    assert passes.count == 2
+    assert torch.equal(made, expected[0])
+    assert made.data_ptr() == images.data_ptr()
+
+
+def test_where_parts_cannot_be_written_conversion_is_the_same(monkeypatch):
+    crops = [many_values(), crop()]
+    here = as_images(crops, CPU, torch.float32)
+    monkeypatch.setattr(protocol, "writes_parts", lambda device: False)
+    there = as_images(crops, CPU, torch.float32)
+    assert torch.equal(here, there)
+    elsewhere = as_crops(there)
+    monkeypatch.undo()
+    assert all(map(torch.equal, as_crops(here), elsewhere))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38, -3e38, 0.0])
@@ -252,9 +297,9 @@ def test_the_report_says_where_float32_is_computed_in_tf32(monkeypatch):
     card = torch.device("cuda", 0)
     made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
     assert made.precision == "float32"
-    made._way = ExecutionMode(card, torch.float32, None)
+    made._chooser.current = ExecutionMode(card, torch.float32, None)
     assert made.precision == "float32 (TF32)"
-    made._way = ExecutionMode(card, torch.float16, None)
+    made._chooser.current = ExecutionMode(card, torch.float16, None)
     assert made.precision == "float16"
 
 
@@ -265,9 +310,7 @@ def test_small_models_run_whole_first():
 
 def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
     monkeypatch.setattr(execution, "can_compile", lambda: True)
-    monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
-    monkeypatch.setattr(execution, "free_memory", lambda device: 8 << 30)
     card = torch.device("cuda", 0)
 
     def first(acceleration):
@@ -287,12 +330,12 @@ def test_a_card_with_memory_to_spare_starts_with_the_fastest(monkeypatch):
 @pytest.mark.parametrize(("free", "graph"), [(4.1, False), (6.0, True)])
 def test_a_graph_needs_memory_for_all_that_is_on_its_way(monkeypatch, free, graph):
     """Of the largest model: weights, the graph, its input and output, and up to 18 crops."""
-    monkeypatch.setattr(execution, "has_ample_memory", lambda device: device.type == "cuda")
     monkeypatch.setattr(execution, "has_graphs", lambda device: device.type == "cuda")
-    monkeypatch.setattr(execution, "free_memory", lambda device: round(free * 2**30))
-    first = next(
-        execution.fallback_modes(PUBLISHED[2048], torch.device("cuda", 0), torch.float32, "auto")
-    )
+    largest, card = PUBLISHED[2048], torch.device("cuda", 0)
+    ways = execution.fallback_modes(largest, card, torch.float32, "auto")
+    chooser = WayChooser(largest, ways)
+    chooser.choose(round(free * 2**30))
+    first = chooser.current
     assert (first.plan, first.batch_size) == (None, 4)
     assert (first.acceleration == "CUDA graph") == graph
 
@@ -303,7 +346,7 @@ def test_hosts_are_asked_for_the_crops_as_well():
     assert made.working_memory() == working_memory(TINY, torch.float32, None) + 2 * picture
     card = ExecutionMode(torch.device("cuda"), torch.float32, None, batch_size=4)
     run = working_memory(TINY, torch.float32, None, 4)
-    assert card.memory(TINY) == run + 18 * picture
+    assert memory.run_memory(card, TINY) == run + 18 * picture + memory._WORKSPACES
 
 
 def test_an_unknown_acceleration_is_refused(tmp_path):
@@ -449,7 +492,7 @@ def test_graphs_go_with_the_weights_also_where_a_host_holds_on_to_the_network(mo
         with pytest.raises(MemoryError):
             made.restore(crop())
         monkeypatch.undo()
-        made._step_down("memory ran out", other_type=False)
+        made._go_on_after("memory ran out", None)
     gc.collect()
     assert kept[0]() is None
     assert network is not None
@@ -479,7 +522,7 @@ def test_settled_it_keeps_the_weights_alone(monkeypatch):
 
 def compiling(monkeypatch, backend, *after):
     monkeypatch.setattr(
-        module, "compile_network", lambda network: compile_network(network, backend)
+        network_runner, "compile_network", lambda network: compile_network(network, backend)
     )
     return restorer_with([ExecutionMode(CPU, torch.float32, None, "compile"), *after])
 
@@ -557,20 +600,16 @@ def test_threads_take_turns_and_share_one_step_down():
 
     class Half(GpenNetwork):
         def forward(self, image, plan=None, cancelled=None):
-            calls.append(self.dtype)
-            if self.dtype == torch.float16:
+            calls.append(plan)
+            if plan is None:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory")
             return super().forward(image, plan, cancelled)
 
-    strips = strip_plan(TINY)
-    execution = [
-        ExecutionMode(CPU, torch.float16, strips),
-        ExecutionMode(CPU, torch.float32, strips),
-    ]
+    execution = [WHOLE, STRIPS]
     made = restorer_with(execution, lambda dtype: Half(passthrough_state(TINY), TINY, dtype))
     picture = crop()
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: made.restore(picture), range(8)))
     assert all((result - picture).abs().max() < 1e-6 for result in results)
     assert len(made.notes) == 1
-    assert calls.count(torch.float16) == 1
+    assert calls.count(None) == 1

@@ -28,6 +28,7 @@ from gpen_core.restorers import execution
 from gpen_core.restorers.execution import ExecutionMode
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
 from gpen_core.restorers.torch_restorer import TorchRestorer
+from gpen_core.restorers.way_chooser import WayChooser
 from gpen_core.runtime.callbacks import Callbacks
 from gpen_core.tasks.colorize import colorize_picture
 from gpen_core.tasks.inpaint import inpaint_picture
@@ -94,8 +95,7 @@ def build(dtype):
 
 def restorer(*extra):
     made = TorchRestorer(TINY, "face.pth", build, CPU, torch.float32)
-    made._ways = iter((*extra, ExecutionMode(CPU, torch.float32, None)))
-    made._way = next(made._ways)
+    made._chooser = WayChooser(TINY, (*extra, ExecutionMode(CPU, torch.float32, None)))
     return made
 
 
@@ -113,7 +113,7 @@ def accelerated(request, monkeypatch):
     made = restorer(way)
     made.network.graphs = Graphs(lambda function, example: function)
     if request.param == "compile":
-        made._compiled = compile_network(made.network, "eager")
+        made._runner._compiled = compile_network(made.network, "eager")
     return made
 
 

@@ -127,10 +127,6 @@ def test_this_machine_says_so_when_memory_runs_out():
     assert is_out_of_memory(caught.value)
 
 
-def test_frames_of_a_cpu_are_never_ample():
-    assert not devices.has_ample_memory(torch.device("cpu"))
-
-
 def test_warps_stay_where_torch_has_them():
     assert devices.warp_device(torch.device("cuda:1")) == torch.device("cuda:1")
     assert devices.warp_device(torch.device("mps")) == torch.device("cpu")
@@ -186,7 +182,6 @@ CUDA = torch.device("cuda")
 
 def test_memory_of_a_card_without_a_number_is_known(card):
     assert devices.free_memory(CUDA) == 5 << 30
-    assert devices.has_ample_memory(CUDA)
     assert devices.obtainable_memory(CUDA) == 7 << 30
     described = doctor._describe_device(CUDA)
     there = "cuda, NVIDIA GeForce RTX 3060, 5.0 of 8.0 GiB free"
@@ -195,9 +190,20 @@ def test_memory_of_a_card_without_a_number_is_known(card):
     assert doctor._describe_device(CUDA) == there
 
 
-def test_no_frame_is_easy_where_convolutions_are_laid_out_anew(card, monkeypatch):
+def test_what_caches_of_files_take_is_free_on_a_cpu(monkeypatch, tmp_path):
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal: 24000 kB\nMemFree: 100 kB\nMemAvailable: 15000 kB\n")
+    monkeypatch.setattr(devices, "_MEMORY_OF_LINUX", told)
+    assert devices.free_memory(torch.device("cpu")) == 15000 << 10
+    monkeypatch.setattr(devices, "_MEMORY_OF_LINUX", tmp_path / "none")
+    assert devices.free_memory(torch.device("cpu")) is None
+
+
+def test_where_convolutions_are_laid_out_anew(card, monkeypatch):
+    assert not devices.lays_out_convolutions(CUDA)
     monkeypatch.setattr(torch.backends.cudnn, "enabled", False)
-    assert not devices.has_ample_memory(CUDA)
+    assert devices.lays_out_convolutions(CUDA)
+    assert not devices.lays_out_convolutions(torch.device("cpu"))
 
 
 def test_graphs_are_for_cuda(card):
@@ -230,6 +236,12 @@ def test_no_graphs_where_a_capture_would_do_harm(card, backend, name):
     assert not devices.has_graphs(CUDA)
 
 
+def test_no_graphs_with_rocm(card, monkeypatch):
+    """MIOpen may ask for a stream's state in the middle of a capture, which ends it."""
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert not devices.has_graphs(CUDA)
+
+
 def test_who_uses_tf32(card, monkeypatch):
     assert devices.uses_tf32(CUDA)
     assert not devices.uses_tf32(torch.device("cpu"))
@@ -243,6 +255,30 @@ def test_who_uses_tf32(card, monkeypatch):
     assert not devices.uses_tf32(CUDA)
 
 
+@pytest.fixture
+def precisions():
+    """Torch's newer settings of TF32, one for each kind of layer."""
+    cudnn = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        pytest.skip("older torch")
+    before = cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
+    yield cudnn
+    cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = before
+
+
+@pytest.mark.parametrize(("set_to", "tf32"), [("ieee", False), ("tf32", True)])
+def test_hosts_may_set_convolutions_alone(card, precisions, set_to, tf32):
+    """Torch then refuses to say how the older setting for all of cuDNN stands."""
+    precisions.conv.fp32_precision = set_to
+    precisions.rnn.fp32_precision = "ieee" if tf32 else "tf32"
+    with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+        _ = torch.backends.cudnn.allow_tf32
+    assert devices.uses_tf32(CUDA) == tf32
+    with devices.without_tf32():
+        assert not devices.uses_tf32(CUDA)
+    assert devices.uses_tf32(CUDA) == tf32
+
+
 def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
     assert dtype_for("bf16", CUDA) == torch.bfloat16
     card.capability, card.name = (7, 5), "NVIDIA GeForce RTX 2080"
@@ -252,6 +288,43 @@ def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
     assert dtype_for("bf16", torch.device("cpu")) == torch.bfloat16
     monkeypatch.setattr(torch.version, "hip", "6.2")
     assert dtype_for("bf16", CUDA) == torch.bfloat16, "AMD counts capabilities otherwise"
+
+
+def test_fused_kernels_are_tried_on_nvidia_from_turing_on(card, monkeypatch):
+    monkeypatch.setattr(devices, "is_installed", lambda name: name == "triton")
+    monkeypatch.setattr(torch, "__version__", "2.4.0")
+    for card.capability, there in (
+        ((7, 5), True),
+        ((12, 0), True),
+        ((7, 0), False),
+        ((6, 1), False),
+    ):
+        assert devices.has_fused_kernels(CUDA) is there
+    card.capability = (8, 9)
+    for kind in ("cpu", "mps", "xpu", "privateuseone"):
+        assert not devices.has_fused_kernels(torch.device(kind))
+    card.name = "AMD Radeon RX 7900 XTX [ZLUDA]"
+    assert not devices.has_fused_kernels(CUDA)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        (torch.version, "hip", "6.4"),
+        (torch.backends.cudnn, "enabled", False),
+        (torch, "__version__", "2.3.1"),
+        (devices, "is_installed", lambda name: False),
+    ],
+    ids=["ROCm", "no cuDNN", "Triton before 3", "no Triton"],
+)
+def test_fused_kernels_are_not_tried_elsewhere(card, monkeypatch, owner, name, value):
+    monkeypatch.setattr(devices, "is_installed", lambda name: True)
+    assert devices.has_fused_kernels(CUDA)
+    if owner is torch.backends.cudnn:
+        monkeypatch.setattr(devices, "lays_out_convolutions", lambda device: True)
+    else:
+        monkeypatch.setattr(owner, name, value)
+    assert not devices.has_fused_kernels(CUDA)
 
 
 @pytest.mark.parametrize("kind", ["privateuseone", "mps", "xpu"])

@@ -260,7 +260,7 @@ class TestTiles:
         ],
     )
     def test_tiles_fit_the_memory(self, monkeypatch, kind, free, dtype, scale, tile):
-        monkeypatch.setattr(ways, "free_memory", lambda device: free)
+        monkeypatch.setattr(ways, "obtainable_memory", lambda device: free)
         assert ways.tile_for(torch.device(kind), dtype, scale) == tile
 
     def test_cancelling(self, photo):

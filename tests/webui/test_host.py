@@ -83,6 +83,28 @@ class TestDevice:
         assert asked == [(5, torch.device("meta"))]
         assert webui.devices.collections == 0
 
+    def test_models_that_the_host_would_unload_count_as_free(self, host, monkeypatch):
+        class Model:
+            def __init__(self, size, device, loaded=None):
+                self.device, self.model_memory = torch.device(device), lambda: size
+                if loaded is not None:
+                    self.model_loaded_memory = lambda: loaded
+
+        name = "backend.memory_management"
+        assert host.reclaimable(torch.device("meta")) == 0
+        management = ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, management)
+        assert host.reclaimable(torch.device("meta")) == 0
+        management.current_loaded_models = [Model(5, "meta"), Model(7, "cpu"), Model(9, "meta", 2)]
+        assert host.reclaimable(torch.device("meta")) == 7
+
+    def test_a_host_that_does_not_know_what_it_has_loaded(self, host, monkeypatch, caplog):
+        name = "backend.memory_management"
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        sys.modules[name].current_loaded_models = [object()]
+        assert host.reclaimable(torch.device("meta")) == 0
+        assert "memory management failed" in caplog.text
+
     def test_a_host_that_cannot_free_memory_does_not_stop_the_work(
         self, webui, host, monkeypatch, caplog
     ):

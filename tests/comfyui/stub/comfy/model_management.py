@@ -47,6 +47,11 @@ def load_models_gpu(
         patcher.model.to(patcher.load_device)
 
 
+def loaded_models(only_currently_used: bool = False) -> list[ModelPatcher]:
+    """The models on devices; a test may put some here."""
+    return []
+
+
 def free_memory(
     memory_required: float,
     device: torch.device,

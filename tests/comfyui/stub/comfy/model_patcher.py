@@ -23,3 +23,8 @@ class ModelPatcher:
         self.weight_inplace_update = weight_inplace_update
         # As the host does at every load: a network must not have a `device` of its own.
         model.device = offload_device  # pyright: ignore[reportArgumentType]
+
+    def loaded_size(self) -> int:
+        """Bytes of the weights that are where the network runs."""
+        buffers = self.model.buffers()
+        return sum(each.nbytes for each in buffers if each.device == self.load_device)
