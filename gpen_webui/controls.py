@@ -7,22 +7,14 @@ would keep the value of the first start for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
-from gpen_core.compositing.colour_match import ColourMatch
-from gpen_core.compositing.masks import MaskName
 from gpen_core.detection.options import MINIMUM_SIZE, DetectionOptions
-from gpen_core.geometry.templates import TemplateName
 from gpen_core.model_files.task_table import Task
-from gpen_core.restoration.options import (
-    CHOICES,
-    HELP,
-    RESTORATION_LIMITS,
-    RestorationOptions,
-)
+from gpen_core.restoration.options import CHOICES, HELP, RESTORATION_LIMITS, RestorationOptions
 
 from .infotext import NAMES
 from .models import list_models_for
@@ -113,29 +105,23 @@ def _current(name: str) -> Callable[[], Any]:
     return lambda: setting(name)
 
 
-def restoration_options(
-    *,
-    strength: float | None = None,
-    template: TemplateName | None = None,
-    colour: ColourMatch | None = None,
-    mask: MaskName | None = None,
-    faces: str | None = None,
-    feather: float | None = None,
-) -> RestorationOptions:
-    """The options; what is None comes from the settings page.
+def restoration_options(values: Mapping[str, Any]) -> RestorationOptions:
+    """The options from values of controls by the names of the options.
+
+    Args:
+        values: of None and of what is missing the one of the settings page is taken, or else the
+            default; values of other names are left alone.
 
     Raises:
         OptionError: a value is out of range.
     """
-    defaults = RestorationOptions()
-    return RestorationOptions(
-        strength=setting("gpen_strength") if strength is None else float(strength),
-        template=template or setting("gpen_template"),
-        colour=colour or setting("gpen_colour"),
-        mask=mask or setting("gpen_mask"),
-        faces=faces or defaults.faces,
-        feather=defaults.feather if feather is None else float(feather),
-    )
+    on_page = ("strength", "template", "colour", "mask")
+    chosen = {name: setting(f"gpen_{name}") for name in on_page}
+    for name in (*on_page, "faces", "feather"):
+        value = values.get(name)
+        if value not in (None, ""):
+            chosen[name] = float(value) if name in RESTORATION_LIMITS else value
+    return RestorationOptions(**chosen)
 
 
 def detection_options(

@@ -16,6 +16,7 @@ from modules import devices, shared
 from PIL import Image
 
 from gpen_core.errors import GpenError, escaped_line
+from gpen_core.runtime.progress import Progress
 
 # Forge and Forge Classic; reForge and older versions of the others.
 _MEMORY_MANAGEMENTS = ("backend.memory_management", "ldm_patched.modules.model_management")
@@ -136,9 +137,9 @@ def show_progress(text: str | None, preview: Image.Image | None = None) -> None:
         _state().assign_current_image(preview)
 
 
-def show_steps(done: int, total: int) -> None:
+def show_steps(progress: Progress) -> None:
     """Moves the host's progress bar; only for jobs that are GPEN's alone."""
-    _state().job_no, _state().job_count = done, max(total, 1)
+    _state().job_no, _state().job_count = progress.done, max(progress.total, 1)
 
 
 @contextmanager

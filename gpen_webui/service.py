@@ -201,13 +201,8 @@ def _or_interrupted(cancelled: CancelCheck | None) -> CancelCheck:
 
 def show_as_job(progress: Progress) -> None:
     """Shows progress on the host's bar too, for jobs that do nothing else."""
-    show_steps(progress)
+    host.show_steps(progress)
     _show(progress)
-
-
-def show_steps(progress: Progress) -> None:
-    """Shows progress on the host's bar alone."""
-    host.show_steps(progress.done, progress.total)
 
 
 def _show(progress: Progress) -> None:

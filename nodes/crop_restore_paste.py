@@ -21,15 +21,8 @@ from ..gpen_core.network.config import LARGEST, SIZES
 from ..gpen_core.restoration.face_job import cut_out
 from .shared import host
 from .shared.batch_job import load_face_parser, require_task, run_on_each
-from .shared.pictures import (
-    check_images,
-    check_mask,
-    frame_of,
-    mask_for,
-    refuse_infinite,
-    within_range,
-)
-from .shared.results import CropBatch, ImageBatch, is_placeholder
+from .shared.pictures import check_images, check_mask, clipped_frame, frame_of, mask_for
+from .shared.results import CropBatch, ImageBatch
 from .shared.schema import (
     checks_types,
     choice_widget,
@@ -90,7 +83,7 @@ class CropFaces(io.ComfyNode):
             if not found:
                 continue
             host.stop_if_cancelled()
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             for alignment in found:
                 # Fallbacks are logged; this node has no report.
                 crops.add(cut_out(frame, alignment, host.device(), []))
@@ -121,7 +114,7 @@ class RestoreFaces(io.ComfyNode):
         """Restores one crop after the other."""
         require_task(model, "restoration")
         check_images(crops)
-        if is_placeholder(crops):
+        if CropBatch.is_empty(crops):
             return io.NodeOutput(crops)
         restored = CropBatch()
 
@@ -194,7 +187,6 @@ class PasteFacesBack(io.ComfyNode):
                 continue
             host.stop_if_cancelled()
             frame = frame_of(image, index)
-            refuse_infinite(frame)
             background_alignments = [each.for_resized(factor) for each in found]
             paste_mask = mask_for(mask, index, height, width)
             canvas = Canvas(
@@ -226,5 +218,5 @@ def _to_crop(images: Tensor, index: int) -> Tensor:
             f"face crops are square, but these images are {width}×{height}; "
             "cut faces out with Crop Faces (GPEN) first"
         )
-    crop = torch.from_numpy(within_range(frame_of(images, index)))
+    crop = torch.from_numpy(clipped_frame(images, index))
     return crop.to(host.device()).permute(2, 0, 1).contiguous()

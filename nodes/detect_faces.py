@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,22 +12,15 @@ from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector, FoundFaces, search_faces
 from ..gpen_core.detection.options import DetectionOptions
-from ..gpen_core.faces.face import ORDERS, Face
+from ..gpen_core.errors import OptionError
+from ..gpen_core.faces.face import ORDERS, Box, Face
 from ..gpen_core.faces.overlay import draw_faces
 from ..gpen_core.faces.selection import faces_in_boxes, faces_in_mask
 from ..gpen_core.images.checks import FACES_PURPOSE
 from ..gpen_core.images.picture import to_dtype, to_float
 from ..gpen_core.restoration.report import OUTSIDE_MASK
 from .shared import host
-from .shared.boxes import BoxesSocket, boxes_for, boxes_of
-from .shared.pictures import (
-    Frame,
-    check_images,
-    check_mask,
-    frame_of,
-    mask_for,
-    within_range,
-)
+from .shared.pictures import Frame, check_images, check_mask, clipped_frame, mask_for
 from .shared.results import ImageBatch
 from .shared.schema import (
     checks_types,
@@ -40,6 +34,9 @@ from .shared.schema import (
 from .shared.values import DetectorSocket, Faces, FacesSocket
 
 _ORDER = DetectionOptions().order
+
+_BoxesSocket = io.Custom("BOUNDING_BOX")
+"""ComfyUI's own: dicts with x, y, width, height; one, a list, or a list for each image."""
 
 
 class DetectFaces(io.ComfyNode):
@@ -63,7 +60,7 @@ class DetectFaces(io.ComfyNode):
                 choice_widget("order", ORDERS, "how the faces of an image are numbered", _ORDER),
                 mask("only faces whose middle lies in the mask"),
                 # As a widget, which frontends draw from 1.39 on, a box would always be sent.
-                BoxesSocket.Input(
+                _BoxesSocket.Input(
                     "bboxes",
                     optional=True,
                     tooltip="only faces whose middle lies in one of these",
@@ -74,7 +71,7 @@ class DetectFaces(io.ComfyNode):
                 output(FacesSocket, "faces", "faces", "the faces found"),
                 output(io.Image, "overlay", "overlay", "the images with numbered boxes"),
                 output(io.Mask, "face_mask", "mask", "1 in the faces' boxes, else 0"),
-                output(BoxesSocket, "face_boxes", "bboxes", "the boxes, as ComfyUI's own"),
+                output(_BoxesSocket, "face_boxes", "bboxes", "the boxes, as ComfyUI's own"),
                 output(io.Int, "count", "count", "faces in all images"),
             ],
         )
@@ -97,9 +94,11 @@ class DetectFaces(io.ComfyNode):
         faces = find_faces(image, detector, options, mask, bboxes)
         overlay = ImageBatch(image)
         for index, found in enumerate(faces.pictures):
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             overlay.put(index, _drawn(frame, found), _mask_of(frame, found))
-        return io.NodeOutput(faces, overlay.images(), overlay.masks(), boxes_of(faces), faces.count)
+        return io.NodeOutput(
+            faces, overlay.images(), overlay.masks(), _boxes_of(faces), faces.count
+        )
 
 
 def detection_options(
@@ -124,13 +123,13 @@ def find_faces(
     pictures: list[FoundFaces] = []
     with host.interruptible():
         for index in range(images.shape[0]):
-            frame = within_range(frame_of(images, index))
+            frame = clipped_frame(images, index)
             found = search_faces(detector, frame, options, host.cancelled)
             search_mask = mask_for(mask, index, height, width)
             if search_mask is not None:
                 found = found.keep(faces_in_mask(found.faces, search_mask), OUTSIDE_MASK)
             if bboxes is not None:
-                boxes = boxes_for(bboxes, index)
+                boxes = _boxes_for(bboxes, index)
                 found = found.keep(faces_in_boxes(found.faces, boxes), "outside the boxes")
             pictures.append(found)
             bar.advance()
@@ -148,3 +147,51 @@ def _mask_of(frame: Frame, faces: Sequence[Face]) -> Frame:
         left, top, right, bottom = (round(value) for value in face.box)
         mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 1
     return mask
+
+
+def _boxes_for(value: Any, index: int) -> tuple[Box, ...]:
+    """The boxes for one image of a batch; a single box or a flat list applies to every image.
+
+    Raises:
+        OptionError: the value is not a BOUNDING_BOX.
+    """
+    entries = _as_list(value)
+    if entries and not any(isinstance(entry, Mapping) for entry in entries):
+        entries = _as_list(entries[min(index, len(entries) - 1)])
+    return tuple(_box(entry) for entry in entries)
+
+
+def _boxes_of(faces: Faces) -> list[list[dict[str, Any]]]:
+    """The faces as ComfyUI's own BOUNDING_BOX: a list of boxes for each image."""
+    return [
+        [
+            {
+                "x": round(face.box[0]),
+                "y": round(face.box[1]),
+                "width": round(face.width),
+                "height": round(face.height),
+                "label": f"face {face.index}",
+                "score": face.score,
+            }
+            for face in faces_of_image
+        ]
+        for faces_of_image in faces.pictures
+    ]
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    if isinstance(value, Mapping):
+        return [value]
+    if not isinstance(value, Sequence):
+        raise OptionError(f"bboxes must be a list of boxes, not {type(value).__name__}")
+    return value
+
+
+def _box(entry: Any) -> Box:
+    try:
+        x, y, width, height = (float(entry[name]) for name in ("x", "y", "width", "height"))
+        if not math.isfinite(x + y + width + height):
+            raise ValueError
+        return x, y, x + width, y + height
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise OptionError(f"{entry!r} is not a box with x, y, width and height") from error

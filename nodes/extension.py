@@ -11,7 +11,7 @@ from .restore_image import RestoreAfterSwap, RestoreImage
 from .select_faces import SelectFaces
 from .task_nodes import ColorizeImage, FaceFromSegmentation, InpaintFace
 
-NODES: list[type[io.ComfyNode]] = [
+_NODES: list[type[io.ComfyNode]] = [
     LoadGpenModel,
     LoadFaceDetector,
     RestoreImage,
@@ -28,14 +28,14 @@ NODES: list[type[io.ComfyNode]] = [
 ]
 
 
-class GpenExtension(ComfyExtension):
+class _Extension(ComfyExtension):
     """The pack."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The pack's nodes."""
-        return NODES
+        return _NODES
 
 
-async def comfy_entrypoint() -> GpenExtension:
+async def comfy_entrypoint() -> ComfyExtension:
     """Called by ComfyUI once."""
-    return GpenExtension()
+    return _Extension()

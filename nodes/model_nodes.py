@@ -8,16 +8,11 @@ from comfy_api.latest import io
 
 from ..gpen_core.conversion.convert import convert_model
 from ..gpen_core.conversion.formats import FORMAT_NAMES, WEIGHT_PRECISIONS, path_beside
-from ..gpen_core.detection.registry import (
-    AUTO_HELP,
-    DETECTOR_NAMES,
-    DETECTORS,
-    load_detector,
-)
+from ..gpen_core.detection.registry import AUTO_HELP, DETECTOR_NAMES, DETECTORS
 from ..gpen_core.restorers.execution import ACCELERATION_HELP, ACCELERATIONS
 from ..gpen_core.runtime.devices import PRECISIONS
 from .shared import host
-from .shared.model_files import ModelFileNode, detection_folders, find_model
+from .shared.model_files import ModelFileNode, find_model
 from .shared.schema import checks_types, choice_widget, node_schema, output
 from .shared.values import DetectorSocket, ModelSocket
 
@@ -84,7 +79,7 @@ class LoadFaceDetector(io.ComfyNode):
     @checks_types
     def execute(cls, detector_name: Any) -> io.NodeOutput:
         """Loads it."""
-        return io.NodeOutput(load_detector(detector_name, detection_folders(), host.device()))
+        return io.NodeOutput(host.open_detector(detector_name))
 
 
 class ConvertGpenModel(ModelFileNode):

@@ -9,12 +9,10 @@ from torch import Tensor
 
 from ..gpen_core.detection.detector import Detector
 from ..gpen_core.detection.options import DetectionOptions
-from ..gpen_core.detection.registry import load_detector
 from .detect_faces import detection_options, find_faces
 from .select_faces import faces_changed_in
 from .shared import host
 from .shared.batch_job import NODE_OF_TASK, Job
-from .shared.model_files import detection_folders
 from .shared.results import CropBatch
 from .shared.schema import (
     change_from,
@@ -108,7 +106,7 @@ class RestoreImage(io.ComfyNode):
         crops = CropBatch()
         job = Job(model, options, crops=crops if keep_crops else None)
         if faces is None:
-            job.detector = detector or default_detector()
+            job.detector = detector or host.open_detector()
             job.detection = detection_options(confidence, minimum_size, maximum_count)
         result, covered = job.run(image, faces, image if background is None else background, mask)
         return io.NodeOutput(result, covered, crops.image(), job.report())
@@ -160,7 +158,7 @@ class RestoreAfterSwap(io.ComfyNode):
     ) -> io.NodeOutput:
         """Finds faces after the swap, keeps the changed ones, restores them."""
         options = restoration_options(**settings)
-        detector = detector or default_detector()
+        detector = detector or host.open_detector()
         found = find_faces(swapped_image, detector, DetectionOptions())
         changed = [
             faces_changed_in(found.found(i), swapped_image, original_image, i, change_from)
@@ -169,8 +167,3 @@ class RestoreAfterSwap(io.ComfyNode):
         faces, job = found.with_found(changed), Job(model, options, detector)
         result, covered = job.run(swapped_image, faces, swapped_image, mask)
         return io.NodeOutput(result, covered, job.report())
-
-
-def default_detector() -> Detector:
-    """The detector used when none is connected."""
-    return load_detector("auto", detection_folders(), host.device())

@@ -17,7 +17,7 @@ from ..gpen_core.restoration.change_detection import changed_faces
 from ..gpen_core.restoration.report import NOT_SELECTED, OUTSIDE_MASK
 from ..gpen_core.runtime.ranges import Range
 from .shared import host
-from .shared.pictures import check_images, check_mask, frame_of, mask_for, within_range
+from .shared.pictures import check_images, check_mask, clipped_frame, mask_for
 from .shared.schema import (
     change_from,
     checks_types,
@@ -145,8 +145,8 @@ def faces_changed_in(
     with host.interruptible():
         changed = changed_faces(
             found.faces,
-            within_range(frame_of(swapped, index)),
-            within_range(frame_of(original, min(index, original.shape[0] - 1))),
+            clipped_frame(swapped, index),
+            clipped_frame(original, min(index, original.shape[0] - 1)),
             threshold,
         )
     return found.keep(changed, "not changed by the swap")

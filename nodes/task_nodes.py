@@ -15,10 +15,9 @@ from ..gpen_core.tasks.colorize import colorize_picture
 from ..gpen_core.tasks.inpaint import inpaint_aligned, inpaint_picture
 from ..gpen_core.tasks.inpaint_mask import DEFAULT_FEATHER, MOST_FEATHER
 from ..gpen_core.tasks.segmentation import synthesize_face
-from .restore_image import default_detector
 from .shared import host
 from .shared.batch_job import NODE_OF_TASK, require_task, run_on_each
-from .shared.pictures import Frame, check_images, frame_of, mask_for, within_range
+from .shared.pictures import Frame, check_images, clipped_frame, frame_of, mask_for
 from .shared.results import CropBatch, ImageBatch
 from .shared.schema import (
     checks_types,
@@ -62,7 +61,7 @@ class ColorizeImage(io.ComfyNode):
         result = ImageBatch(image)
 
         def colorize(index: int) -> None:
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             result.put(index, colorize_picture(frame, model.restorer, host.cancelled).pixels)
 
         run_on_each(model, "colorization", range(image.shape[0]), colorize)
@@ -122,13 +121,13 @@ class InpaintFace(io.ComfyNode):
         if faces is not None:
             faces.check_images(image)
         if not aligned and faces is None:
-            detector = detector or default_detector()
+            detector = detector or host.open_detector()
         masks = _masks(image, mask)
         result = ImageBatch(image)
         options = RestorationOptions(template=faces.template) if faces else RestorationOptions()
 
         def inpaint(index: int) -> None:
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             if aligned:
                 made = inpaint_aligned(
                     frame, masks[index], model.restorer, feather_pixels, host.cancelled
@@ -181,7 +180,7 @@ class FaceFromSegmentation(io.ComfyNode):
         made = CropBatch()
 
         def synthesize(index: int) -> Tensor:
-            frame = within_range(frame_of(image, index))
+            frame = clipped_frame(image, index)
             face = synthesize_face(frame, model.restorer, host.cancelled)
             crop = torch.from_numpy(face.pixels).permute(2, 0, 1)
             made.add(crop)

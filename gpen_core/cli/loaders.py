@@ -33,10 +33,10 @@ def _readable_models(folders: ModelFolders) -> list[Path]:
     """The files in the folders of restoration models that can be run here."""
     found = folders.find("restoration")
     runs_onnx = is_installed("onnxruntime")
-    return [path for path in found if runs_onnx or not is_onnx(path)]
+    return [path for path in found if runs_onnx or not _is_onnx(path)]
 
 
-def is_onnx(path: Path) -> bool:
+def _is_onnx(path: Path) -> bool:
     """Whether a file is named as an ONNX file."""
     return path.suffix.lower() == ".onnx"
 

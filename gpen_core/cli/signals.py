@@ -15,7 +15,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
-class Terminated(KeyboardInterrupt):
+class _Terminated(KeyboardInterrupt):
     """A signal other than Ctrl-C asked the program to end; handled wherever Ctrl-C is."""
 
     def __init__(self, number: int) -> None:
@@ -26,7 +26,7 @@ class Terminated(KeyboardInterrupt):
 
 def exit_status(interrupt: KeyboardInterrupt) -> int:
     """The exit status that shells expect: 128 and the number of the signal."""
-    number = interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT
+    number = interrupt.number if isinstance(interrupt, _Terminated) else signal.SIGINT
     return 128 + number
 
 
@@ -59,4 +59,4 @@ def _exit_at_once(number: int, _frame: FrameType | None) -> None:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     # A closed terminal sends its signal more than once, which must not interrupt the cleanup.
     signal.signal(number, signal.SIG_IGN)
-    raise Terminated(number)
+    raise _Terminated(number)

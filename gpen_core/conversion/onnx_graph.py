@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from ..network.config import GpenConfig
+from ..network.layers import GAIN, State
 from ..network.modulated_layers import Scaling
 from ..network.rescaling import Fp16Scales, exponents_for
 from ..runtime.optional_packages import require
 from .graph_builder import Array, GraphBuilder, binomial
 
-State = Mapping[str, Tensor]
-
-_GAIN = math.sqrt(2.0)
 _EPSILON = 1e-8
 _SMALLEST_PEAK = 1e-12
 
@@ -56,16 +54,16 @@ def _encode(
 ) -> dict[int, str]:
     """The encoder; returns its feature of each resolution."""
     above = exponents.of_feature(config.size)
-    weight = _array(state["ecd0.0.0.weight"]) * (_GAIN * 2.0**-above / math.sqrt(3.0))
-    bias = _array(state["ecd0.0.1.bias"]) * (_GAIN * 2.0**-above)
+    weight = _array(state["ecd0.0.0.weight"]) * (GAIN * 2.0**-above / math.sqrt(3.0))
+    bias = _array(state["ecd0.0.1.bias"]) * (GAIN * 2.0**-above)
     x = graph.convolve(graph.cast("input", precise=False), "entry", weight, bias)
     features = {config.size: graph.activate(x)}
     for level, resolution in enumerate(reversed(config.resolutions[:-1]), start=1):
         prefix = f"ecd{level}"
         here = exponents.of_feature(resolution)
         weight = _array(state[f"{prefix}.0.1.weight"])
-        weight = weight * (_GAIN * 2.0 ** (above - here) / math.sqrt(weight[0].size))
-        bias = _array(state[f"{prefix}.0.2.bias"]) * (_GAIN * 2.0**-here)
+        weight = weight * (GAIN * 2.0 ** (above - here) / math.sqrt(weight[0].size))
+        bias = _array(state[f"{prefix}.0.2.bias"]) * (GAIN * 2.0**-here)
         above = here
         x = graph.blur(features[2 * resolution], weight.shape[1], 1.0, padding=2)
         x = graph.convolve(x, prefix, weight, bias, strides=[2, 2])
@@ -109,8 +107,8 @@ def _dense(
     graph: GraphBuilder, state: State, prefix: str, x: str, rate: float, exponent: int = 0
 ) -> str:
     weight = _array(state[f"{prefix}.weight"])
-    weight = weight * (rate * _GAIN * 2.0**exponent / math.sqrt(weight.shape[1]))
-    bias = _array(state[f"{prefix}.bias"]) * (rate * _GAIN)
+    weight = weight * (rate * GAIN * 2.0**exponent / math.sqrt(weight.shape[1]))
+    bias = _array(state[f"{prefix}.bias"]) * (rate * GAIN)
     names = graph.weight(f"{prefix}.weight", weight), graph.weight(f"{prefix}.bias", bias)
     return graph.activate(graph.add("Gemm", x, *names, transB=1))
 
@@ -161,7 +159,7 @@ def _styled(
     laid_out = weight.transpose(1, 0, 2, 3) if up else weight
     name = graph.weight(f"{prefix}.weight", laid_out, graph.dtype)
     style, peak = _normalised(graph, style)
-    gain = _GAIN * 2.0 ** (scaling.input - scaling.output)
+    gain = GAIN * 2.0 ** (scaling.input - scaling.output)
     scale = _demodulation(graph, name, style, peak, gain, transposed=not up)
     x = graph.add("Mul", x, graph.per_channel(style))
     if up:
@@ -169,11 +167,11 @@ def _styled(
     else:
         x = graph.add("Conv", x, name, pads=[1, 1, 1, 1])
     x = graph.add("Mul", x, graph.per_channel(scale))
-    bias = _array(state[f"{prefix}.activate.bias"]) * (_GAIN * 2.0**-scaling.output)
+    bias = _array(state[f"{prefix}.activate.bias"]) * (GAIN * 2.0**-scaling.output)
     bias = bias.reshape(1, -1, 1, 1)
     own = graph.weight(f"{prefix}.bias", bias[:, :outputs], graph.dtype)
     x = graph.activate(graph.add("Add", x, own))
-    factor = _GAIN * 2.0 ** (scaling.feature - scaling.output)
+    factor = GAIN * 2.0 ** (scaling.feature - scaling.output)
     strength = _array(state[f"{prefix}.noise.weight"]).reshape(1, 1, 1, 1) * factor
     noise = graph.add("Mul", feature, graph.weight(f"{prefix}.gain", strength, graph.dtype))
     other = graph.weight(f"{prefix}.feature_bias", bias[:, outputs:], graph.dtype)

@@ -45,15 +45,7 @@ def to_float_tensor(device: torch.device, pixels: NDArray[Any]) -> Tensor:
 
 
 def to_float_255(device: torch.device, pixels: NDArray[Any]) -> Tensor:
-    """Pixels in the range of 8 bit, as networks that find faces take them.
-
-    Args:
-        device: where to.
-        pixels: RGB (h, w, 3) of any strides; uint8, uint16, or float32 in 0..1.
-
-    Returns:
-        (3, h, w), float32, 0..255, with the channels of a pixel side by side in memory.
-    """
+    """What `to_float_tensor` gives, but in 0..255, as networks that find faces take pixels."""
     if device.type == "cuda":
         values = _uploaded(device, pixels)
     else:

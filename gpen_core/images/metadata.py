@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 EXIF_HEADER = b"Exif\0\0"
-ORIENTATION = 0x0112
+_ORIENTATION = 0x0112
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _COMMENT = 0x9286
@@ -52,7 +52,7 @@ def read_exif(image: Image.Image, source: str) -> tuple[int, bytes | None]:
     try:
         if image.format == "TIFF":  # turned by whoever decodes it
             return 1, _descriptive_block(image.getexif())
-        orientation = image.getexif().get(ORIENTATION, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
         block = image.info.get("exif")  # in some files behind the pixels, so only here now
         if isinstance(block, bytes) and block:
             return orientation, EXIF_HEADER + _with_upright_tag(block.removeprefix(EXIF_HEADER))
@@ -132,6 +132,6 @@ def _with_upright_tag(block: bytes) -> bytes:
     upright = bytearray(block)
     for entry in range(directory + 2, directory + 2 + 12 * count, 12):
         tag, kind = struct.unpack_from(order + "HH", block, entry)
-        if tag == ORIENTATION:
+        if tag == _ORIENTATION:
             struct.pack_into(order + ("H" if kind == 3 else "I"), upright, entry + 8, 1)
     return bytes(upright)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WIDTH, HEIGHT, _BITS, COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_STRIP_OFFSETS, ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
-_PLANAR, PREDICTOR, _EXTRA, _SAMPLE_FORMAT = 284, 317, 338, 339
+WIDTH, HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES = 273, 274, 277, 278, 279
+_PLANAR, _PREDICTOR, _EXTRA, _SAMPLE_FORMAT = 284, 317, 338, 339
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 
 GREY_WHITE_ZERO, GREY, RGB = 0, 1, 2
@@ -99,7 +99,7 @@ class TiffLayout:
         wider = 1 if self.planar else self.channels
         for tag, value in {
             **{_BITS: self.bits, _SAMPLES: 1, _PHOTOMETRIC: GREY, _PLANAR: 1, _SAMPLE_FORMAT: 1},
-            **{PREDICTOR: 1, ORIENTATION: 1, WIDTH: self.width * wider},
+            **{_PREDICTOR: 1, _ORIENTATION: 1, WIDTH: self.width * wider},
             _TILE_WIDTH: (self._tile_width or 0) * wider,
         }.items():
             self._set(changed, tag, value)
@@ -141,12 +141,12 @@ class TiffLayout:
         self.bits = max(self.all_bits)
         self.channels = self._numbers(data, _SAMPLES, (1,))[0]
         self.photometric = self._numbers(data, _PHOTOMETRIC, (GREY,))[0]
-        self.compression = self._numbers(data, COMPRESSION, (1,))[0]
-        self.orientation = self._numbers(data, ORIENTATION, (1,))[0]
+        self.compression = self._numbers(data, _COMPRESSION, (1,))[0]
+        self.orientation = self._numbers(data, _ORIENTATION, (1,))[0]
         self.extra = self._numbers(data, _EXTRA, ())
         self.unsigned = set(self._numbers(data, _SAMPLE_FORMAT, (1,))) == {1}
         self.planar = self._numbers(data, _PLANAR, (1,))[0] == 2 and self.channels > 1
-        differences = self._numbers(data, PREDICTOR, (1,))[0] == 2
+        differences = self._numbers(data, _PREDICTOR, (1,))[0] == 2
         self._predicted = differences and self.compression in _PREDICTED
         tiled = _TILE_OFFSETS in self._entries
         self._tile_width = self._numbers(data, _TILE_WIDTH, (0,))[0] if tiled else None

@@ -20,7 +20,7 @@ from ..network.config import LARGEST
 from ..runtime.renaming import renamed_attribute
 from .task_table import Role
 
-PathLike = str | os.PathLike[str]
+_PathLike = str | os.PathLike[str]
 
 _VARIABLE = "GPEN_MODELS"
 """Environment variable with more folders of models, separated like those of PATH."""
@@ -131,8 +131,8 @@ def describe_folders(folders: Sequence[Path]) -> list[str]:
 
 
 def model_folders(
-    explicit: Iterable[PathLike] = (),
-    hosts: Iterable[PathLike] = (),
+    explicit: Iterable[_PathLike] = (),
+    hosts: Iterable[_PathLike] = (),
     environment: Mapping[str, str] | None = None,
 ) -> ModelFolders:
     """The folders in which model files are searched, the first with precedence.
@@ -153,7 +153,7 @@ def model_folders(
     return ModelFolders(tuple(_distinct(roots)))
 
 
-def resolve_model(name_or_path: PathLike, role: Role, folders: ModelFolders) -> Path:
+def resolve_model(name_or_path: _PathLike, role: Role, folders: ModelFolders) -> Path:
     """The model file that a user means: a path to an existing file, or the name of a listed one.
 
     Only for what the user of this computer typed; names from elsewhere go to

@@ -20,7 +20,7 @@ from ..runtime.devices import Precision, choose_device, dtype_for, obtainable_me
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration
 from .load import load_restorer
-from .memory import least_memory
+from .memory import least_memory, onnx_memory
 from .protocol import Restorer
 
 _log = logging.getLogger("gpen")
@@ -215,7 +215,5 @@ def _candidate(path: Path, device: torch.device, dtype: torch.dtype) -> Candidat
     if size not in PUBLISHED:
         return None
     if contents.format == "onnx":
-        from .onnx_restorer import memory_of
-
-        return Candidate(path, size, memory_of(path, size))
+        return Candidate(path, size, onnx_memory(path, size))
     return Candidate(path, size, least_memory(PUBLISHED[size], device, dtype))

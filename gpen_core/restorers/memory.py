@@ -6,6 +6,8 @@ libraries take for themselves is allowed for.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from ..network.config import GpenConfig
@@ -18,6 +20,10 @@ _GRAPH_WASTE = 1.3
 
 _WORKSPACES = 64 << 20
 """For cuBLAS, which takes 8 to 32 MiB for each stream, and cuDNN."""
+
+# What a run of onnxruntime adds at its peak, measured with 512 and 2048 pixels; it knows no strips.
+_ONNX_RUN = 460 << 20
+_ONNX_PIXEL = 480
 
 FACE_PARSER_MEMORY = 1 << 30
 """Bytes that ParseNet takes with its weights, and more."""
@@ -50,6 +56,11 @@ def _workspaces(way: ExecutionMode, config: GpenConfig) -> int:
 def memory_needed(way: ExecutionMode, config: GpenConfig) -> int:
     """Bytes of `run_memory` and the weights."""
     return weight_memory(config, way.dtype) + run_memory(way, config)
+
+
+def onnx_memory(path: Path, size: int) -> int:
+    """Bytes that an ONNX file of `size` pixels takes at its peak, with the weights."""
+    return path.stat().st_size + _ONNX_RUN + _ONNX_PIXEL * size**2
 
 
 def least_memory(config: GpenConfig, device: torch.device, dtype: torch.dtype) -> int:

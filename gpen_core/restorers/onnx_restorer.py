@@ -22,6 +22,7 @@ from ..runtime.devices import Precision
 from ..runtime.optional_packages import require
 from ..runtime.out_of_memory import is_out_of_memory
 from ..runtime.renaming import renamed_attribute
+from .memory import onnx_memory
 from .onnx_providers import (
     CPU,
     NAMES,
@@ -39,9 +40,6 @@ _log = logging.getLogger("gpen")
 
 _PURPOSE = "running an ONNX model"
 _POLL_SECONDS = 0.1
-# What a run adds at its peak, measured with 512 and 2048 pixels; onnxruntime knows no strips.
-_BYTES_PER_RUN = 460 << 20
-_BYTES_PER_PIXEL = 480
 
 
 class OnnxRestorer:
@@ -149,7 +147,7 @@ class OnnxRestorer:
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
-        return memory_of(self._path, self.size)
+        return onnx_memory(self._path, self.size)
 
     def restore(self, crop: Tensor, cancelled: CancelCheck | None = None) -> Tensor:
         """See `Restorer.restore`."""
@@ -258,11 +256,6 @@ class OnnxRestorer:
         if note is not None:
             self.notes.append(note)
             _log.warning("%s: %s", self.name, note)
-
-
-def memory_of(path: Path, size: int) -> int:
-    """Bytes that an ONNX file of `size` pixels takes at its peak, with the weights."""
-    return path.stat().st_size + _BYTES_PER_RUN + _BYTES_PER_PIXEL * size**2
 
 
 def _gpu(device: str | torch.device) -> torch.device:

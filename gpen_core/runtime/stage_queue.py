@@ -14,15 +14,15 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
-Event = TypeVar("Event")
-Result = TypeVar("Result")
+_Event = TypeVar("_Event")
+_Result = TypeVar("_Result")
 
 
-class Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
+class _Stopped(Exception):  # noqa: N818 - it ends a thread and is never seen outside
     """The caller has no use any more for what a thread does."""
 
 
-class StageQueue(Generic[_Item, Event, Result]):
+class StageQueue(Generic[_Item, _Event, _Result]):
     """What lies between the three roles."""
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class StageQueue(Generic[_Item, Event, Result]):
         self._worked_on: list[_Item] | None = None
         self._worked_on_all = False
         self._finished_all = False
-        self._events: deque[Event] = deque()
-        self._results: deque[Result] = deque()
+        self._events: deque[_Event] = deque()
+        self._results: deque[_Result] = deque()
         self._failure: BaseException | None = None
         self._stopped = False
 
@@ -43,7 +43,7 @@ class StageQueue(Generic[_Item, Event, Result]):
         """Whether a thread should end."""
         return self._stopped
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: _Event) -> None:
         """Hands an event to the caller; never waits, as there are few of them for each piece."""
         with self._changed:
             self._events.append(event)
@@ -64,12 +64,12 @@ class StageQueue(Generic[_Item, Event, Result]):
         """Hands a piece to the caller, once fewer than `room` wait.
 
         Raises:
-            Stopped: the caller takes no more.
+            _Stopped: the caller takes no more.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or len(self._made) < room)
             if self._stopped:
-                raise Stopped
+                raise _Stopped
             self._made.append(piece)
             self._changed.notify_all()
 
@@ -94,7 +94,7 @@ class StageQueue(Generic[_Item, Event, Result]):
             self._changed.notify_all()
             return None if self._stopped else batch
 
-    def deliver(self, result: Result) -> None:
+    def deliver(self, result: _Result) -> None:
         """Hands a result to the caller; never waits."""
         with self._changed:
             self._results.append(result)
@@ -120,12 +120,12 @@ class StageQueue(Generic[_Item, Event, Result]):
         with self._changed:
             self._changed.wait_for(something, seconds)
 
-    def poll_event(self) -> Event | None:
+    def poll_event(self) -> _Event | None:
         """The oldest event that the caller does not know."""
         with self._changed:
             return self._events.popleft() if self._events else None
 
-    def poll_result(self) -> Result | None:
+    def poll_result(self) -> _Result | None:
         """The oldest result that the caller does not have; none while there are events."""
         with self._changed:
             return self._results.popleft() if self._results and not self._events else None
@@ -181,7 +181,7 @@ class StageQueue(Generic[_Item, Event, Result]):
     def _live(self, role: Callable[[], None]) -> None:
         try:
             role()
-        except Stopped:
+        except _Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
             with self._changed:

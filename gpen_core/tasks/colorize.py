@@ -24,7 +24,7 @@ from .report import TaskResult, result_of
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
-Values = NDArray[np.float32]
+_Values = NDArray[np.float32]
 
 
 def colorize_picture(
@@ -68,7 +68,7 @@ def colorize_picture(
     return result_of("colorization", result, restorer, since(began))
 
 
-def with_luma(colour: Values, luma: Values) -> Values:
+def with_luma(colour: _Values, luma: _Values) -> _Values:
     """Colours with their own chroma and another luma, made paler where that lies outside RGB.
 
     Args:

@@ -39,9 +39,6 @@ class Bounds:
     pixels: int = 400_000_000
 
 
-BOUNDS = Bounds()
-
-
 class _Reservation:
     """What a request holds of the queue's memory while it waits or is worked on."""
 
@@ -126,7 +123,7 @@ class RequestQueue:
     """The requests that wait, and the one that is worked on."""
 
     def __init__(self) -> None:
-        self._bounds = BOUNDS
+        self._bounds = Bounds()
         self._reservations: list[_Reservation] = []
         self._reading, self._turn = asyncio.Lock(), asyncio.Lock()
         self._reader, self._worker = Worker("gpen-api-read"), Worker("gpen-api")

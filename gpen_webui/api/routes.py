@@ -131,13 +131,9 @@ def _restore(request: RestoreRequest) -> _Work:
         raise HTTPException(404, f"there is no model {request.model!r}; see /gpen/v1/models")
     count = min(request.maximum_count or _MAX_FACES, _MAX_FACES)
     with _as_answers():
-        options = restoration_options(
-            strength=request.strength,
-            template=request.template,
-            colour=request.colour_match,
-            mask=request.mask,
-            faces=request.faces,
-        )
+        names = ("strength", "template", "mask", "faces")
+        values = {name: getattr(request, name) for name in names}
+        options = restoration_options({**values, "colour": request.colour_match})
         detection = detection_options(request.confidence, request.minimum_size, count)
     model, detector, return_mask = request.model, request.detector, request.return_mask
     seconds = request.time_limit

@@ -7,10 +7,7 @@ from typing import Any
 from modules import scripts_postprocessing
 from modules.ui_components import InputAccordion
 
-from gpen_core.compositing.colour_match import ColourMatch
-from gpen_core.compositing.masks import MaskName
 from gpen_core.errors import Cancelled
-from gpen_core.geometry.templates import TemplateName
 
 from .. import host, infotext, pictures
 from ..controls import panel_controls, restoration_options
@@ -33,22 +30,15 @@ class GpenPostprocessing(scripts_postprocessing.ScriptPostprocessing):
         self,
         pp: Any,
         enable: bool | None = None,
-        strength: float | None = None,
         model: str | None = None,
-        template: TemplateName | None = None,
-        colour: ColourMatch | None = None,
-        faces: str | None = None,
-        mask: MaskName | None = None,
-        **_: Any,
+        **settings: Any,
     ) -> None:
         """Restores the faces of `pp.image`; the host's API passes None for every argument."""
-        if not enable or pp.image is None or strength == 0:
+        if not enable or pp.image is None or settings.get("strength") == 0:
             return
         try:
             picture = pictures.read(pp.image)
-            options = restoration_options(
-                strength=strength, template=template, colour=colour, faces=faces, mask=mask
-            )
+            options = restoration_options(settings)
             result = SERVICE.restore(picture.pixels, options, model=model)
         except Cancelled:
             pp.info[infotext.RESULT] = "interrupted"

@@ -86,7 +86,7 @@ def _restore(np_image: NDArray[Any]) -> NDArray[Any]:
     """
     pixels = np.ascontiguousarray(np_image)
     try:
-        return SERVICE.restore(pixels, restoration_options()).pixels
+        return SERVICE.restore(pixels, restoration_options({})).pixels
     except Cancelled:
         return np_image
     except Exception as error:  # noqa: BLE001 - the generated picture must survive

@@ -24,7 +24,6 @@ _TITLE = "GPEN face restore"
 _NAMES = ("enable", *infotext.NAMES)
 """The settings in the order of the API's arguments."""
 
-_OPTIONS = tuple(name for name in infotext.NAMES if name != "model")
 _FACTS = (*infotext.NAMES.values(), infotext.RESULT)
 _AXES = ("[GPEN] model", "[GPEN] strength")
 
@@ -96,7 +95,7 @@ def _restored(image: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]
     """The picture restored, or as it was if that fails; what happened, for infotext and people."""
     try:
         picture = pictures.read(image)
-        options = restoration_options(**{name: settings[name] for name in _OPTIONS})
+        options = restoration_options(settings)
         result = SERVICE.restore(picture.pixels, options, model=settings["model"])
     except Cancelled:
         return image, {infotext.RESULT: "interrupted"}, "interrupted"

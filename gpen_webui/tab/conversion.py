@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,17 @@ def add_conversion(task: Any, mode: Any, model: Any) -> None:
             )
         )
         with gr.Row():
-            form = gr.Radio(
-                choices=list(FORMAT_NAMES),
-                value=FORMAT_NAMES[0],
-                label="Format",
-                info="onnx is for other programs, and needs the packages onnx and onnxruntime",
-                elem_id="gpen_convert_format",
+            form = _radio(
+                "gpen_convert_format",
+                "Format",
+                FORMAT_NAMES,
+                "onnx is for other programs, and needs the packages onnx and onnxruntime",
             )
-            precision = gr.Radio(
-                choices=list(WEIGHT_PRECISIONS),
-                value=WEIGHT_PRECISIONS[0],
-                label="Precision of the file",
-                info="fp16 is a much smaller file, a little less exact",
-                elem_id="gpen_convert_precision",
+            precision = _radio(
+                "gpen_convert_precision",
+                "Precision of the file",
+                WEIGHT_PRECISIONS,
+                "fp16 is a much smaller file, a little less exact",
             )
         button = gr.Button("Convert", elem_id="gpen_convert")
         result = gr.HTML(elem_id="gpen_converted")
@@ -61,6 +60,12 @@ def add_conversion(task: Any, mode: Any, model: Any) -> None:
         inputs=inputs,
         outputs=[model, source, result],
         **host.js("gpen_submit_convert", inputs),
+    )
+
+
+def _radio(elem_id: str, label: str, choices: Sequence[str], info: str) -> Any:
+    return gr.Radio(
+        choices=list(choices), value=choices[0], label=label, info=info, elem_id=elem_id
     )
 
 

@@ -15,13 +15,7 @@ from gpen_core.restoration.options import PRESETS, RESTORATION_LIMITS, Restorati
 from gpen_core.runtime.ranges import Range
 
 from .. import host
-from ..controls import (
-    faces_box,
-    model_dropdown,
-    option_radio,
-    strength_slider,
-    unsaved,
-)
+from ..controls import faces_box, model_dropdown, option_radio, strength_slider, unsaved
 from ..models import list_models_for
 from ..settings import setting, slider_range
 from .modes import MODES, RESTORE

@@ -19,7 +19,7 @@ from gpen_core.tasks.report import TaskReport, TaskResult
 from .. import host
 from ..controls import detection_options, restoration_options
 from ..saving import save_picture
-from ..service import SERVICE, show_steps
+from ..service import SERVICE
 from .modes import INPAINT, Mode
 from .results import FinishedPicture
 from .sources import Source
@@ -81,13 +81,10 @@ def _inpaint(pixels: NDArray[Any], restorer: Restorer, settings: dict[str, Any])
         restorer,
         SERVICE.detector(settings["detector"]),
         restoration_options(
-            strength=settings["strength"],
-            template=settings["template"],
-            faces=settings["faces"],
-            feather=settings["feather"],
+            {name: settings[name] for name in ("strength", "template", "faces", "feather")}
         ),
         detection_options(settings["confidence"], settings["minimum"], settings["maximum"]),
-        on_progress=show_steps,
+        on_progress=host.show_steps,
         cancelled=host.interrupted,
     )
 

@@ -156,14 +156,7 @@ def _unusable(mode: Mode) -> tuple[type[Exception], ...]:
 def _restore_one(source: Source, settings: dict[str, Any]) -> FinishedPicture:
     """Restores and saves one picture."""
     pixels = source.picture.pixels
-    options = restoration_options(
-        strength=settings["strength"],
-        template=settings["template"],
-        colour=settings["colour"],
-        mask=settings["paste_mask"],
-        faces=settings["faces"],
-        feather=settings["feather"],
-    )
+    options = restoration_options({**settings, "mask": settings["paste_mask"]})
     result = SERVICE.restore(
         pixels,
         options,

@@ -29,14 +29,7 @@ from ...gpen_core.runtime.progress import OnProgress, Progress
 from ...gpen_core.tasks.loading import admit
 from . import host
 from .model_files import parsing_folders
-from .pictures import (
-    check_images,
-    check_mask,
-    frame_of,
-    mask_for,
-    refuse_infinite,
-    within_range,
-)
+from .pictures import check_images, check_mask, clipped_frame, frame_of, mask_for
 from .results import CropBatch, ImageBatch
 from .values import Faces, GpenModel
 
@@ -206,7 +199,6 @@ def _image_input(
     """One image of the batches."""
     base = frame_of(background, index)
     paste_mask = mask_for(mask, index, *base.shape[:2])
-    refuse_infinite(base)
-    frame = within_range(frame_of(images, index))
+    frame = clipped_frame(images, index)
     found = None if faces is None else faces.found(index)
     return PictureInput(frame, found, base, paste_mask)

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from ...gpen_core.checkpoints.file_kind import FileKind
 from ...gpen_core.checkpoints.reading import kind_of_file
+from ...gpen_core.detection.detector import Detector
+from ...gpen_core.detection.registry import load_detector
 from ...gpen_core.errors import Cancelled
 from ...gpen_core.images.picture import to_dtype
 from ...gpen_core.model_files.file_task import task_of
@@ -24,6 +26,7 @@ from ...gpen_core.restorers.load import load_restorer
 from ...gpen_core.restorers.protocol import Restorer
 from ...gpen_core.restorers.torch_restorer import TorchRestorer
 from ...gpen_core.runtime.devices import Precision
+from .model_files import detection_folders
 from .values import GpenModel
 
 _PREVIEW_SIDE = 512
@@ -42,6 +45,11 @@ def open_model(path: Path, precision: Precision, acceleration: Acceleration = "a
     model = _manage(load_restorer(path, device(), precision, acceleration))
     model.task = task_of(path)
     return model
+
+
+def open_detector(name: str = "auto") -> Detector:
+    """A face detector for the host's device; by default the best one installed."""
+    return load_detector(name, detection_folders(), device())
 
 
 def make_room(size: int) -> None:

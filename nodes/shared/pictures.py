@@ -40,24 +40,20 @@ def frame_of(images: Tensor, index: int) -> Frame:
     """One image of a batch as RGB (H, W, 3), float32, exactly as it is.
 
     Raises:
-        OptionError: they are not an IMAGE.
+        OptionError: they are not an IMAGE, or it holds NaN or infinite values.
     """
     check_images(images)
-    return np.ascontiguousarray(images[index, :, :, :3].float().cpu().numpy())
-
-
-def within_range(frame: Frame) -> Frame:
-    """The image with values clipped to 0..1; some nodes leave a little more."""
-    refuse_infinite(frame)
-    return np.clip(frame, 0, 1)
-
-
-def refuse_infinite(frame: Frame) -> None:
-    """Raises OptionError if an image holds NaN or infinite values."""
+    frame = np.ascontiguousarray(images[index, :, :, :3].float().cpu().numpy())
     if not (np.isfinite(frame.min(initial=0)) and np.isfinite(frame.max(initial=0))):
         raise OptionError(
             "the image holds values that are infinite or not numbers (NaN); check what made it"
         )
+    return frame
+
+
+def clipped_frame(images: Tensor, index: int) -> Frame:
+    """`frame_of` with values clipped to 0..1; some nodes leave a little more."""
+    return np.clip(frame_of(images, index), 0, 1)
 
 
 def check_mask(mask: Tensor | None, count: int, purpose: str, above: float = 0.0) -> None:

@@ -85,10 +85,10 @@ class CropBatch:
             return _as_output(torch.zeros(_NO_CROP, dtype=torch.float32, device="cpu"))
         return self._images
 
-
-def is_placeholder(crops: Tensor) -> bool:
-    """Whether the crops are the black image of a `CropBatch` without crops."""
-    return tuple(crops.shape) == _NO_CROP and not bool(crops.any())
+    @staticmethod
+    def is_empty(crops: Tensor) -> bool:
+        """Whether the crops are the black image that stands for none."""
+        return tuple(crops.shape) == _NO_CROP and not bool(crops.any())
 
 
 def _as_output(image: Tensor) -> Tensor:

@@ -15,12 +15,7 @@ from ...gpen_core.detection.detector import Detector
 from ...gpen_core.detection.options import DETECTION_LIMITS, DetectionOptions
 from ...gpen_core.errors import OptionError
 from ...gpen_core.restoration.change_detection import DEFAULT_THRESHOLD
-from ...gpen_core.restoration.options import (
-    CHOICES,
-    HELP,
-    RESTORATION_LIMITS,
-    RestorationOptions,
-)
+from ...gpen_core.restoration.options import CHOICES, HELP, RESTORATION_LIMITS, RestorationOptions
 from ...gpen_core.runtime.ranges import Range
 from .values import DetectorSocket, Faces, FacesSocket, GpenModel, ModelSocket
 
@@ -53,37 +48,16 @@ _TYPES: Mapping[str, tuple[type, Callable[[Any], Any] | None, str]] = {
 node in, and its name in messages."""
 
 
-def node_schema(
-    node_id: str,
-    display_name: str,
-    aliases: Sequence[str],
-    description: str,
-    inputs: Sequence[Any],
-    outputs: Sequence[Any],
-    **others: Any,
-) -> io.Schema:
+def node_schema(aliases: Sequence[str], **fields: Any) -> io.Schema:
     """What the host shows of a node.
 
     Args:
-        node_id: its name in saved workflows.
-        display_name: its name in the host.
         aliases: other words under which the host's search finds it, in lower case.
-        description: what it does.
-        inputs: in the order in which the host shows them.
-        outputs: in the order in which the host shows them.
-        others: fields of `io.Schema`.
+        fields: of `io.Schema`.
     """
     if "search_aliases" in io.Schema.__dataclass_fields__:  # which older hosts do not know
-        others["search_aliases"] = list(aliases)
-    return io.Schema(
-        node_id,
-        display_name=display_name,
-        category="image/faces",
-        description=description,
-        inputs=list(inputs),
-        outputs=list(outputs),
-        **others,
-    )
+        fields["search_aliases"] = list(aliases)
+    return io.Schema(category="image/faces", **fields)
 
 
 def checks_types(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutput]:

@@ -34,7 +34,7 @@ from gpen_core.images.reading import read_picture
 from gpen_core.images.writing import write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
-from gpen_core.restorers import onnx_restorer
+from gpen_core.restorers.memory import onnx_memory
 from gpen_core.restorers.onnx_providers import (
     CPU,
     NAMES,
@@ -476,8 +476,9 @@ class TestDamage:
 
 def test_memory_is_more_than_the_weights(models):
     loaded = load_restorer(models / "random.onnx", "cpu")
-    assert loaded.memory_needed() > (models / "random.onnx").stat().st_size
-    assert onnx_restorer._BYTES_PER_PIXEL > 0
+    weights = (models / "random.onnx").stat().st_size
+    assert loaded.memory_needed() == onnx_memory(models / "random.onnx", loaded.size)
+    assert loaded.memory_needed() > weights + 100 * loaded.size**2
 
 
 class TestInCommands:

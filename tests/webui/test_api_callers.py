@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import json
 import mmap
 import platform
@@ -299,7 +300,7 @@ def bounded(webui, monkeypatch):
 
     def start(**bounds):
         part = webui.part("api.queue")
-        monkeypatch.setattr(part, "BOUNDS", part.Bounds(**bounds))
+        monkeypatch.setattr(part, "Bounds", functools.partial(part.Bounds, **bounds))
         webui.flags.api = True
         app = FastAPI()
         webui.tell("app_started", None, app)

@@ -33,7 +33,7 @@ def models(webui):
 @pytest.fixture
 def restore(webui, service, face):
     """Restores through the service: restore(**arguments)."""
-    options = webui.part("controls").restoration_options()
+    options = webui.part("controls").restoration_options({})
     return lambda **arguments: service.SERVICE.restore(np.asarray(face), options, **arguments)
 
 

@@ -327,7 +327,7 @@ class TestRestore:
 def test_the_report_is_escaped(webui, work, face):
     table = webui.part("tab.results").report_table
     service = webui.part("service").SERVICE
-    options = webui.part("controls").restoration_options(faces="7")
+    options = webui.part("controls").restoration_options({"faces": "7"})
     report = service.restore(np.asarray(face), options).report
     html = table([("<script>", report)])
     assert "&lt;script&gt;" in html

@@ -14,7 +14,7 @@ from .protobuf import Message, WireError, numbers, signed
 Shape = tuple[int | None, ...]
 Array = NDArray[Any]
 
-FLOAT, FLOAT16, INT64 = 1, 10, 7
+FLOAT, FLOAT16 = 1, 10
 """ONNX's numbers for its element types."""
 
 BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}

@@ -40,7 +40,7 @@ A crowd has far fewer; a picture made of a thousand copies of itself has not.
 
 _STRIP_PIXELS = 1_000_000
 _BATCH = 512
-Result = TypeVar("Result", bound=tuple[Tensor, ...])
+_Result = TypeVar("_Result", bound=tuple[Tensor, ...])
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ def run_cascade(
 
 
 def in_batches(
-    network: Callable[[Tensor], Result],
+    network: Callable[[Tensor], _Result],
     pyramid: Pyramid,
     corners: Tensor,
     axes: Tensor,
     size: int,
     cancelled: CancelCheck | None,
-) -> Iterator[Result]:
+) -> Iterator[_Result]:
     """Runs `network` over the samples of the parallelograms, a bounded number at a time."""
     for first in range(0, len(corners), _BATCH):
         raise_if_cancelled(cancelled, CANCELLED)

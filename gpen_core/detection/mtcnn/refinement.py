@@ -22,15 +22,15 @@ from .cascade import Candidates, in_batches, to_float64
 from .network import OutputNet
 from .pyramid import Pyramid
 
-FRAME = 512
+_FRAME = 512
 """Side of the aligned frame, in which the numbers below are given."""
 
 _LEANING = np.deg2rad(15.0)
 """A head leaning more than this, in radians, gets a second look."""
 
 _CENTRE = (256.5, 281.5)
-_SIDE = 0.525 * FRAME
-_GROWTHS = (-0.025 * FRAME, 0.025 * FRAME)
+_SIDE = 0.525 * _FRAME
+_GROWTHS = (-0.025 * _FRAME, 0.025 * _FRAME)
 _SHIFTS = ((0.0, 0.0), (-8.0, 0.0), (8.0, 0.0), (0.0, -8.0), (0.0, 8.0))
 _JITTERS = (*((0.0, *shift) for shift in _SHIFTS), *((growth, 0.0, 0.0) for growth in _GROWTHS))
 _MIRROR_ORDER = (1, 0, 2, 4, 3)
@@ -60,7 +60,7 @@ def refine_landmarks(
 
 def _frames_to_picture(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
     """The similarities (N, 2, 3) from the aligned frames to level 0, all in edge coordinates."""
-    frame = template("gpen", FRAME) + 0.5
+    frame = template("gpen", _FRAME) + 0.5
     return np.stack([estimate_similarity(frame, points) for points in landmarks])
 
 
