@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ..network.config import GpenConfig
 from ..network.cuda_graphs import Graphs, Run
+from ..network.fused.launching import FusedKernels
 from ..network.generator import GpenNetwork, compile_network
 from ..network.synthetic_weights import noise, random_state
 from ..restorers.execution import strips_for
-from ..runtime.devices import choose_device, dtype_for
+from ..runtime.devices import choose_device, dtype_for, has_fused_kernels
 from .cases import CONFIGURATIONS, NetworkCase
 from .cases import Run as Figures
 from .probes import PeakMemory, best_convolution, time_calls
@@ -94,7 +95,9 @@ def graph(case: NetworkCase) -> Network:
 
 def compiled_graph(case: NetworkCase) -> Network:
     """This package's network, the whole frame through `torch.compile` and a CUDA graph."""
-    return _repeated(compile_network(_network(case)))
+    network = _network(case)
+    network.fused = None  # what is compiled has kernels of its own
+    return _repeated(compile_network(network))
 
 
 def _repeated(run: Run) -> Network:
@@ -109,6 +112,8 @@ def _repeated(run: Run) -> Network:
 
 
 def _network(case: NetworkCase) -> GpenNetwork:
-    config = CONFIGURATIONS[case.size]
-    network = GpenNetwork(random_state(config), config, dtype_for(case.precision))
-    return network.to(choose_device(case.device))
+    """With the fused kernels where restorers use them."""
+    config, device = CONFIGURATIONS[case.size], choose_device(case.device)
+    network = GpenNetwork(random_state(config), config, dtype_for(case.precision)).to(device)
+    network.fused = FusedKernels() if has_fused_kernels(device) else None
+    return network
