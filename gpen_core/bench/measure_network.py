@@ -7,6 +7,7 @@ on the case's device, to a tensor or array of that shape.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Figur
         image = picture(case.size, case.batch).to(device)
         memory = PeakMemory(device)
         mean = float(network(image).mean())
-        timing = time_calls(lambda: network(image), device)
+        timing = time_calls(partial(network, image), device)
         added, in_all = memory.added(), memory.total()
         del network
         best = best_convolution(device, dtype_for(case.precision))
