@@ -45,7 +45,6 @@ def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Figur
         mean = float(network(image).mean())
         timing = time_calls(partial(network, image), device)
         added, in_all = memory.added(), memory.total()
-        del network
         best = best_convolution(device, dtype_for(case.precision))
     faults = timing.page_faults
     return {
