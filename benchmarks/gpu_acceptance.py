@@ -38,6 +38,7 @@ CHECKS = (
     Check("doctor", results.doctor),
     Check("parity", results.parity),
     Check("passthrough", results.passthrough),
+    Check("fused_kernels", results.fused_kernels, True, "own on a card"),
     Check("graphs_repeat_eager", graphs.graphs_repeat_eager, True, "own on a card"),
     Check("threads_give_the_same", graphs.threads_give_the_same, False, "own on a card"),
     Check("faces_per_second", speed.faces_per_second),

@@ -27,7 +27,8 @@ LIMITS: dict[str, Limit] = {
     # Counted.
     "results that differ": Limit(0),
     "failures": Limit(0),
-    "kernels of a face": Limit(400),
+    "kernels of a face, torch alone": Limit(400),
+    "kernels of a face, fused kernels": Limit(120),
     "kernels of slow paths": Limit(0),
     # Memory.
     "memory not given back": Limit(64, "MiB"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from gpen_core.bench.cases import CONFIGURATIONS
+from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.layers import State
 from gpen_core.network.synthetic_weights import noise, passthrough_state, random_state
 from gpen_core.restorers.execution import Acceleration
 from gpen_core.restorers.torch_restorer import TorchRestorer
-from gpen_core.runtime.devices import without_tf32
+from gpen_core.runtime.devices import has_fused_kernels, without_tf32
 
 _GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "data"
 _STATES: dict[str, Callable[[Any], State]] = {
@@ -41,15 +42,22 @@ class Networks:
         return self._state[1]
 
     def get(
-        self, size: int, dtype: torch.dtype, device: torch.device, kind: str = "random"
+        self,
+        size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        kind: str = "random",
+        fused: bool = True,
     ) -> GpenNetwork:
-        """A network on a device."""
+        """A network on a device, with the fused kernels, if they can be there and are wanted."""
         key = size, dtype, device, kind
         if self._network is None or self._network[0] != key:
             self._network = None
             network = GpenNetwork(self.state(kind, size), CONFIGURATIONS[size], dtype)
             self._network = key, network.to(device)
-        return self._network[1]
+        network = self._network[1]
+        network.fused = FusedKernels() if fused and has_fused_kernels(device) else None
+        return network
 
     def release(self) -> None:
         """Lets go of the network, not of its weights on the CPU."""
@@ -71,6 +79,13 @@ class Networks:
             return GpenNetwork(self.state(kind, size), config, wanted)
 
         return made(config, f"{kind}-{size}", build, device, dtype, acceleration)
+
+
+def with_kernels(device: torch.device) -> Iterator[tuple[bool, str]]:
+    """Whether fused kernels run, and that in words: both ways where they can."""
+    if has_fused_kernels(device):
+        yield True, "fused kernels"
+    yield False, "torch alone"
 
 
 def crops(count: int, size: int) -> list[Tensor]:

@@ -16,19 +16,21 @@ from gpen_core.cli.self_test import run_tests
 from gpen_core.conversion.formats import DEFAULT_OPSET
 from gpen_core.conversion.to_onnx import write_onnx
 from gpen_core.errors import OptionError
+from gpen_core.network.device_check import fault_of_kernels
 from gpen_core.restorers.execution import strips_for
 from gpen_core.restorers.onnx_providers import NAMES
 from gpen_core.restorers.onnx_restorer import OnnxRestorer
 from gpen_core.runtime.devices import (
     can_compile,
     dtype_for,
+    has_fused_kernels,
     precision_name,
     uses_tf32,
 )
 from gpen_core.runtime.optional_packages import is_installed, require
 
 from .checks import Measured, Setting, Skipped
-from .networks import crops, known_error, known_picture, with_tf32
+from .networks import crops, known_error, known_picture, with_kernels, with_tf32
 
 _SMALL = 64
 _CALLS = 3
@@ -55,12 +57,13 @@ def parity(setting: Setting) -> Iterator[Measured]:
         picture = known_picture(size).to(setting.device)
         for dtype, tf32 in _precisions(setting, size):
             name = precision_name(dtype) + (" (TF32)" if tf32 and dtype == torch.float32 else "")
-            network = setting.networks.get(size, dtype, setting.device)
-            for plan in (None, *strips_for(CONFIGURATIONS[size], setting.device)):
-                way = "whole" if plan is None else f"strips of {plan.rows} rows"
-                with torch.inference_mode(), with_tf32(tf32):
-                    error = known_error(size, network(picture, plan))
-                yield Measured(f"{size} {name}, {way}", error, f"error in {name}")
+            for fused, kernels in with_kernels(setting.device):
+                network = setting.networks.get(size, dtype, setting.device, fused=fused)
+                for plan in (None, *strips_for(CONFIGURATIONS[size], setting.device)):
+                    way = "whole" if plan is None else f"strips of {plan.rows} rows"
+                    with torch.inference_mode(), with_tf32(tf32):
+                        error = known_error(size, network(picture, plan))
+                    yield Measured(f"{size} {name}, {way}, {kernels}", error, f"error in {name}")
 
 
 def _precisions(setting: Setting, size: int) -> Iterator[tuple[torch.dtype, bool]]:
@@ -74,6 +77,19 @@ def _precisions(setting: Setting, size: int) -> Iterator[tuple[torch.dtype, bool
         yield dtype_for("fp16", setting.device), True
     with suppress(OptionError):
         yield dtype_for("bf16", setting.device), True
+
+
+def fused_kernels(setting: Setting) -> Iterator[Measured]:
+    """They compile here, give what torch gives, and are what restorers use."""
+    if not has_fused_kernels(setting.device):
+        raise Skipped("no fused kernels with this card and torch")
+    for dtype, _ in _precisions(setting, _SMALL):
+        fault = fault_of_kernels(setting.device, dtype)
+        yield Measured(f"{precision_name(dtype)}: {fault or 'right'}", bool(fault), "failures")
+    restorer = setting.networks.restorer(_SMALL, setting.half, setting.device)
+    restorer.restore_many(crops(_CALLS, _SMALL))
+    given_up = [note for note in restorer.notes if "fused kernels" in note]
+    yield Measured(f"given up {given_up[:1]}", len(given_up), "failures")
 
 
 def passthrough(setting: Setting) -> Iterator[Measured]:

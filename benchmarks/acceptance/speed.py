@@ -28,7 +28,7 @@ from gpen_core.runtime.devices import has_graphs, precision_name, synchronize
 from .card import capture, milliseconds
 from .checks import Measured, Setting, Skipped
 from .limits import LIMITS
-from .networks import images
+from .networks import images, with_kernels
 
 _TOGETHER = 4
 _SLOW = ("grouped_direct", "genericTranspose", "nchwToNhwc", "nhwcToNchw")
@@ -55,6 +55,11 @@ def faces_per_second(setting: Setting) -> Iterator[Measured]:
                     target = _target(setting, dtype)
                     yield _time(f"{name}, {faces} at once, graph", repeated, target)
             given = images(1, size, dtype, setting.device)
+            if network.fused is not None:
+                network.fused = None
+                alone = milliseconds(setting, partial(network, given))
+                yield _time(f"{name}, 1 at once, torch alone", alone)
+                setting.networks.get(size, dtype, setting.device)  # with them again
             for plan in strips:
                 took = milliseconds(setting, partial(network, given, plan))
                 yield _time(f"{name}, strips of {plan.rows} rows", took)
@@ -92,24 +97,19 @@ def _target(setting: Setting, dtype: torch.dtype) -> str | None:
 def kernels(setting: Setting) -> Iterator[Measured]:
     """How many kernels a face takes, and whether any is one of those that libraries fall back to.
 
-    All are listed in a file for each precision.
+    All are listed in a file for each precision, with fused kernels and without.
     """
     for dtype in dict.fromkeys((setting.half, torch.float32)):
-        network = setting.networks.get(setting.size, dtype, setting.device)
-        given = images(1, setting.size, dtype, setting.device)
-        with torch.inference_mode():
-            network(given)
-            with _profile(setting) as seen:
-                network(given)
-                synchronize(setting.device)
-        seen_kernels = _kernels(setting, seen)
-        name = precision_name(dtype)
-        table = "\n".join(_slowest(seen_kernels)) + "\n"
-        (setting.folder / f"kernels_{name}.txt").write_text(table, encoding="utf-8")
-        yield Measured(name, len(seen_kernels), "kernels of a face")
-        slow = [each.name for each in seen_kernels if any(sign in each.name for sign in _SLOW)]
-        found = sorted({each[:60] for each in slow})[:2]
-        yield Measured(f"{name} {found}", len(slow), "kernels of slow paths")
+        for fused, way in with_kernels(setting.device):
+            seen = _kernels_of_a_face(setting, dtype, fused)
+            name = f"{precision_name(dtype)}, {way}"
+            table = "\n".join(_slowest(seen)) + "\n"
+            file = f"kernels_{precision_name(dtype)}_{way.replace(' ', '_')}.txt"
+            (setting.folder / file).write_text(table, encoding="utf-8")
+            yield Measured(name, len(seen), f"kernels of a face, {way}")
+            slow = [each.name for each in seen if any(sign in each.name for sign in _SLOW)]
+            found = sorted({each[:60] for each in slow})[:2]
+            yield Measured(f"{name} {found}", len(slow), "kernels of slow paths")
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,17 @@ class _Kernel:
     start: float
     end: float
     """In microseconds."""
+
+
+def _kernels_of_a_face(setting: Setting, dtype: torch.dtype, fused: bool) -> list[_Kernel]:
+    network = setting.networks.get(setting.size, dtype, setting.device, fused=fused)
+    given = images(1, setting.size, dtype, setting.device)
+    with torch.inference_mode():
+        network(given)
+        with _profile(setting) as seen:
+            network(given)
+            synchronize(setting.device)
+    return _kernels(setting, seen)
 
 
 def _profile(setting: Setting) -> profile:

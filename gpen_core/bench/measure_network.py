@@ -7,6 +7,7 @@ on the case's device, to a tensor or array of that shape.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from ..network.config import GpenConfig
 from ..network.cuda_graphs import Graphs, Run
+from ..network.fused.launching import FusedKernels
 from ..network.generator import GpenNetwork, compile_network
 from ..network.synthetic_weights import noise, random_state
 from ..restorers.execution import strips_for
-from ..runtime.devices import choose_device, dtype_for
+from ..runtime.devices import choose_device, dtype_for, has_fused_kernels
 from .cases import CONFIGURATIONS, NetworkCase
 from .cases import Run as Figures
 from .probes import PeakMemory, best_convolution, time_calls
@@ -41,7 +43,7 @@ def measure(case: NetworkCase, build: Callable[[NetworkCase], Network]) -> Figur
         image = picture(case.size, case.batch).to(device)
         memory = PeakMemory(device)
         mean = float(network(image).mean())
-        timing = time_calls(lambda: network(image), device)
+        timing = time_calls(partial(network, image), device)
         added, in_all = memory.added(), memory.total()
         best = best_convolution(device, dtype_for(case.precision))
     faults = timing.page_faults
@@ -93,7 +95,9 @@ def graph(case: NetworkCase) -> Network:
 
 def compiled_graph(case: NetworkCase) -> Network:
     """This package's network, the whole frame through `torch.compile` and a CUDA graph."""
-    return _repeated(compile_network(_network(case)))
+    network = _network(case)
+    network.fused = None  # what is compiled has kernels of its own
+    return _repeated(compile_network(network))
 
 
 def _repeated(run: Run) -> Network:
@@ -108,6 +112,8 @@ def _repeated(run: Run) -> Network:
 
 
 def _network(case: NetworkCase) -> GpenNetwork:
-    config = CONFIGURATIONS[case.size]
-    network = GpenNetwork(random_state(config), config, dtype_for(case.precision))
-    return network.to(choose_device(case.device))
+    """With the fused kernels where restorers use them."""
+    config, device = CONFIGURATIONS[case.size], choose_device(case.device)
+    network = GpenNetwork(random_state(config), config, dtype_for(case.precision)).to(device)
+    network.fused = FusedKernels() if has_fused_kernels(device) else None
+    return network

@@ -28,7 +28,7 @@ def program():
 def parts(program):
     return {
         name: importlib.import_module(f"acceptance.{name}")
-        for name in ("card", "checks", "graphs", "running", "speed")
+        for name in ("card", "checks", "graphs", "networks", "results", "running", "speed")
     }
 
 
@@ -132,8 +132,13 @@ def pretended(parts, tmp_path, monkeypatch):
         monkeypatch.setattr(part, "has_graphs", lambda device: True)
     for part in (card, parts["graphs"]):
         monkeypatch.setattr(part, "free_memory", lambda device: 100 << 20)
-    seen = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
-    monkeypatch.setattr(parts["speed"], "_profile", lambda setting: seen)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    profile = torch.profiler.profile
+    monkeypatch.setattr(parts["speed"], "_profile", lambda setting: profile(activities=activities))
+    for part in (parts["networks"], parts["results"]):
+        monkeypatch.setattr(part, "has_fused_kernels", lambda device: True)
+    monkeypatch.setattr(parts["networks"], "FusedKernels", lambda: None)
+    monkeypatch.setattr(parts["results"], "fault_of_kernels", lambda device, dtype: None)
     monkeypatch.setattr(parts["speed"], "_FULL_HD", (320, 240, 2))
     monkeypatch.setattr(parts["speed"], "_WARM_UP", 1)
     return OnCard(torch.device("cpu"), (64,), tmp_path)
