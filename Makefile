@@ -31,6 +31,8 @@ LOCK = requirements-lock.txt
 TORCH = $(shell sed -n 's/^torch==/&/p' requirements-demo.txt)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_NEEDS = filelock fsspec jinja2 networkx setuptools sympy typing-extensions
+# Comes along with CUDA: 250 MB, with which the fused kernels are interpreted and compiled.
+TRITON = triton==3.8.0 ; sys_platform == "linux" and platform_machine == "x86_64"
 UV ?= uv
 compile := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header -
 
@@ -110,7 +112,7 @@ setup-locked: | $(bin)/python
 
 lock:
 	{ grep -hEv '^(#|-r|torch==)' requirements-demo.txt requirements-dev.txt; \
-		printf '%s\n' $(TORCH_NEEDS); } | $(compile) > $(LOCK)
+		printf '%s\n' $(TORCH_NEEDS) '$(TRITON)'; } | $(compile) > $(LOCK)
 	printf '%s\n' $(WITHOUT_DEPENDENCIES) | $(compile) --no-deps >> $(LOCK)
 
 clean:

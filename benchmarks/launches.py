@@ -6,7 +6,8 @@
 The network runs on torch's device "meta", which computes shapes and no values. An operation is one
 launch that reads its inputs and writes its outputs once. The bias of a convolution is a launch
 more, which reads and writes the output: so torch adds it after cuDNN. What caches save, and what a
-kernel reads more than once, is not counted.
+kernel reads more than once, is not counted. Of the package's own kernels (`network/fused/`) each
+launch is counted where it would be made, and reads or writes each tensor it is given once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from torch.utils._pytree import tree_leaves
 from gpen_core.bench.cases import CONFIGURATIONS
 from gpen_core.bench.table import Table, markdown
 from gpen_core.network.config import GpenConfig
+from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import StripPlan, strip_plans, whole_frame
 from gpen_core.runtime.devices import dtype_for
@@ -42,6 +45,7 @@ _PLANS: dict[str, Callable[[GpenConfig], StripPlan]] = {
 }
 _CASES = (("whole", 1), ("whole", 4), ("strips", 1), ("least strips", 1))
 _DETAILED = ("fp16", "whole", 1)
+_OPERATIONS = {"torch": False, "own kernels": True}
 _SMALL = 1024 * 8 * 8
 """Values of the largest map of 8 pixels; such cost their launch and little else."""
 
@@ -61,6 +65,9 @@ class Count(TorchDispatchMode):
         given = kwargs or {}
         result = func(*args, **given)
         name = func.overloadpacket.__name__
+        if name == "convolution":
+            # As cuDNN returns it; on "meta" the channels would come before the pixels.
+            result = torch.empty_like(result, memory_format=torch.channels_last)
         if _launches_nothing(func):
             return result
         inputs = [value for key, value in given.items() if key != "out"]
@@ -69,6 +76,11 @@ class Count(TorchDispatchMode):
         if name == "convolution" and args[2] is not None:
             self.add("bias of convolutions", tensors[-1], tensors[-1])
         return result
+
+    def launch(self, name: str, grid: Any, arguments: dict[str, Any], constants: Any) -> None:
+        """Counts a kernel of the package in place of launching it."""
+        tensors = [each for each in arguments.values() if isinstance(each, Tensor)]
+        self.add(f"kernel {name}", *tensors)
 
     def add(self, kind: str, *tensors: Tensor) -> None:
         """Counts a launch that reads or writes each of the tensors once."""
@@ -121,11 +133,12 @@ def networks(size: int) -> dict[str, GpenNetwork]:
     }
 
 
-def count(network: GpenNetwork, way: str, faces: int) -> Count:
-    """What a run of the network takes."""
+def count(network: GpenNetwork, way: str, faces: int, fused: bool) -> Count:
+    """What a run of the network takes, with torch's operations alone or with fused kernels."""
     shape = (faces, 3, network.config.size, network.config.size)
     images = torch.empty(shape, dtype=network.dtype, device="meta")
     counted = Count()
+    network.fused = FusedKernels(counted.launch) if fused else None
     with torch.no_grad(), counted:
         network(images.contiguous(memory_format=torch.channels_last), _PLANS[way](network.config))
     return counted
@@ -134,23 +147,26 @@ def count(network: GpenNetwork, way: str, faces: int) -> Count:
 def tables(size: int) -> list[Table]:
     """Launches and bytes of a face by precision and way; and by kind of operation for one."""
     lines: list[tuple[str, ...]] = []
-    kinds: list[tuple[str, ...]] = []
+    details: list[Table] = []
     for precision, network in networks(size).items():
-        for way, faces in _CASES:
-            counted = count(network, way, faces)
+        for (way, faces), (name, fused) in product(_CASES, _OPERATIONS.items()):
+            counted = count(network, way, faces, fused)
             launches, moved = counted.launches.total() / faces, counted.sizes.total() / faces
-            lines.append((precision, way, str(faces), f"{launches:.0f}", f"{moved / 1e9:.2f} GB"))
+            figures = f"{launches:.0f}", f"{moved / 1e9:.2f} GB"
+            lines.append((precision, way, str(faces), name, *figures))
             if (precision, way, faces) == _DETAILED:
-                kinds = [
-                    (kind, str(counted.launches[kind]), f"{moved / 1e6:.0f} MB")
-                    for kind, moved in counted.sizes.most_common()
-                ]
-    header = ("precision", "way", "faces at once", "launches a face", "read and written a face")
-    detail = f"A face of {size} pixels in {' '.join(map(str, _DETAILED[:2]))}, by kind"
-    return [
-        Table(f"Launches and bytes of a face of {size} pixels", header, tuple(lines)),
-        Table(detail, ("kind", "launches", "read and written"), tuple(kinds)),
-    ]
+                title = f"A face of {size} pixels in {precision}, {way}, with {name}"
+                details.append(_by_kind(title, counted))
+    header = ("precision", "way", "faces at once", "with", "launches a face", "read and written")
+    return [Table(f"Launches and bytes of a face of {size} pixels", header, tuple(lines)), *details]
+
+
+def _by_kind(title: str, counted: Count) -> Table:
+    lines = tuple(
+        (kind, str(counted.launches[kind]), f"{moved / 1e6:.0f} MB")
+        for kind, moved in counted.sizes.most_common()
+    )
+    return Table(title, ("kind", "launches", "read and written"), lines)
 
 
 def documented(size: int = 2048) -> str:

@@ -90,7 +90,7 @@ def _style_forms(
 ) -> dict[str, Form]:
     """What a style scales: activations or the weight. With what it takes to scale the weight."""
     activations, weight = layer(MAX_BATCHED_RESOLUTION), layer(2 * MAX_BATCHED_RESOLUTION)
-    styles = torch.randn(1, activations.squared_weights.shape[1], device=stage.device)
+    styles = torch.randn(1, activations.style.inputs, device=stage.device)
     x = _input(stage, activations, resolution)
 
     def scaled(styled: StyledConv) -> Tensor:
@@ -108,14 +108,15 @@ def _style_forms(
 def _style(styled: StyledConv, styles: Tensor) -> LayerStyle:
     """The style of a layer alone, from (1, inputs)."""
     precise = torch.promote_types(styled.dtype, torch.float32)
-    batch = StyleBatch([styled.style], styled.dtype, precise).to(styles.device)
-    return batch(styles, [styled.squared_weights])[0]
+    weight = styled.weight.to(precise)
+    squares = (weight.transpose(0, 1) if styled.up else weight).square().sum((2, 3))
+    return StyleBatch([styled.style], [squares], styled.dtype, precise)(styles)[0]
 
 
 def _up_forms(stage: Stage, resolution: int, layer: Callable[[int], StyledConv]) -> dict[str, Form]:
     """Transposed convolution and blur, in two steps or merged."""
     styled = layer(2 * MAX_BATCHED_RESOLUTION)
-    styles = torch.randn(1, styled.squared_weights.shape[1], device=stage.device)
+    styles = torch.randn(1, styled.style.inputs, device=stage.device)
     kernel = styled.modulate(_style(styled, styles))
     x = _input(stage, styled, resolution)
     weight, bias, channels = kernel.weight, styled.bias, styled.bias.shape[0]
@@ -186,7 +187,7 @@ def _concatenation_forms(
 
 def _input(stage: Stage, styled: StyledConv, resolution: int) -> Tensor:
     """What a layer takes for one band: its rows and the halo."""
-    inputs = styled.squared_weights.shape[1]
+    inputs = styled.style.inputs
     if styled.up:
         return stage.noise(inputs, stage.band(resolution) // 2 + 2, resolution // 2)
     return stage.noise(inputs, stage.band(resolution) + 2, resolution)

@@ -47,6 +47,26 @@ def time_calls(work: Callable[[], Any], device: torch.device, least_seconds: flo
     return Timing(seconds, processor / calls, counted)
 
 
+def best_convolution(device: torch.device, dtype: torch.dtype) -> float:
+    """Multiplications and additions a second of the fastest of some 3x3 convolutions."""
+    return max(_convolution(channels, device, dtype) for channels in (64, 128, 256))
+
+
+def _convolution(channels: int, device: torch.device, dtype: torch.dtype) -> float:
+    side = 16384 // channels
+    like = torch.zeros(0, dtype=dtype, device=device)
+    layout = torch.channels_last
+    x = like.new_zeros(1, 2 * channels, side, side).contiguous(memory_format=layout)
+    weight = like.new_zeros(channels, 2 * channels, 3, 3).contiguous(memory_format=layout)
+
+    def convolve() -> None:
+        torch.nn.functional.conv2d(x, weight, padding=1)
+
+    convolve()
+    operations = 2 * 9 * weight.shape[0] * weight.shape[1] * side**2
+    return operations / time_calls(convolve, device, 0.3).seconds
+
+
 def _page_faults() -> int | None:
     try:
         import resource

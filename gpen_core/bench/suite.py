@@ -9,7 +9,7 @@ import torch
 
 from ..errors import OptionError
 from ..network.config import SIZES
-from ..runtime.devices import Precision, dtype_for, has_graphs
+from ..runtime.devices import Precision, dtype_for, has_bfloat16_units, has_graphs
 from .cases import PARTS, Comparison, Method, NetworkCase, Part, PasteCase, PipelineCase
 from .processes import allocators
 
@@ -118,7 +118,8 @@ def _pipeline(request: BenchRequest, size: int, precision: Precision) -> list[Co
 
 def _sensible_precisions(device: torch.device) -> tuple[Precision, ...]:
     if device.type == "cpu":
-        return ("fp32",)  # processors compute half precision more slowly
+        # Other processors compute half precision more slowly.
+        return ("fp32", "bf16") if has_bfloat16_units() else ("fp32",)
     if device.type != "cuda":
         return ("fp32", "fp16")
     try:

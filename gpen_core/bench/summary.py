@@ -120,6 +120,7 @@ def _network(rows: Sequence[Row]) -> Table:
         ("processor time", _time("processor_seconds")),
         ("memory added", lambda row: _cell(row, "memory_mib", mebibytes)),
         ("memory in all", lambda row: _cell(row, "memory_in_all_mib", mebibytes)),
+        *_efficiency(rows),
         *_against(rows),
     ]
     return _table("network, time of one crop", columns, rows, [*busy(rows), *_differing(rows)])
@@ -185,6 +186,17 @@ def _around(row: Row) -> str:
 def _rate(row: Row) -> str:
     whole = figures(row, "seconds")
     return _NOT_MEASURED if whole is None else f"{1 / whole.median:.2f}"
+
+
+def _efficiency(rows: Sequence[Row]) -> list[Column]:
+    """The column of a figure that older files lack."""
+
+    def share(stats: Stats | None) -> str:
+        return _NOT_MEASURED if stats is None else f"{stats.median:.0%}"
+
+    if not any(figures(row, "efficiency") for row in rows):
+        return []
+    return [("of the best convolution", lambda row: _cell(row, "efficiency", share))]
 
 
 def _against(rows: Sequence[Row]) -> list[Column]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
 from .config import GpenConfig
+from .fused.launching import FusedKernels
 from .layers import DownBlock, FromRgb
 from .memory import StripPlan
 
@@ -18,6 +19,7 @@ class _Encoder(Protocol):
 
     config: GpenConfig
     entry: FromRgb
+    fused: FusedKernels | None
 
     def down(self, resolution: int) -> DownBlock:
         """The layer that makes the feature of `resolution` from the one above it."""
@@ -34,18 +36,20 @@ class Features:
         self._held: dict[int, Tensor] = {}
         size = encoder.config.size
         top = min(max(plan.kept_up_to, plan.whole_up_to), size)
-        made = self._whole(top, plan.rows)
         if top < size:
+            self._held[top] = self._whole(top, plan.rows)
+            self._held |= features_below(encoder, self._held[top], least, False)
+        else:
             # The largest is cheaper to make again, pixel by pixel, than to keep.
-            self._held[top] = made
-        for resolution in reversed([r for r in encoder.config.resolutions if least <= r < top]):
-            made = encoder.down(resolution)(made, whole=True)
-            self._held[resolution] = made
+            self._held = features_below(encoder, image, least, True)
+
+    @property
+    def fused(self) -> FusedKernels | None:
+        """The kernels that make the features, if not torch's own."""
+        return self._encoder.fused
 
     def _whole(self, resolution: int, rows: int) -> Tensor:
         size = self._encoder.config.size
-        if resolution == size:
-            return self._encoder.entry(self._image)
         channels = self._encoder.config.channels(resolution)
         shape = (1, channels, resolution, resolution)
         whole = torch.empty(shape, dtype=self._image.dtype, device=self._image.device)
@@ -60,6 +64,8 @@ class Features:
         """Rows [first, end) of the feature of a resolution, zeros outside the level."""
         if resolution in self._held:
             return rows_of(self._held[resolution], first, end)
+        if self.fused is not None:
+            return self._fused_rows(self.fused, resolution, first, end, blurred=False)
         if resolution == self._encoder.config.size:
             made = self._encoder.entry(rows_of(self._image, first, end))
         else:
@@ -67,10 +73,58 @@ class Features:
             made = self._encoder.down(resolution)(above, whole=False)
         return zero_outside(made, first, resolution)
 
+    def _fused_rows(
+        self, fused: FusedKernels, resolution: int, first: int, end: int, blurred: bool
+    ) -> Tensor:
+        """Rows of a feature, or what the blur makes of them."""
+        encoder, bias, weight = self._encoder, None, None
+        if resolution == encoder.config.size:
+            x = rows_of(self._image, first, end)
+            weight, bias = encoder.entry.weight, encoder.entry.bias
+        else:
+            layer = encoder.down(resolution)
+            x = self._fused_rows(fused, 2 * resolution, 2 * first - 2, 2 * end + 2, blurred=True)
+            x, bias = layer.convolve(x), layer.bias
+        inside = max(-first, 0), min(end, resolution) - first
+        make = fused.blurred if blurred else fused.feature
+        return make(x, bias, weight, inside)
+
     def take(self, resolution: int) -> Tensor:
         """The whole feature of a resolution, which is then no longer held."""
         held = self._held.pop(resolution, None)
         return self.rows(resolution, 0, resolution) if held is None else held
+
+
+def features_below(
+    encoder: _Encoder, above: Tensor, least: int, of_picture: bool
+) -> dict[int, Tensor]:
+    """All whole features from half the size of `above` down to `least`.
+
+    Args:
+        encoder: what makes them.
+        above: a whole feature, or the picture.
+        least: the smallest resolution that is wanted.
+        of_picture: whether it is the picture.
+    """
+    features: dict[int, Tensor] = {}
+    resolutions = [r for r in reversed(encoder.config.resolutions) if least <= r < above.shape[-1]]
+    if not resolutions:
+        return features
+    entry, fused = encoder.entry, encoder.fused
+    if fused is None:
+        made = entry(above) if of_picture else above
+        for resolution in resolutions:
+            made = features[resolution] = encoder.down(resolution)(made, whole=True)
+        return features
+    bias, weight = (entry.bias, entry.weight) if of_picture else (None, None)
+    made = fused.blurred(above, bias, weight)
+    for resolution in resolutions[:-1]:
+        layer = encoder.down(resolution)
+        made = layer.convolve(made)
+        features[resolution], made = fused.feature_and_blurred(made, layer.bias)
+    last = encoder.down(resolutions[-1])
+    features[resolutions[-1]] = fused.feature(last.convolve(made), last.bias)
+    return features
 
 
 def rows_of(x: Tensor, first: int, end: int) -> Tensor:

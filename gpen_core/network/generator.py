@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .cuda_graphs import Graphs
-from .features import Features
+from .features import Features, features_below
+from .fused.launching import FusedKernels
 from .layers import (
     MAX_BATCHED_RESOLUTION,
     DownBlock,
@@ -23,18 +24,11 @@ from .layers import (
     exact_linear,
 )
 from .memory import StripPlan, whole_frame
-from .modulated_layers import (
-    ModulatedKernel,
-    Scaling,
-    StyledConv,
-    SynthesisBlock,
-    SynthesisKernels,
-    ToRgb,
-    double_rgb,
-)
+from .modulated_layers import ModulatedKernel, Scaling, StyledConv, squared_weights
 from .rescaling import exponents_for
 from .strips import Strips
 from .style_batch import LayerStyle, StyleBatch
+from .synthesis import SynthesisBlock, SynthesisKernels, ToRgb, double_rgb
 
 
 @dataclass
@@ -70,6 +64,8 @@ class GpenNetwork(nn.Module):
         self.dtype = dtype
         self.graphs = Graphs()
         """Of runs of this network where its weights lie now."""
+        self.fused: FusedKernels | None = None
+        """Kernels for what lies between convolutions; None for torch's own operations."""
         self._style_dtype = torch.promote_types(dtype, torch.float32)
         exponents = exponents_for(state, config, dtype)
         self.entry = FromRgb(state, dtype, exponents.of_feature(config.size))
@@ -108,7 +104,12 @@ class GpenNetwork(nn.Module):
         self.register_buffer("_modulation", modulation)
         self.register_buffer("_modulation_bias", torch.cat(biases).to(self._style_dtype))
         layers = [layer.style for layer in self._modulated_layers()]
-        self._style_batch = StyleBatch(layers, self.dtype, self._style_dtype)
+        squares = [
+            squared_weights(state, prefix, self.dtype)
+            for prefix, layer in zip(prefixes, layers, strict=True)
+            if layer.outputs
+        ]
+        self._style_batch = StyleBatch(layers, squares, self.dtype, self._style_dtype)
 
     def _modulated_layers(self) -> Iterator[StyledConv | ToRgb]:
         """All of them, in the order of their styles."""
@@ -163,12 +164,7 @@ class GpenNetwork(nn.Module):
 
     def _encode_low(self, feature: Tensor) -> dict[int, Tensor]:
         """The features from one resolution down to 4, all faces at once."""
-        resolution = feature.shape[-1]
-        features = {resolution: feature}
-        while resolution > 4:
-            resolution //= 2
-            features[resolution] = self.down(resolution)(features[2 * resolution], whole=True)
-        return features
+        return {feature.shape[-1]: feature, **features_below(self, feature, 4, False)}
 
     def _styles(self, smallest: Tensor) -> Sequence[LayerStyle]:
         """The style of each modulated layer, from the 4x4 feature."""
@@ -178,9 +174,9 @@ class GpenNetwork(nn.Module):
             style = layer(style)
         weight = cast(Tensor, self._modulation)
         styles = exact_linear(style, weight, cast(Tensor, self._modulation_bias))
-        layers = self._modulated_layers()
-        squares = [each.squared_weights for each in layers if isinstance(each, StyledConv)]
-        return self._style_batch(styles, squares)
+        if self.fused is not None:
+            return self._style_batch.fused(styles, self.fused)
+        return self._style_batch(styles)
 
     def _level(
         self, resolution: int, styles: Sequence[LayerStyle]
@@ -190,16 +186,25 @@ class GpenNetwork(nn.Module):
         level = cast(SynthesisBlock, self._levels[index])
         first, second, rgb = styles[2 + 3 * index : 5 + 3 * index]
         return level, SynthesisKernels(
-            level.first.modulate(first), level.second.modulate(second), level.to_rgb.modulate(rgb)
+            level.first.modulate(first, self.fused),
+            level.second.modulate(second, self.fused),
+            level.to_rgb.modulate(rgb, self.fused),
         )
 
     def _decode_low(self, features: dict[int, Tensor]) -> list[_Decoding]:
         """The levels that have a feature here, all faces at once."""
         styles = self._styles(features[4])
         x = _empty(features[4].shape[0], self._start.channels, 4, features[4])
-        kernel = self._start.modulate(styles[0])
-        self._start(cast(Tensor, self._constant), features.pop(4), kernel, x, whole=True)
-        rgb = self._start_rgb(x, self._start_rgb.modulate(styles[1]), None)
+        kernel, feature = self._start.modulate(styles[0]), features.pop(4)
+        to_rgb = self._start_rgb.modulate(styles[1], self.fused)
+        constant = cast(Tensor, self._constant)
+        if self.fused is None:
+            self._start(constant, feature, kernel, x, whole=True)
+            rgb = self._start_rgb(x, to_rgb, None)
+        else:
+            convolved = self._start.convolve(constant, kernel, True, self.fused)
+            after = self._start_rgb.deferred(to_rgb, None)
+            rgb = self._start.activate_with_rgb(convolved, feature, kernel, x, after, self.fused)
         faces = _Decoding(styles, x, rgb)
         for resolution in sorted(features):
             self._whole_level(resolution, faces, features.pop)
@@ -211,18 +216,42 @@ class GpenNetwork(nn.Module):
         level, kernels = self._level(resolution, faces.styles)
         feature = take(resolution)
         self._whole_layer(level.first, kernels.first, faces, feature)
+        if self.fused is not None:
+            self._fused_end(level, kernels, faces, feature, self.fused)
+            return
         self._whole_layer(level.second, kernels.second, faces, feature)
         del feature  # before RGB is computed, which has tensors of its own
         below = double_rgb(F.pad(faces.rgb, (0, 0, 1, 1)))
         faces.rgb = level.to_rgb(faces.x, kernels.rgb, below)
 
+    def _fused_end(
+        self,
+        level: SynthesisBlock,
+        kernels: SynthesisKernels,
+        faces: _Decoding,
+        feature: Tensor,
+        fused: FusedKernels,
+    ) -> None:
+        """A level's second convolution and its RGB; of the last level nothing else is needed."""
+        faces.x = level.second.convolve(faces.x, kernels.second, True, fused)
+        side = level.resolution
+        out = None
+        if side < self.config.size:
+            out = _empty(feature.shape[0], level.second.channels, side, feature)
+        rgb = level.to_rgb.deferred(kernels.rgb, faces.rgb)
+        faces.rgb = level.second.activate_with_rgb(
+            faces.x, feature, kernels.second, out, rgb, fused
+        )
+        if out is not None:
+            faces.x = out
+
     def _whole_layer(
         self, layer: StyledConv, kernel: ModulatedKernel, faces: _Decoding, feature: Tensor
     ) -> None:
         # At once in place of what is convolved, which is let go before there is more.
-        faces.x = layer.convolve(faces.x, kernel, whole=True)
+        faces.x = layer.convolve(faces.x, kernel, True, self.fused)
         out = _empty(feature.shape[0], layer.channels, feature.shape[-1], feature)
-        layer.activate(faces.x, feature, kernel, out)
+        layer.activate(faces.x, feature, kernel, out, self.fused)
         faces.x = out
 
     def _finish(

@@ -157,3 +157,7 @@ class DownBlock(Constants):
         """Rows [2a - 2, 2b + 2) of the level above, or all of them, to rows [a, b)."""
         x = F.conv2d(x, self.blur, padding=(2 if whole else 0, 2), groups=x.shape[1])
         return F.leaky_relu_(F.conv2d(x, self.weight, self.bias, stride=2), LEAK)
+
+    def convolve(self, blurred: Tensor) -> Tensor:
+        """The convolution alone, without bias, of what is blurred already."""
+        return F.conv2d(blurred, self.weight, stride=2)

@@ -8,15 +8,27 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..runtime.devices import writes_parts
+from .fused.launching import FusedKernels, Rgb
 from .layers import GAIN, LEAK, MAX_BATCHED_RESOLUTION, Constants, State, blur_kernel, precisely
-from .rescaling import Fp16Scales
 from .style_batch import LayerStyle, ModulatedLayer
 
 # Before torch 2.3 that is unknown; compiling fails there, and the restorer goes on without.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: False)
+
+
+_VECTOR_BYTES = 64
+"""Of the widest registers, those of AVX-512."""
+
+
+def squared_weights(state: State, prefix: str, dtype: torch.dtype) -> Tensor:
+    """(outputs, inputs) of a modulated 3x3 convolution: the sums of the squares of its weights."""
+    taps = precisely(state[f"{prefix}.conv.weight"][0], dtype).flatten(2)
+    # That of the equalised learning rate, which the layer's weight has as well.
+    factor = 1 / math.sqrt(taps[0].numel())
+    return torch.einsum("oik,oik->oi", taps, taps) * factor**2
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,6 @@ class StyledConv(Constants):
     """Modulated 3x3 convolution, encoder feature beside its result, bias, activation."""
 
     weight: Tensor
-    squared_weights: Tensor
     bias: Tensor
     feature_gain: Tensor
     feature_bias: Tensor
@@ -80,8 +91,6 @@ class StyledConv(Constants):
         # A transposed convolution wants its weight as (inputs, outputs, 3, 3).
         laid_out = weight.transpose(0, 1) if up else weight
         self.keep("weight", laid_out, dtype if self._scales_activations else precise, factor)
-        taps = precisely(weight, dtype).flatten(2)
-        self.keep("squared_weights", torch.einsum("oik,oik->oi", taps, taps), precise, factor**2)
         own, other = state[f"{prefix}.activate.bias"].chunk(2)
         gain = GAIN * 2.0**-scaling.output
         self.keep("bias", own, dtype, gain)
@@ -99,51 +108,71 @@ class StyledConv(Constants):
     @property
     def style(self) -> ModulatedLayer:
         """What the style of this layer is made for."""
-        outputs, inputs = self.squared_weights.shape
+        inputs, outputs = self.weight.shape[:2] if self.up else self.weight.shape[1::-1]
         return ModulatedLayer(inputs, self._gain, outputs, self._scales_activations)
 
-    def modulate(self, style: LayerStyle) -> ModulatedKernel:
+    def modulate(self, style: LayerStyle, fused: FusedKernels | None = None) -> ModulatedKernel:
         """The kernel, demodulated, for a style; of one face above `MAX_BATCHED_RESOLUTION`."""
         if self._scales_activations:
             return ModulatedKernel(
-                self.weight, _per_channel(style.inputs), _per_channel(style.outputs)
+                self.weight, per_channel(style.inputs), per_channel(style.outputs)
             )
         rows, columns = (style.outputs, style.inputs) if self.up else (style.inputs, style.outputs)
+        if fused is not None:
+            return ModulatedKernel(fused.modulate(self.weight, columns, rows, self.dtype))
         weight = self.weight * rows.view(1, -1, 1, 1) * columns.view(-1, 1, 1, 1)
-        return ModulatedKernel(_channels_last(weight.to(self.dtype)))
+        return ModulatedKernel(channels_last(weight.to(self.dtype)))
 
     def forward(
-        self, x: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor, whole: bool
+        self,
+        x: Tensor,
+        feature: Tensor,
+        kernel: ModulatedKernel,
+        out: Tensor,
+        whole: bool,
+        fused: FusedKernels | None = None,
     ) -> None:
         """`convolve` and `activate`, for rows whose memory is not worth saving in between."""
-        self.activate(self.convolve(x, kernel, whole), feature, kernel, out)
+        self.activate(self.convolve(x, kernel, whole, fused), feature, kernel, out, fused)
 
-    def convolve(self, x: Tensor, kernel: ModulatedKernel, whole: bool) -> Tensor:
-        """The convolution alone.
+    def convolve(
+        self, x: Tensor, kernel: ModulatedKernel, whole: bool, fused: FusedKernels | None = None
+    ) -> Tensor:
+        """The convolution alone; bias and blur are left to `activate` where kernels do them.
 
         Args:
             x: for up-convolution rows [a - 1, b + 1) of the level below, else of this level; with
                 `whole`, all rows of it.
             kernel: what `modulate` returned.
             whole: the rows of `x` are a whole level.
+            fused: the kernels that `activate` will use.
 
         Returns:
-            (faces, outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b).
+            (faces, outputs, rows, width), rows [2a, 2b) for up-convolution, else [a, b); before the
+            blur as many more as that needs.
         """
         if kernel.input_scale is not None:
             x = x * kernel.input_scale
         edge = 1 if whole else 0
-        bias = self.bias if kernel.output_scale is None else None
+        # On CPUs a bias costs a convolution nothing; on GPUs torch adds it in a pass of its own.
+        bias = self.bias if kernel.output_scale is None and fused is None else None
         if not self.up:
             return F.conv2d(x, kernel.weight, bias, padding=(edge, 1))
         x = F.conv_transpose2d(x, kernel.weight, stride=2)
         if not whole:
             # Of a band's rows the first and last are incomplete: they belong to its neighbours.
             x = x[:, :, 1:-1]
+        if fused is not None:
+            return x
         return F.conv2d(x, self.blur, bias, padding=(edge, 1), groups=x.shape[1])
 
     def activate(
-        self, convolved: Tensor, feature: Tensor, kernel: ModulatedKernel, out: Tensor
+        self,
+        convolved: Tensor,
+        feature: Tensor,
+        kernel: ModulatedKernel,
+        out: Tensor,
+        fused: FusedKernels | None = None,
     ) -> None:
         """Writes the result and the feature, side by side and activated, into `out`.
 
@@ -152,7 +181,12 @@ class StyledConv(Constants):
             feature: the encoder's feature of the same rows and shape.
             kernel: what `modulate` returned.
             out: (faces, 2 * outputs, rows, width).
+            fused: as in `convolve`.
         """
+        if fused is not None:
+            finish = fused.blur_activate_concat if self.up else fused.activate_concat
+            finish(convolved, feature, out, *self._constants(kernel))
+            return
         half = self.bias.shape[0]
         own, other = out[:, :half], out[:, half:]
         if kernel.output_scale is None:
@@ -161,101 +195,25 @@ class StyledConv(Constants):
             _activate_into(own, convolved, kernel.output_scale, self.bias.view(1, -1, 1, 1))
         _activate_into(other, feature, self.feature_gain, self.feature_bias)
 
+    def _constants(self, kernel: ModulatedKernel) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        return self.bias, self.feature_gain, self.feature_bias, kernel.output_scale
 
-class ToRgb(Constants):
-    """Modulated 1x1 convolution to RGB, without demodulation, added to the RGB from below."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(
-        self, state: State, prefix: str, resolution: int, dtype: torch.dtype, exponent: int
-    ) -> None:
-        """The input is divided by 2 to the power of `exponent`."""
-        super().__init__()
-        self._dtype = dtype
-        self._factor = 2.0**exponent
-        self._scales_activations = resolution <= MAX_BATCHED_RESOLUTION
-        precise = torch.promote_types(dtype, torch.float32)
-        weight = state[f"{prefix}.conv.weight"][0]
-        kept = dtype if self._scales_activations else precise
-        self.keep("weight", weight, kept, 1 / math.sqrt(weight.shape[1]))
-        self.keep("bias", state[f"{prefix}.bias"], precise)
-
-    @property
-    def style(self) -> ModulatedLayer:
-        """What the style of this layer is made for."""
-        inputs = self.weight.shape[1]
-        return ModulatedLayer(inputs, self._factor, scales_activations=self._scales_activations)
-
-    def modulate(self, style: LayerStyle) -> ModulatedKernel:
-        """The kernel for a style; of one face above `MAX_BATCHED_RESOLUTION`.
-
-        Its weight, or what scales the input, is at most of the weight's own size; the rest is in
-        the output's scale, which is applied in float32 or better.
-        """
-        scales = _per_channel(style.outputs)
-        if self._scales_activations:
-            return ModulatedKernel(self.weight, _per_channel(style.inputs), scales)
-        weight = self.weight * style.inputs.view(1, -1, 1, 1)
-        return ModulatedKernel(_channels_last(weight.to(self._dtype)), output_scale=scales)
-
-    def forward(self, x: Tensor, kernel: ModulatedKernel, below: Tensor | None) -> Tensor:
-        """Rows of features to rows of RGB, in float32 or better, plus `below` at this size."""
-        if kernel.input_scale is not None:
-            x = x * kernel.input_scale
-        rgb = F.conv2d(x, kernel.weight).to(self.bias.dtype)
-        assert kernel.output_scale is not None
-        rgb = torch.addcmul(self.bias, rgb, kernel.output_scale)
-        return rgb if below is None else rgb.add_(below)
-
-
-def double_rgb(rgb: Tensor) -> Tensor:
-    """Doubles RGB rows as the network does (its [1, 3, 3, 1] filter): bilinear, zeros outside.
-
-    Args:
-        rgb: rows [a - 1, b + 1), whole width.
-
-    Returns:
-        Rows [2a, 2b) of the doubled picture.
-    """
-    doubled = F.interpolate(F.pad(rgb, (1, 1)), scale_factor=2, mode="bilinear")
-    return doubled[:, :, 2:-2, 2:-2]
-
-
-class SynthesisBlock(nn.Module):
-    """One doubling of the decoder: up-convolution, convolution, RGB."""
-
-    def __init__(
+    def activate_with_rgb(
         self,
-        state: State,
-        index: int,
-        resolution: int,
-        dtype: torch.dtype,
-        exponents: Fp16Scales,
-    ) -> None:
-        super().__init__()
-        self.resolution = resolution
-        first, second = f"generator.convs.{2 * index}", f"generator.convs.{2 * index + 1}"
-        below = "generator.conv1" if index == 0 else f"generator.convs.{2 * index - 1}"
-        entry, middle, end = (exponents.of_output(prefix) for prefix in (below, first, second))
-        feature = exponents.of_feature(resolution)
-        up, same = Scaling(entry, feature, middle), Scaling(middle, feature, end)
-        self.first = StyledConv(state, first, resolution, True, dtype, up)
-        self.second = StyledConv(state, second, resolution, False, dtype, same)
-        self.to_rgb = ToRgb(state, f"generator.to_rgbs.{index}", resolution, dtype, end)
+        convolved: Tensor,
+        feature: Tensor,
+        kernel: ModulatedKernel,
+        out: Tensor | None,
+        rgb: Rgb,
+        fused: FusedKernels,
+    ) -> Tensor:
+        """Like `activate`, and the level's RGB from the same pass; `out` may be left out."""
+        constants = self._constants(kernel)
+        return fused.activate_concat_rgb(convolved, feature, out, *constants, rgb)
 
 
-@dataclass(frozen=True)
-class SynthesisKernels:
-    """What styles make of a level's three convolutions."""
-
-    first: ModulatedKernel
-    second: ModulatedKernel
-    rgb: ModulatedKernel
-
-
-def _channels_last(weight: Tensor) -> Tensor:
+def channels_last(weight: Tensor) -> Tensor:
+    """A weight in the layout that is fastest for feature maps in the same."""
     return weight.contiguous(memory_format=torch.channels_last)
 
 
@@ -267,6 +225,12 @@ def _activate_into(
         # The compiler refuses `out=` for a part of a tensor, but leaves out the copy by itself.
         value = x if factor is None or offset is None else torch.addcmul(offset, x, factor)
         out.copy_(F.leaky_relu(value, LEAK))
+    elif _is_narrow(out):
+        value = x
+        if factor is not None and offset is not None:
+            row = offset.expand(1, -1, 1, x.shape[3])
+            value = torch.addcmul(channels_last(row), x, factor)
+        out.copy_(F.leaky_relu(value, LEAK))
     elif factor is None or offset is None:
         torch.ops.aten.leaky_relu.out(x, LEAK, out=out)
     else:
@@ -274,6 +238,15 @@ def _activate_into(
         F.leaky_relu_(out, LEAK)
 
 
-def _per_channel(scales: Tensor) -> Tensor:
+def _is_narrow(out: Tensor) -> bool:
+    """Whether a pixel of a part of a tensor fills no vector register of the CPU.
+
+    Torch then computes number by number, for half precision up to twenty times as long as for a
+    tensor without gaps; also where what is added to each pixel repeats after so few numbers.
+    """
+    return out.device.type == "cpu" and out.shape[1] * out.element_size() < _VECTOR_BYTES
+
+
+def per_channel(scales: Tensor) -> Tensor:
     """(faces, channels) as factors of feature maps."""
     return scales[:, :, None, None]

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .features import Features, rows_of, zero_outside
 from .memory import StripPlan
-from .modulated_layers import SynthesisBlock, SynthesisKernels, double_rgb
+from .synthesis import SynthesisBlock, SynthesisKernels, double_rgb
 
 
 class _Window:
@@ -69,16 +69,25 @@ class _StripLevel:
         start = 2 * first - 2
         end = start + middle.shape[2]
         feature = self._features.rows(height, start - 1, end)
-        level.first(below, feature[:, :, 1:], self._kernels.first, middle, whole=False)
+        fused = self._features.fused
+        level.first(below, feature[:, :, 1:], self._kernels.first, middle, False, fused)
         zero_outside(middle, start, height)
         x = self.features.advance()
-        level.second(self._middle.rows, feature[:, :, :-1], self._kernels.second, x, whole=False)
-        doubled = double_rgb(rgb_below)[:, :, 1 : 1 + x.shape[2]]
         rgb = self.rgb.advance()
-        rgb.copy_(level.to_rgb(x, self._kernels.rgb, doubled))
+        rgb.copy_(self._end(feature[:, :, :-1], rgb_below, x))
         zero_outside(x, start - 1, height)
         zero_outside(rgb, start - 1, height)
         return start - 1
+
+    def _end(self, feature: Tensor, rgb_below: Tensor, x: Tensor) -> Tensor:
+        """Writes the second convolution's result into `x`; returns the RGB of its rows."""
+        level, kernels, fused = self._level, self._kernels, self._features.fused
+        if fused is not None:
+            rgb = level.to_rgb.deferred(kernels.rgb, rgb_below)
+            convolved = level.second.convolve(self._middle.rows, kernels.second, False, fused)
+            return level.second.activate_with_rgb(convolved, feature, kernels.second, x, rgb, fused)
+        level.second(self._middle.rows, feature, kernels.second, x, whole=False)
+        return level.to_rgb(x, kernels.rgb, double_rgb(rgb_below)[:, :, 1 : 1 + x.shape[2]])
 
 
 class Strips:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
+from .fused.launching import ROWS_OF_STYLES, FusedKernels
 from .layers import Constants, exact_linear
 
 _EPSILON = 1e-8
@@ -64,14 +65,23 @@ class StyleBatch(Constants):
     _gains: Tensor
     _rgb: Tensor
     _rgb_gains: Tensor
+    _squares: Tensor
+    _every_gain: Tensor
+    _blocks: Tensor
 
     def __init__(
-        self, layers: Sequence[ModulatedLayer], dtype: torch.dtype, precise: torch.dtype
+        self,
+        layers: Sequence[ModulatedLayer],
+        squared_weights: Sequence[Tensor],
+        dtype: torch.dtype,
+        precise: torch.dtype,
     ) -> None:
         """Lays out the layers.
 
         Args:
             layers: in the order of their styles.
+            squared_weights: (outputs, inputs) of each layer that is demodulated: the sums of the
+                squares of its weights.
             dtype: of feature maps.
             precise: to compute in.
         """
@@ -93,36 +103,46 @@ class StyleBatch(Constants):
         self.register_buffer("_rgb", _indices(rgb))
         self.keep("_gains", _float64([layers[i].gain for i in owners]), precise)
         self.keep("_rgb_gains", _float64([layers[i].gain for i in rgb]), precise)
+        self.keep("_squares", torch.cat([each.flatten() for each in squared_weights]), precise)
+        every = [gain for layer in layers for gain in [layer.gain] * (layer.outputs or 1)]
+        self.keep("_every_gain", _float64(every), precise)
+        self.register_buffer("_blocks", _blocks(layers))
 
-    def forward(self, styles: Tensor, squared_weights: Sequence[Tensor]) -> list[LayerStyle]:
-        """The style of each layer.
-
-        Args:
-            styles: (faces, inputs of all layers, one after the other).
-            squared_weights: (outputs, inputs) of each layer that is demodulated: the sums of the
-                squares of its weights.
-        """
+    def forward(self, styles: Tensor) -> list[LayerStyle]:
+        """The style of each layer; `styles` is (faces, inputs of all, one after the other)."""
         faces, count = styles.shape[0], len(self._layers)
         padded = F.pad(styles, (0, 1)).index_select(1, self._columns).view(faces, count, -1)
         peaks = padded.abs().amax(2, keepdim=True).clamp_min(_LEAST_PEAK)
         inputs = padded / peaks
         rgb = peaks.flatten(1).index_select(1, self._rgb) * self._rgb_gains
-        outputs = self._demodulated(inputs, peaks, squared_weights)
+        outputs = self._demodulated(inputs, peaks)
         return list(self._by_layer(inputs, outputs, rgb))
 
-    def _demodulated(
-        self, inputs: Tensor, peaks: Tensor, squared_weights: Sequence[Tensor]
-    ) -> Tensor:
+    def _demodulated(self, inputs: Tensor, peaks: Tensor) -> Tensor:
         """The scales of all outputs that are demodulated: (faces, outputs of all layers)."""
-        squares, weights = inputs.square(), iter(squared_weights)
+        weights = self._squares.split([each.inputs * (each.outputs or 0) for each in self._layers])
+        squares = inputs.square()
         energies = [
-            exact_linear(squares[:, index, : layer.inputs], next(weights))
-            for index, layer in enumerate(self._layers)
+            exact_linear(squares[:, index, : layer.inputs], weight.view(-1, layer.inputs))
+            for index, (layer, weight) in enumerate(zip(self._layers, weights, strict=True))
             if layer.outputs
         ]
         least = _EPSILON / peaks.flatten(1).square()
         energy = torch.cat(energies, 1) + least.index_select(1, self._owners)
         return self._gains * torch.rsqrt(energy)
+
+    def fused(self, styles: Tensor, kernels: FusedKernels) -> list[LayerStyle]:
+        """Like `forward`, in one kernel; what is for RGB is not rounded, as kernels read it."""
+        widest = max(layer.inputs for layer in self._layers)
+        found = kernels.style_batch(styles, self._squares, self._every_gain, self._blocks, widest)
+        rounded = found.to(self._dtype)
+        begin, place, made = 0, styles.shape[1], list[LayerStyle]()
+        for layer in self._layers:
+            end, count = begin + layer.inputs, layer.outputs or 1
+            maps = rounded if layer.scales_activations and layer.outputs else found
+            made.append(LayerStyle(maps[:, begin:end], found[:, place : place + count]))
+            begin, place = end, place + count
+        return made
 
     def _by_layer(self, inputs: Tensor, outputs: Tensor, rgb: Tensor) -> Iterator[LayerStyle]:
         rounded_inputs, rounded_outputs = inputs.to(self._dtype), outputs.to(self._dtype)
@@ -145,3 +165,21 @@ def _indices(values: Sequence[int]) -> Tensor:
 
 def _float64(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64, device="cpu")
+
+
+def _blocks(layers: Sequence[ModulatedLayer]) -> Tensor:
+    """What each program of the kernel handles, some outputs of a layer.
+
+    A line is: the layer's first input among all, its inputs; the first output among all, how many;
+    the first of their squared weights, -1 if there are none; whether they are the layer's first.
+    """
+    lines, begin, place, weights = list[list[int]](), 0, 0, 0
+    for layer in layers:
+        outputs = layer.outputs or 1
+        for first in range(0, outputs, ROWS_OF_STYLES):
+            count = min(ROWS_OF_STYLES, outputs - first)
+            at = weights + first * layer.inputs if layer.outputs else -1
+            lines.append([begin, layer.inputs, place + first, count, at, int(first == 0)])
+        begin, place = begin + layer.inputs, place + outputs
+        weights += layer.inputs * (layer.outputs or 0)
+    return torch.tensor(lines, dtype=torch.int32, device="cpu")

@@ -24,8 +24,9 @@ Acceleration = Literal["auto", "none", "compile"]
 ACCELERATIONS: tuple[Acceleration, ...] = ("auto", "none", "compile")
 
 ACCELERATION_HELP = (
-    "auto repeats runs from CUDA graphs where there is memory for them; compile uses "
-    "torch.compile, which takes a minute or more at first; none does neither"
+    "auto fuses operations with Triton and repeats runs from CUDA graphs, on GPUs where that "
+    "works; compile uses torch.compile, which takes a minute or more at first; none does none of "
+    "that"
 )
 
 _WHOLE_UP_TO = 256

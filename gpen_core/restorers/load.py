@@ -29,8 +29,9 @@ def load_restorer(
         device: "auto", or a device of torch such as "cpu" or "cuda:1". For an ONNX file also the
             name of a provider, such as "directml" or "tensorrt".
         precision: of the feature maps; an ONNX file has its own.
-        acceleration: "auto" takes CUDA graphs where there is memory for them, "none" does not,
-            "compile" takes `torch.compile` as well; has no meaning for an ONNX file.
+        acceleration: "auto" takes kernels of Triton's and CUDA graphs where they work and there is
+            memory for them, "none" does not, "compile" takes `torch.compile` and graphs; has no
+            meaning for an ONNX file.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or no GPEN model.

@@ -10,11 +10,12 @@ from torch import Tensor
 from ..network.config import GpenConfig
 from ..network.generator import GpenNetwork, compile_network
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
-from ..runtime.devices import is_on, without_autocast
+from ..runtime.devices import as_current, is_on, without_autocast
 from ..runtime.out_of_memory import release_memory
 from .execution import ExecutionMode
+from .kernel_choice import KernelChoice
 from .memory import graph_memory
-from .protocol import as_images
+from .protocol import as_images, is_finite
 
 Build = Callable[[torch.dtype], GpenNetwork]
 """Makes a network, on the CPU, with feature maps of a type."""
@@ -23,9 +24,16 @@ Build = Callable[[torch.dtype], GpenNetwork]
 class NetworkRunner:
     """One network at a time, made when it is wanted. Calls take turns: see `TorchRestorer`."""
 
-    def __init__(self, config: GpenConfig, build: Build, network: GpenNetwork | None) -> None:
+    def __init__(
+        self,
+        config: GpenConfig,
+        build: Build,
+        network: GpenNetwork | None,
+        kernels: KernelChoice,
+    ) -> None:
         """`network` is there already, if it is given; others are built."""
         self._config = config
+        self._kernels = kernels
         self._build = build
         self._network = network
         self._compiled: Callable[[Tensor], Tensor] | None = None
@@ -42,17 +50,38 @@ class NetworkRunner:
     def run(
         self, way: ExecutionMode, crops: Sequence[Tensor], cancelled: CancelCheck | None
     ) -> Tensor:
-        """What the network makes of aligned faces: (faces, 3, size, size), about -1..1."""
+        """What the network makes of aligned faces: (faces, 3, size, size), about -1..1.
+
+        Once more, if what went wrong may be the fused kernels' fault, without them.
+        """
+        try:
+            result = self._run(way, crops, cancelled)
+        except Exception as error:
+            if not self._kernels.rule_out(error):
+                raise
+        else:
+            if not self._kernels.in_use or is_finite(result):
+                return result
+            self._kernels.rule_out(None)
+        # Outside the except block: the exception holds on to the tensors of its frames.
+        self.release_graphs()
+        return self._run(way, crops, cancelled)
+
+    def _run(
+        self, way: ExecutionMode, crops: Sequence[Tensor], cancelled: CancelCheck | None
+    ) -> Tensor:
         # A host's autocast would lower precision where the network needs it, and weights moved in
         # its inference mode could not be used outside it later.
         with (
             torch.inference_mode(False),
             torch.no_grad(),
             without_autocast(way.device),
+            as_current(way.device),
         ):
             network = self.network(way.dtype)
             if not is_on(network.weights_device, way.device):
                 network.to(way.device)
+            network.fused = self._kernels.for_way(way)
             images = as_images(crops, way.device, way.dtype)
             if way.acceleration == "none":
                 return network(images, way.plan, cancelled)

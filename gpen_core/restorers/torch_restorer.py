@@ -27,6 +27,7 @@ from ..runtime.devices import (
 from ..runtime.out_of_memory import is_out_of_memory, release_memory
 from ..runtime.renaming import renamed_attribute
 from .execution import Acceleration, ExecutionMode, check_acceleration, fallback_modes
+from .kernel_choice import KernelChoice, first_line
 from .memory import run_memory
 from .network_runner import Build, NetworkRunner, bytes_of
 from .protocol import as_crops, check_crop, is_finite
@@ -71,7 +72,8 @@ class TorchRestorer:
         self.config = config
         self.name = name
         self.notes: list[str] = []
-        self._runner = NetworkRunner(config, build, network)
+        kernels = KernelChoice(acceleration != "none", self._note)
+        self._runner = NetworkRunner(config, build, network, kernels)
         self._chooser = WayChooser(config, fallback_modes(config, device, dtype, acceleration))
         # Calls from several threads take turns: they share the memory that may run out.
         self._lock = threading.RLock()
@@ -241,9 +243,7 @@ class TorchRestorer:
         failed = self.way.acceleration
         if failed == "none" or isinstance(error, GpenError):
             return None
-        # What follows the first paragraph is advice for developers of torch.
-        summary = " ".join(str(error).strip().split("\n\n")[0].split())[:200]
-        reason = f"{failed} does not work here: {type(error).__name__}: {summary}"
+        reason = f"{failed} does not work here: {first_line(error)}"
         return reason, lambda way: way.acceleration == failed
 
     def _explain_overflow(self) -> tuple[str, _Useless]:

@@ -12,6 +12,7 @@ import torch
 from torch.torch_version import TorchVersion
 
 from ..errors import OptionError
+from .optional_packages import is_installed
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 """Type of weights and feature maps; "auto" is fp32."""
@@ -100,6 +101,15 @@ def _has_bfloat16(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def has_bfloat16_units() -> bool:
+    """Whether the processor multiplies bfloat16 itself (AVX512_BF16, AMX), as far as torch knows.
+
+    Without such units torch computes in float32 and converts, which is slower than float32 alone.
+    """
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
 def precision_name(dtype: torch.dtype) -> str:
     """The type's name without torch's prefix: float32, float16, bfloat16."""
     return str(dtype).removeprefix("torch.")
@@ -139,6 +149,19 @@ def has_graphs(device: torch.device) -> bool:
         return False
     native = torch.cuda.get_allocator_backend() == "native"
     return native and "[ZLUDA]" not in torch.cuda.get_device_name(device)
+
+
+def has_fused_kernels(device: torch.device) -> bool:
+    """Whether the network's own kernels can be tried: on NVIDIA GPUs from Turing on, with Triton.
+
+    Torch 2.4 is the first that comes with Triton 3; on Windows Triton is a package of its own.
+    """
+    if device.type != "cuda" or torch.version.hip is not None or lays_out_convolutions(device):
+        return False
+    if TorchVersion(torch.__version__) < "2.4" or not is_installed("triton"):
+        return False
+    is_nvidia = "[ZLUDA]" not in torch.cuda.get_device_name(device)
+    return is_nvidia and torch.cuda.get_device_capability(device) >= (7, 5)
 
 
 def can_compile() -> bool:
@@ -234,6 +257,11 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
         # Torch has no autocast for other devices, such as DirectML's, and older torch for fewer:
         # then there is none to keep out.
         return nullcontext()
+
+
+def as_current(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a CUDA device the current one, on which Triton launches kernels."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def synchronize(device: torch.device) -> None:

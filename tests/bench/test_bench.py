@@ -16,9 +16,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from gpen_core.bench import measure_pipeline, probes, processes, suite
-from gpen_core.bench.cases import Comparison, Method, NetworkCase, PasteCase, PipelineCase
+from gpen_core.bench import measure_network, measure_pipeline, probes, processes, suite
+from gpen_core.bench.cases import (
+    CONFIGURATIONS,
+    Comparison,
+    Method,
+    NetworkCase,
+    PasteCase,
+    PipelineCase,
+)
 from gpen_core.bench.child import answer
 from gpen_core.bench.machine import Machine, this_machine
 from gpen_core.bench.measure_paste import paste_frames, paste_regions
@@ -35,6 +43,8 @@ from gpen_core.detection.registry import load_detector
 from gpen_core.errors import BenchmarkError
 from gpen_core.geometry.alignment import align
 from gpen_core.geometry.sampling import extract_crop
+from gpen_core.network.generator import GpenNetwork
+from gpen_core.network.synthetic_weights import random_state
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -251,6 +261,13 @@ class TestTables:
             "network 64 cpu fp32, default allocator, whole failed: memory ran out",
         )
 
+    def test_the_share_of_the_best_convolution_where_it_is_known(self):
+        (table,) = tables(record(row("whole", efficiency=0.604), row()))
+        column = table.header.index("of the best convolution")
+        assert [line[column] for line in table.lines] == ["60%", "not measured"]
+        (old,) = tables(record(row("whole")))
+        assert "of the best convolution" not in old.header
+
     @pytest.mark.parametrize("mean", [0.6, math.nan])
     def test_other_results_are_told(self, mean):
         (table,) = tables(record(row("whole"), row(mean=mean)))
@@ -386,7 +403,25 @@ class TestProcesses:
         assert processes.allocators() == ("default", "kept")
 
 
+@pytest.mark.parametrize("size", [64, 256])
+def test_the_operations_of_a_crop_are_those_that_torch_counts(size):
+    """But for what is small: blurs, RGB and styles."""
+    config = CONFIGURATIONS[size]
+    network = GpenNetwork(random_state(config), config, torch.float32)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, size, size))
+    assert 0.95 < measure_network.operations(config) / counter.get_total_flops() < 1
+
+
 class TestProbes:
+    def test_the_best_convolution_is_what_its_time_says(self, monkeypatch):
+        def time_calls(work, device, least_seconds):
+            work()
+            return probes.Timing(2.0, 2.0, None)
+
+        monkeypatch.setattr(probes, "time_calls", time_calls)
+        assert probes.best_convolution(CPU, torch.float32) == 2 * 9 * 2 * 64**2 * 256**2 / 2
+
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
     def test_a_peak_that_is_over_counts(self):
         memory = probes.PeakMemory(CPU)
@@ -455,6 +490,7 @@ class TestSuite:
     def _card(self, monkeypatch):
         """As on a card that has everything; there is none here to ask."""
         monkeypatch.setattr(suite, "has_graphs", lambda device: device.type == "cuda")
+        monkeypatch.setattr(suite, "has_bfloat16_units", lambda: False)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
 
     def test_the_cpu_has_both_allocators_and_foreign_methods(self, monkeypatch):
@@ -469,6 +505,11 @@ class TestSuite:
         assert [m.name for m in chosen[0].methods] == ["reference", "whole", "strips"]
         assert chosen[0].baselines == ("reference",)
         assert [m.name for m in chosen[2].methods] == ["whole", "strips"]
+
+    def test_processors_with_units_for_it_have_bfloat16(self, monkeypatch):
+        monkeypatch.setattr(suite, "has_bfloat16_units", lambda: True)
+        chosen = comparisons(BenchRequest(CPU, ("network",), (256,)))
+        assert {comparison.case.precision for comparison in chosen} == {"fp32", "bf16"}
 
     def test_what_a_card_lacks_is_not_measured(self, monkeypatch):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
@@ -516,6 +557,7 @@ class TestCommand:
     def test_a_tiny_network_from_end_to_end(self, monkeypatch, capsys):
         monkeypatch.setattr(suite, "allocators", lambda: ("default",))
         chosen = ["--quick", "--device", "cpu", "--sizes", "64", "--only", "network"]
+        chosen += ["--precision", "fp32"]  # processors differ in what else they measure
         assert main(["bench", *chosen, "--json", "new.json"]) == 0
         text = capsys.readouterr().out
         assert "against whole" in text

@@ -133,6 +133,7 @@ def test_the_same_in_and_out_of_inference_mode(pack, load_model, photo, detector
     )
     outside = pack.nodes["GPENRestoreFaces"].execute(model=model, crops=crops.clone()).result[0]
     assert outside.shape == crops.shape
+    assert inside.shape == photo.shape
     assert crops.is_inference()
 
 

@@ -16,6 +16,7 @@ from gpen_core.errors import Cancelled, CheckpointError
 from gpen_core.network import generator
 from gpen_core.network.config import PUBLISHED, GpenConfig, read_config
 from gpen_core.network.features import Features
+from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.memory import (
     StripPlan,
@@ -286,10 +287,11 @@ class LiveBytes(TorchDispatchMode):
         weakref.finalize(storage, freed)
 
 
-def counted_peak(config, dtype, plan, faces=1):
+def counted_peak(config, dtype, plan, faces=1, fused=None):
     """Bytes alive at once in a run."""
     state = {key: torch.zeros(shape) for key, shape in config.shapes().items()}
     network = GpenNetwork(state, config, dtype)
+    network.fused = fused
     images = torch.zeros(faces, 3, config.size, config.size)
     with torch.no_grad(), LiveBytes([images, *network.buffers()]) as counted:
         network(images, plan)
@@ -333,6 +335,19 @@ def test_strips_of_a_gpu_take_less_and_less_and_what_is_said(size, dtype):
     assert told == sorted(told, reverse=True)
     assert peaks == sorted(peaks, reverse=True)
     assert len(peaks) == {256: 1, 512: 2, 1024: 3, 2048: 3}[size]
+
+
+@counts_memory
+@pytest.mark.parametrize("faces", [1, 4])
+@pytest.mark.parametrize("size", [256, 2048])
+def test_fused_kernels_take_no_more_memory(size, faces):
+    config, kernels = PUBLISHED[size], FusedKernels(lambda *launch: None)
+    for plan in (None, *strip_plans(config)):
+        with FakeTensorMode():
+            peak, fused = (
+                counted_peak(config, torch.bfloat16, plan, faces, each) for each in (None, kernels)
+            )
+        assert fused <= 1.001 * peak
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

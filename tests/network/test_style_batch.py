@@ -16,8 +16,8 @@ LAYERS = [
 VIEWS = {"view", "split", "split_with_sizes", "slice", "select", "t", "_unsafe_view", "detach"}
 
 
-def batch(dtype=torch.float32):
-    return StyleBatch(LAYERS, dtype, torch.float32)
+def batch(squared, dtype=torch.float32):
+    return StyleBatch(LAYERS, squared, dtype, torch.float32)
 
 
 def numbers(faces):
@@ -44,7 +44,7 @@ def by_formula(styles, squared_weights):
 @pytest.mark.parametrize("faces", [1, 3])
 def test_each_layer_gets_what_its_formula_gives(faces):
     styles, squared = numbers(faces)
-    found = batch()(styles, squared)
+    found = batch(squared)(styles)
     for style, (inputs, outputs) in zip(found, by_formula(styles, squared), strict=True):
         torch.testing.assert_close(style.inputs.double(), inputs, rtol=1e-6, atol=1e-7)
         torch.testing.assert_close(style.outputs.double(), outputs, rtol=1e-5, atol=1e-7)
@@ -53,7 +53,7 @@ def test_each_layer_gets_what_its_formula_gives(faces):
 @pytest.mark.parametrize("factor", [1e-18, 1e18])
 def test_squares_neither_overflow_nor_vanish(factor):
     styles, squared = numbers(1)
-    for style in batch()(styles * factor, squared):
+    for style in batch(squared)(styles * factor):
         assert torch.isfinite(style.inputs).all()
         assert torch.isfinite(style.outputs).all()
         assert style.inputs.abs().max() <= 1
@@ -61,7 +61,7 @@ def test_squares_neither_overflow_nor_vanish(factor):
 
 def test_only_what_scales_activations_is_rounded():
     styles, squared = numbers(2)
-    found = batch(torch.float16)(styles, squared)
+    found = batch(squared, torch.float16)(styles)
     assert [style.inputs.dtype for style in found] == [torch.float16] * 2 + [torch.float32] * 2
     half, single = torch.float16, torch.float32
     assert [style.outputs.dtype for style in found] == [half, single, single, single]
@@ -69,9 +69,9 @@ def test_only_what_scales_activations_is_rounded():
 
 def test_faces_are_split():
     styles, squared = numbers(3)
-    together = batch()(styles, squared)
+    together = batch(squared)(styles)
     for place, face in enumerate(zip(*(style.split() for style in together), strict=True)):
-        for style, alone in zip(face, batch()(styles[place : place + 1], squared), strict=True):
+        for style, alone in zip(face, batch(squared)(styles[place : place + 1]), strict=True):
             torch.testing.assert_close(style.inputs, alone.inputs)
             torch.testing.assert_close(style.outputs, alone.outputs)
 
@@ -88,7 +88,7 @@ class Steps(TorchDispatchMode):
 
 def test_layers_share_their_steps():
     layers = [ModulatedLayer(8, 1.0, outputs=4), ModulatedLayer(8, 1.0)] * 10
-    made = StyleBatch(layers, torch.float32, torch.float32)
+    made = StyleBatch(layers, [torch.rand(4, 8)] * 10, torch.float32, torch.float32)
     with Steps() as steps:
-        made(torch.randn(1, 160), [torch.rand(4, 8)] * 10)
+        made(torch.randn(1, 160))
     assert steps.count <= 20 + 10, "one for each layer that is demodulated, and few for all"

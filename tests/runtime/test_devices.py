@@ -290,6 +290,43 @@ def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
     assert dtype_for("bf16", CUDA) == torch.bfloat16, "AMD counts capabilities otherwise"
 
 
+def test_fused_kernels_are_tried_on_nvidia_from_turing_on(card, monkeypatch):
+    monkeypatch.setattr(devices, "is_installed", lambda name: name == "triton")
+    monkeypatch.setattr(torch, "__version__", "2.4.0")
+    for card.capability, there in (
+        ((7, 5), True),
+        ((12, 0), True),
+        ((7, 0), False),
+        ((6, 1), False),
+    ):
+        assert devices.has_fused_kernels(CUDA) is there
+    card.capability = (8, 9)
+    for kind in ("cpu", "mps", "xpu", "privateuseone"):
+        assert not devices.has_fused_kernels(torch.device(kind))
+    card.name = "AMD Radeon RX 7900 XTX [ZLUDA]"
+    assert not devices.has_fused_kernels(CUDA)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        (torch.version, "hip", "6.4"),
+        (torch.backends.cudnn, "enabled", False),
+        (torch, "__version__", "2.3.1"),
+        (devices, "is_installed", lambda name: False),
+    ],
+    ids=["ROCm", "no cuDNN", "Triton before 3", "no Triton"],
+)
+def test_fused_kernels_are_not_tried_elsewhere(card, monkeypatch, owner, name, value):
+    monkeypatch.setattr(devices, "is_installed", lambda name: True)
+    assert devices.has_fused_kernels(CUDA)
+    if owner is torch.backends.cudnn:
+        monkeypatch.setattr(devices, "lays_out_convolutions", lambda device: True)
+    else:
+        monkeypatch.setattr(owner, name, value)
+    assert not devices.has_fused_kernels(CUDA)
+
+
 @pytest.mark.parametrize("kind", ["privateuseone", "mps", "xpu"])
 def test_where_torch_has_no_autocast_there_is_none_to_keep_out(kind, monkeypatch):
     """DirectML's kind makes torch raise AssertionError, old torch RuntimeError for others."""
