@@ -66,7 +66,8 @@ class Constants(nn.Module):
 def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear` in the full precision of its type also where matrices are multiplied in TF32.
 
-    A matrix and a vector never are. For one face that is one step as well.
+    A matrix and a vector never are: for one face that is one step as well. For several it is two,
+    in which each product is made before they are added up.
 
     Args:
         x: (faces, inputs).
@@ -75,8 +76,11 @@ def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     """
     if not may_multiply_in_tf32(x.device):
         return F.linear(x, weight, bias)
-    rows = [weight.mv(row) if bias is None else torch.addmv(bias, weight, row) for row in x]
-    return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
+    if x.shape[0] == 1:
+        row = weight.mv(x[0]) if bias is None else torch.addmv(bias, weight, x[0])
+        return row.unsqueeze(0)
+    sums = (x.unsqueeze(1) * weight).sum(2)
+    return sums if bias is None else sums.add_(bias)
 
 
 class EqualLinear(Constants):

@@ -229,8 +229,7 @@ def _activate_into(
         value = x
         if factor is not None and offset is not None:
             row = offset.expand(1, -1, 1, x.shape[3])
-            row = row.contiguous(memory_format=torch.channels_last)
-            value = torch.addcmul(row, x, factor)
+            value = torch.addcmul(channels_last(row), x, factor)
         out.copy_(F.leaky_relu(value, LEAK))
     elif factor is None or offset is None:
         torch.ops.aten.leaky_relu.out(x, LEAK, out=out)

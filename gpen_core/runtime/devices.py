@@ -188,9 +188,10 @@ def uses_tf32(device: torch.device) -> bool:
 def may_multiply_in_tf32(device: torch.device) -> bool:
     """Whether matrices in float32 are multiplied in TF32 if a host wants it, as A1111 and Forge do.
 
-    Nobody asks torch whether it does: the answer differs from version to version.
+    Nobody asks torch whether it does: the answer differs from version to version. "meta" stands in
+    for CUDA where steps are counted.
     """
-    return device.type == "cuda"
+    return device.type in ("cuda", "meta")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_where_it_may_be():
 
 @pytest.mark.parametrize("faces", [1, 3])
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_each_face_is_a_vector(as_on_cuda, faces, with_bias):
+def test_no_matrices_are_multiplied(as_on_cuda, faces, with_bias):
     generator = torch.Generator().manual_seed(faces)
     x, weight = (torch.randn(n, 700, generator=generator) for n in (faces, 50))
     bias = torch.randn(50, generator=generator) if with_bias else None

@@ -193,15 +193,6 @@ def test_it_does_not_run_out_of_memory_again_and_again(clock):
     assert chooser.current.plan is None, "more than when it failed is worth another try"
 
 
-def test_nothing_at_all_is_no_more_than_nothing():
-    chooser = chooser_for()
-    chooser.choose(0)
-    while chooser.current.device == CARD:
-        chooser.step_down(0)
-    chooser.choose(0)
-    assert chooser.current.device == CPU
-
-
 def test_what_does_not_work_is_never_tried_again(clock):
     chooser = chooser_for(clock=clock)
     assert chooser.rule_out(lambda way: way.acceleration == "CUDA graph", ENDLESS)
