@@ -7,19 +7,24 @@ from collections.abc import Callable
 import torch
 
 from ..errors import GpenError
-from ..network.device_check import fault_of_kernels
 from ..network.fused.launching import FusedKernels
 from ..runtime.devices import has_fused_kernels
+from ..runtime.optional_packages import is_installed
 from ..runtime.out_of_memory import is_out_of_memory
 from .execution import ExecutionMode
+
+_Trial = Callable[[torch.device, torch.dtype], str | None]
+"""Says what is wrong with the kernels on a device for maps of a type; None if nothing is."""
 
 
 class KernelChoice:
     """The kernels for one restorer; what they fail at, they are not asked for again."""
 
-    def __init__(self, wanted: bool, note: Callable[[str], None]) -> None:
+    def __init__(self, wanted: bool, trial: _Trial, note: Callable[[str], None]) -> None:
         """Wants them or not; `note` tells users why they are done without."""
-        self._wanted = wanted
+        # On Windows Triton is a package of its own.
+        self._wanted = wanted and is_installed("triton")
+        self._trial = trial
         self._note = note
         self._tried: set[tuple[torch.device, torch.dtype]] = set()
         self.in_use = False
@@ -35,7 +40,7 @@ class KernelChoice:
         suits = way.acceleration != "compile" and way.dtype.itemsize <= 4
         self.in_use = self._wanted and suits and has_fused_kernels(way.device)
         if self.in_use and (way.device, way.dtype) not in self._tried:
-            fault = fault_of_kernels(way.device, way.dtype)
+            fault = self._trial(way.device, way.dtype)
             if fault is not None:
                 self._give_up(fault)
             self._tried.add((way.device, way.dtype))

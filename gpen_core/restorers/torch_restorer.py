@@ -13,7 +13,7 @@ from torch import Tensor
 from ..checkpoints.reading import read_state_dict
 from ..errors import CheckpointError, GpenError
 from ..network.config import GpenConfig, read_config
-from ..network.device_check import fault_on
+from ..network.device_check import fault_of_kernels, fault_on
 from ..network.generator import GpenNetwork
 from ..runtime.callbacks import Callbacks
 from ..runtime.cancellation import CancelCheck
@@ -72,7 +72,7 @@ class TorchRestorer:
         self.config = config
         self.name = name
         self.notes: list[str] = []
-        kernels = KernelChoice(acceleration != "none", self._note)
+        kernels = KernelChoice(acceleration != "none", fault_of_kernels, self._note)
         self._runner = NetworkRunner(config, build, network, kernels)
         self._chooser = WayChooser(config, fallback_modes(config, device, dtype, acceleration))
         # Calls from several threads take turns: they share the memory that may run out.

@@ -12,7 +12,6 @@ import torch
 from torch.torch_version import TorchVersion
 
 from ..errors import OptionError
-from .optional_packages import is_installed
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 """Type of weights and feature maps; "auto" is fp32."""
@@ -152,13 +151,13 @@ def has_graphs(device: torch.device) -> bool:
 
 
 def has_fused_kernels(device: torch.device) -> bool:
-    """Whether the network's own kernels can be tried: on NVIDIA GPUs from Turing on, with Triton.
+    """Whether the network's own kernels can be tried, if there is Triton: on NVIDIA from Turing on.
 
-    Torch 2.4 is the first that comes with Triton 3; on Windows Triton is a package of its own.
+    Torch 2.4 is the first that comes with Triton 3.
     """
     if device.type != "cuda" or torch.version.hip is not None or lays_out_convolutions(device):
         return False
-    if TorchVersion(torch.__version__) < "2.4" or not is_installed("triton"):
+    if TorchVersion(torch.__version__) < "2.4":
         return False
     is_nvidia = "[ZLUDA]" not in torch.cuda.get_device_name(device)
     return is_nvidia and torch.cuda.get_device_capability(device) >= (7, 5)

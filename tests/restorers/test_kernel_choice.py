@@ -11,7 +11,7 @@ from gpen_core.network.device_check import fault_of_kernels
 from gpen_core.network.fused.launching import FusedKernels
 from gpen_core.network.generator import GpenNetwork
 from gpen_core.network.synthetic_weights import passthrough_state
-from gpen_core.restorers import kernel_choice
+from gpen_core.restorers import kernel_choice, torch_restorer
 from gpen_core.restorers.execution import ExecutionMode
 from gpen_core.restorers.kernel_choice import KernelChoice
 from gpen_core.restorers.torch_restorer import TorchRestorer
@@ -55,7 +55,8 @@ def kernels(monkeypatch):
 
         monkeypatch.setattr(Kernels, "launches", 0)
         monkeypatch.setattr(kernel_choice, "has_fused_kernels", lambda device: True)
-        monkeypatch.setattr(kernel_choice, "fault_of_kernels", check)
+        monkeypatch.setattr(kernel_choice, "is_installed", lambda name: name == "triton")
+        monkeypatch.setattr(torch_restorer, "fault_of_kernels", check)
         monkeypatch.setattr(kernel_choice, "FusedKernels", lambda: Kernels(**what))
         return checked
 
@@ -67,6 +68,10 @@ def restorer(acceleration="auto", device=CPU):
         return GpenNetwork(passthrough_state(TINY), TINY, dtype)
 
     return TorchRestorer(TINY, "face.pth", build, device, torch.float32, acceleration)
+
+
+def choice_of():
+    return KernelChoice(True, torch_restorer.fault_of_kernels, pytest.fail)
 
 
 def crop(seed=0):
@@ -126,7 +131,7 @@ def test_a_result_that_is_not_finite_is_computed_without_them(kernels):
 
 def test_lack_of_memory_is_not_their_fault(kernels):
     kernels(error=torch.cuda.OutOfMemoryError("CUDA out of memory"))
-    choice = KernelChoice(True, pytest.fail)
+    choice = choice_of()
     assert choice.for_way(WAY) is not None
     assert not choice.rule_out(torch.cuda.OutOfMemoryError("CUDA out of memory"))
     assert choice.for_way(WAY) is not None
@@ -141,6 +146,15 @@ def test_what_is_cancelled_has_not_failed(kernels):
     torch.testing.assert_close(made.restore(crop()), GREY)
 
 
+def test_without_triton_there_are_none(kernels, monkeypatch):
+    checked = kernels()
+    monkeypatch.setattr(kernel_choice, "is_installed", lambda name: False)
+    made = restorer()
+    assert is_restored(made)
+    assert made.notes == []
+    assert checked == []
+
+
 def test_without_acceleration_there_are_none(kernels):
     checked = kernels()
     made = restorer("none")
@@ -150,7 +164,7 @@ def test_without_acceleration_there_are_none(kernels):
 
 def test_compiled_networks_have_none(kernels):
     checked = kernels()
-    choice = KernelChoice(True, pytest.fail)
+    choice = choice_of()
     assert choice.for_way(ExecutionMode(CPU, torch.float32, None, "compile")) is None
     assert choice.for_way(ExecutionMode(CPU, torch.float64, None)) is None
     assert not choice.rule_out(RuntimeError("another failure"))
@@ -159,7 +173,7 @@ def test_compiled_networks_have_none(kernels):
 
 def test_each_type_is_tried_for_itself(kernels):
     checked = kernels()
-    choice = KernelChoice(True, pytest.fail)
+    choice = choice_of()
     for dtype in (torch.float16, torch.float32, torch.float16):
         assert choice.for_way(ExecutionMode(CPU, dtype, None)) is not None
     assert checked == [torch.float16, torch.float32]

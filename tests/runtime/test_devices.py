@@ -291,7 +291,6 @@ def test_bfloat16_is_refused_where_cudnn_has_none(card, monkeypatch):
 
 
 def test_fused_kernels_are_tried_on_nvidia_from_turing_on(card, monkeypatch):
-    monkeypatch.setattr(devices, "is_installed", lambda name: name == "triton")
     monkeypatch.setattr(torch, "__version__", "2.4.0")
     for card.capability, there in (
         ((7, 5), True),
@@ -313,12 +312,10 @@ def test_fused_kernels_are_tried_on_nvidia_from_turing_on(card, monkeypatch):
         (torch.version, "hip", "6.4"),
         (torch.backends.cudnn, "enabled", False),
         (torch, "__version__", "2.3.1"),
-        (devices, "is_installed", lambda name: False),
     ],
-    ids=["ROCm", "no cuDNN", "Triton before 3", "no Triton"],
+    ids=["ROCm", "no cuDNN", "Triton before 3"],
 )
 def test_fused_kernels_are_not_tried_elsewhere(card, monkeypatch, owner, name, value):
-    monkeypatch.setattr(devices, "is_installed", lambda name: True)
     assert devices.has_fused_kernels(CUDA)
     if owner is torch.backends.cudnn:
         monkeypatch.setattr(devices, "lays_out_convolutions", lambda device: True)
