@@ -96,7 +96,7 @@ def working_memory(
     """Bytes that one run takes at its peak: input, output and all between, without the weights.
 
     Counted from what is alive at the decoder's last level; within 5 % of what an allocator without
-    waste would need. Real allocators need a little more.
+    waste would need. Real allocators need a little more, and CPUs a tenth more in half precision.
 
     Args:
         config: of the network.
