@@ -15,7 +15,7 @@ from typing import TextIO
 from ..errors import escaped, escaped_line
 from ..runtime.optional_packages import is_installed
 
-_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_LINES = 30.0
 """Where there is no bar: short work says nothing there."""
 
 _BAR = "[{bar:10}] {percentage:3.0f}% {desc}"

@@ -793,14 +793,14 @@ class TestConsole:
         assert lines[2:] == [f"{text} [00:10<00:10]", text[:39]]
 
     def test_a_log_says_now_and_then_how_far_long_work_is(self, monkeypatch, capsys):
-        seconds = [100.0, 110.0, 115.5, 129.0, 4000.0]
+        seconds = [100.0, 120.0, 130.5, 159.0, 4000.0]
         times = iter(seconds)
         monkeypatch.setattr("gpen_core.cli.console.time.monotonic", lambda: next(times))
         with Console() as console:
             for part, name in zip((0.0, 0.1, 0.25, 0.3, 0.0), "abcde", strict=True):
                 console.progress(f"{name}\n.jpg", part)
         assert capsys.readouterr().err.splitlines() == [
-            "25% after 0:00:16, about 0:00:46 left: c\\n.jpg",
+            "25% after 0:00:30, about 0:01:32 left: c\\n.jpg",
             "0% after 1:05:00: e\\n.jpg",
         ]
         times = iter(seconds)
