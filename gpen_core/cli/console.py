@@ -1,4 +1,4 @@
-"""What the command line shows while it works: one progress bar, and lines between."""
+"""What the command line shows while it works: one progress bar, or lines in a log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
 from typing import TextIO
 
 from ..errors import escaped, escaped_line
 from ..runtime.optional_packages import is_installed
+
+_SECONDS_BETWEEN_LINES = 30.0
+"""Where there is no bar: short work says nothing there."""
 
 _BAR = "[{bar:10}] {percentage:3.0f}% {desc}"
 _TIME = " [{elapsed}<{remaining}]"
@@ -20,17 +24,19 @@ _TIME_AND_RATE = " [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 class Console:
-    """A progress bar on standard error, if that is a terminal; messages on their own lines.
+    """A progress bar on standard error; messages on their own lines.
 
-    Within its `with` block warnings logged by the package are messages as well. Any thread may use
-    it.
+    Where that is no terminal, such as a log, lines now and then say how far long work is. Within
+    its `with` block warnings logged by the package are messages as well. Any thread may use it.
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        """`quiet` shows no bar; messages appear all the same."""
-        self._bar = not quiet and sys.stderr.isatty() and is_installed("tqdm")
+        """`quiet` shows no progress; messages appear all the same."""
+        self._quiet = quiet
+        self._bar = sys.stderr.isatty() and is_installed("tqdm")
         self._shown = 0
         self._began: float | None = None
+        self._said = 0.0
         # Pictures are prepared in another thread, whose log records arrive here too.
         self._lock = threading.RLock()
         self._handler = _Handler(self)
@@ -49,22 +55,26 @@ class Console:
         self._clear()
 
     def progress(self, text: str, part: float, pictures: int = 1) -> None:
-        """Draws the bar: `text`, the time taken and left, and the rate.
+        """Shows `text`, the time taken and left, and in the bar the rate.
 
         Args:
             text: what is being done.
             part: how much of everything is done, 0 to 1.
             pictures: how many there are in all; of a single one no rate is shown.
         """
-        if not self._bar:
+        if self._quiet:
             return
         with self._lock:
             now = time.monotonic()
             if self._began is None:
-                self._began = now
-            line = _bar_line(text, part, pictures, now - self._began)
-            _write(sys.stderr, "\r" + line.ljust(self._shown))
-            self._shown = len(line)
+                self._began = self._said = now
+            if self._bar:
+                line = _bar_line(text, part, pictures, now - self._began)
+                _write(sys.stderr, "\r" + line.ljust(self._shown))
+                self._shown = len(line)
+            elif now - self._said >= _SECONDS_BETWEEN_LINES:
+                self._said = now
+                self.error(_plain_line(text, part, now - self._began))
 
     def print(self, text: str) -> None:
         """Prints a result on standard output."""
@@ -82,6 +92,18 @@ class Console:
         if self._shown:
             _write(sys.stderr, "\r" + " " * self._shown + "\r")
             self._shown = 0
+
+
+def _plain_line(text: str, part: float, seconds: float) -> str:
+    """How far the work is, for a log."""
+    part = min(max(part, 0.0), 1.0)
+    left = f", about {_clock(seconds / part - seconds)} left" if part else ""
+    return f"{part:.0%} after {_clock(seconds)}{left}: {escaped_line(text)}"
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 def _bar_line(text: str, part: float, pictures: int, seconds: float) -> str:

@@ -792,6 +792,23 @@ class TestConsole:
         assert lines[1] == f"{text} [00:10<00:10,  5.00s/picture]"
         assert lines[2:] == [f"{text} [00:10<00:10]", text[:39]]
 
+    def test_a_log_says_now_and_then_how_far_long_work_is(self, monkeypatch, capsys):
+        seconds = [100.0, 120.0, 130.5, 159.0, 4000.0]
+        times = iter(seconds)
+        monkeypatch.setattr("gpen_core.cli.console.time.monotonic", lambda: next(times))
+        with Console() as console:
+            for part, name in zip((0.0, 0.1, 0.25, 0.3, 0.0), "abcde", strict=True):
+                console.progress(f"{name}\n.jpg", part)
+        assert capsys.readouterr().err.splitlines() == [
+            "25% after 0:00:30, about 0:01:32 left: c\\n.jpg",
+            "0% after 1:05:00: e\\n.jpg",
+        ]
+        times = iter(seconds)
+        with Console(quiet=True) as console:
+            console.progress("a.jpg", 0.0)
+            console.progress("a.jpg", 0.5)
+        assert capsys.readouterr().err == ""
+
     def test_without_tqdm_there_is_no_bar(self, monkeypatch):
         terminal = Terminal()
         monkeypatch.setattr(sys, "stderr", terminal)
