@@ -32,6 +32,7 @@ KERNELS = {
     "activation and RGB": ("activate_concat", ()),
     "last activation": ("activate_concat", ("scale", "out")),
     "after an up-convolution": ("blur_activate_concat", ()),
+    "after one of scaled weights": ("blur_activate_concat", ("scale",)),
     "feature and blurred": ("encode", ("weight",)),
     "blurred from RGB": ("encode", ("feature",)),
     "blurred": ("encode", ("weight", "bias", "feature")),
