@@ -102,8 +102,7 @@ def activate_concat(
     if scale is not None:
         scale += face * style_step
     red = tl.zeros([PIXELS], tl.float32)
-    green = tl.zeros([PIXELS], tl.float32)
-    blue = tl.zeros([PIXELS], tl.float32)
+    green, blue = red, red
     for group in range(groups):
         channel = group * CHANNELS + tl.arange(0, CHANNELS)
         at = first + (pixel[:, None] * half + channel[None, :])

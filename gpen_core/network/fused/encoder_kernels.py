@@ -62,8 +62,7 @@ def encode(
     if bias is not None:
         bias = values_of(channel, bias)
     a = tl.zeros([PIXELS, CHANNELS], tl.float32)
-    b = tl.zeros([PIXELS, CHANNELS], tl.float32)
-    c = tl.zeros([PIXELS, CHANNELS], tl.float32)
+    b, c = a, a
     for i in range(each + 3 if blurred is not None else each):
         y = first + i - edge
         d = tl.zeros([PIXELS, CHANNELS], tl.float32)
