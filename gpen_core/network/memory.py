@@ -48,7 +48,7 @@ def strip_plans(config: GpenConfig) -> tuple[StripPlan, ...]:
     """Strips for devices that launching costs time, each with less memory than the one before.
 
     In float16 at 2048 pixels a whole frame takes 548 MiB and 332 launches; these take 349, 217 and
-    151 MiB, and 646, 1525 and 3945 launches (`strip_plan`, which is for CPUs, 185 and 4234).
+    151 MiB, and 646, 1525 and 3945 launches (`strip_plan`, which is for CPUs, 185 and 4235).
     """
     size = config.size
     parts = [part for part in (2, 4, 8) if size // part >= _SMALLEST_BASE]
