@@ -116,9 +116,11 @@ def _print_onnxruntime(device: str, console: Console) -> None:
 def _print_folders(folders: ModelFolders, console: Console) -> None:
     console.print("models are searched in")
     for root in folders.roots:
-        console.print(
-            f"  {escaped_line(root.absolute())}{'' if is_folder(root) else ' (not there)'}"
-        )
+        _print_folder(root, console)
+    if folders.caches is not None:
+        console.print("and known files in the caches of ModelScope and Hugging Face")
+        for cache in folders.caches.folders:
+            _print_folder(cache, console)
     for role in get_args(Role):
         names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
         console.print(f"{role} models (there or in {names}):")
@@ -126,6 +128,11 @@ def _print_folders(folders: ModelFolders, console: Console) -> None:
             console.print(f"  {escaped_line(path.absolute())}")
         if not folders.find(role):
             console.print("  none")
+
+
+def _print_folder(folder: Path, console: Console) -> None:
+    there = "" if is_folder(folder) else " (not there)"
+    console.print(f"  {escaped_line(folder.absolute())}{there}")
 
 
 def _subfolders(folders: ModelFolders, role: Role) -> list[Path]:
