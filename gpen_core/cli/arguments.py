@@ -87,6 +87,13 @@ class ModelArguments:
         return model_folders(self.models)
 
 
+def file_path(text: str) -> Path:
+    """A file or folder, as argparse's `type`. An empty name would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name names no file; the current folder is .")
+    return Path(text)
+
+
 def describe(parser: argparse.ArgumentParser, description: str, examples: str) -> None:
     """What a command does, and examples below its arguments; lines are kept as they are."""
     parser.description = description
@@ -96,11 +103,13 @@ def describe(parser: argparse.ArgumentParser, description: str, examples: str) -
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Which pictures, and where results go."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture or folder")
+    parser.add_argument(
+        "inputs", nargs="+", type=file_path, metavar="INPUT", help="picture or folder"
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="OUT",
         help="folder, or a file name ending in .png, .jpg and so on if there is one input picture",
@@ -189,7 +198,7 @@ def add_folders(parser: Container) -> None:
     """Where models are searched."""
     parser.add_argument(
         "--models",
-        type=Path,
+        type=file_path,
         action="append",
         default=[],
         metavar="FOLDER",

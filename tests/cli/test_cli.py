@@ -459,6 +459,23 @@ class TestUsage:
         assert "usage: gpen" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("restore", "", "-o", "out"),
+            ("detect", "photo.png", "", "-o", "out"),
+            ("restore", "photo.png", "-o", ""),
+            ("restore", "photo.png", "-o", "out", "--models", ""),
+            ("inpaint", "", "--mask", "photo.png", "-o", "out"),
+        ],
+    )
+    def test_an_empty_name_is_not_the_current_folder(self, photo, arguments, capsys):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        assert "an empty name names no file; the current folder is ." in capsys.readouterr().err
+        assert files() == ["photo.png"]
+
+    @pytest.mark.parametrize(
         "options",
         [
             ("--strength", "2"),

@@ -28,6 +28,7 @@ from ..arguments import (
     OutputArguments,
     add_output,
     add_overwrite,
+    file_path,
     parsed,
 )
 from ..console import Console
@@ -44,17 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stays as it is, bit by bit."
     )
     parser.epilog = NOTICE
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="one picture")
+    parser.add_argument("picture", type=file_path, metavar="PICTURE", help="one picture")
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="FILE",
         help="a picture of the same size, white where something is to be filled, else black "
         "or transparent",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="file name or folder"
+        "-o", "--output", type=file_path, required=True, metavar="OUT", help="file name or folder"
     )
     add_overwrite(parser)
     add_task_model(parser, "GPEN-Inpainting-1024")
