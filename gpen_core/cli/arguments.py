@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..images.formats import CHOICES as FORMAT_CHOICES
+from ..images.formats import WRITTEN
 from ..model_files.folders import ModelFolders, model_folders
 from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS, Acceleration
 from ..runtime.devices import PRECISIONS, Precision
-from .targets import Target, plan_targets
+from .naming import Naming, Target
+from .targets import plan_targets
+
+SAME = "same"
+"""The format that keeps that of each picture."""
 
 # A parser or a group of its arguments; argparse has no public name for what they share.
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
@@ -45,10 +50,10 @@ class InputArguments:
     recursive: bool
     overwrite: bool
 
-    def targets(self, suffix: str, besides: Sequence[str] = ()) -> list[Target]:
+    def targets(self, naming: Naming, besides: Sequence[str] = ()) -> list[Target]:
         """The file to write for each picture; see `plan_targets`."""
         return plan_targets(
-            self.inputs, self.output, suffix, self.recursive, self.overwrite, besides
+            self.inputs, self.output, naming, self.recursive, self.overwrite, besides
         )
 
 
@@ -57,13 +62,14 @@ class OutputArguments:
     """What `add_output` was given: how pictures are written."""
 
     format: str
+    suffix: str
     quality: int
     report: bool
 
     @property
-    def suffix(self) -> str:
-        """Of pictures written into a folder, such as ".png"."""
-        return f".{self.format}"
+    def naming(self) -> Naming:
+        """What pictures are called that are written into a folder."""
+        return Naming(None if self.format == SAME else f".{self.format}", self.suffix)
 
     @property
     def besides(self) -> list[str]:
@@ -136,9 +142,20 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
     group = parser.add_argument_group("output")
     group.add_argument(
         "--format",
-        choices=FORMAT_CHOICES,
+        type=_format,
+        choices=(*FORMAT_CHOICES, SAME),
         default="png",
-        help="of pictures written into a folder (default: png, which loses nothing)",
+        help="of pictures written into a folder; same keeps each picture's own, by its name, and "
+        "is png for those that are only read (default: png, which loses nothing)",
+    )
+    group.add_argument(
+        "--suffix",
+        type=_suffix,
+        default="",
+        metavar="TEXT",
+        help="ends the names of pictures written into a folder: _restored makes "
+        "photo_restored.png; pictures named so are left out if they are written where they are "
+        "read",
     )
     group.add_argument(
         "--quality",
@@ -151,6 +168,19 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
         "--report", action="store_true", help="write a JSON report beside each picture"
     )
     return group
+
+
+def _format(text: str) -> str:
+    """A format by any ending of its files, such as jpeg, as argparse's `type`."""
+    form = WRITTEN.get(f".{text.lower()}")
+    return text if form is None else form.suffixes[0].removeprefix(".")
+
+
+def _suffix(text: str) -> str:
+    """A part of a file's name, as argparse's `type`."""
+    if any(sign in text for sign in "/\\"):
+        raise argparse.ArgumentTypeError(f"{text!r} names a folder; name that with -o")
+    return text
 
 
 def _quality(text: str) -> int:

@@ -11,7 +11,7 @@ from contextlib import closing
 from ..errors import GpenError, escaped_line
 from ..runtime.progress import OnProgress, Progress, Stage
 from .console import Console
-from .targets import Target
+from .naming import Target
 
 _Process = Callable[[Target, OnProgress], str]
 """Processes one picture; returns what to print about it."""

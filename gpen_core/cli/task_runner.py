@@ -19,7 +19,7 @@ from ..tasks.report import TaskResult
 from .arguments import OutputArguments, add_model_file
 from .batch import process_all
 from .console import Console
-from .targets import Target
+from .naming import Target
 
 NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only; "

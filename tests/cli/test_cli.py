@@ -254,6 +254,27 @@ class TestRestore:
                 assert run("restore", "a.png", "-o", "out", "--format", choice)[0] == 0
                 assert Path("out", f"a.{choice}").is_file()
 
+    @pytest.mark.parametrize(("name", "written"), [("jpeg", "jpg"), ("TIFF", "tif")])
+    def test_formats_have_their_other_names(self, run, name, written):
+        write_picture("a.png", Picture(grey()))
+        assert run("restore", "a.png", "-o", "out", "--format", name)[0] == 0
+        assert files("out") == [f"a.{written}"]
+
+    def test_each_picture_keeps_its_format_in_a_new_name(self, run):
+        write_picture("a.jpeg", Picture(grey()))
+        write_picture("b.webp", Picture(grey()))
+        Image.fromarray(grey()).save("c.gif")
+        options = ("--format", "same", "--suffix", "_new")
+        status, _, err = run("restore", ".", "-o", ".", *options)
+        assert (status, err) == (0, "c.gif is written as .png: pictures are not written as .gif\n")
+        results = ["a_new.jpeg", "b_new.webp", "c_new.png"]
+        assert [name for name in files() if "_new" in name] == results
+        for name, form in zip(results, ("JPEG", "WEBP", "PNG"), strict=True):
+            with Image.open(name) as image:
+                assert image.format == form
+        assert run("restore", ".", "-o", ".", *options, "--overwrite")[0] == 0
+        assert [name for name in files() if "_new" in name] == results
+
     def test_alpha_depth_and_orientation_survive(self, run, photo):
         Path("in").mkdir()
         alpha = np.linspace(0, 255, photo[..., 0].size).reshape(photo.shape[:2]).astype(np.uint8)
@@ -449,6 +470,8 @@ class TestUsage:
             ("restore", "-o", "out"),
             ("restore", "photo.png", "-o", "out", "--quality", "101"),
             ("restore", "photo.png", "-o", "out", "--mask", "square"),
+            ("restore", "photo.png", "-o", "out", "--format", "gif"),
+            ("restore", "photo.png", "-o", "out", "--suffix", "new/_"),
             ("detect", "photo.png", "-o", "out", "--max-faces", "many"),
         ],
     )

@@ -25,7 +25,7 @@ from ..arguments import InputArguments, add_device, add_inputs, parsed
 from ..batch import process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, add_detection, add_time_limit
-from ..targets import Target
+from ..naming import Naming, Target
 from . import STATUS
 
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     options = detection.options()
     time_limit: float | None = arguments.time_limit
     TimeLimit(time_limit)  # raises for an invalid one, before any work
-    targets = inputs.targets(".png", (".json",))
+    targets = inputs.targets(Naming(".png"), (".json",))
     folders = model_folders(arguments.models).searched("detection")
     detector = load_detector(detection.detector, folders, choose_device(arguments.device))
 

@@ -34,7 +34,8 @@ from ..arguments import (
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
-from ..targets import Target, resolved
+from ..naming import Target
+from ..targets import resolved
 from ..task_runner import NOTICE, add_task_model, run_on_each
 
 
@@ -108,7 +109,7 @@ def _files(
     """The picture with its output, and the mask, (H, W), 0..1."""
     picture = _one_picture(arguments.picture)
     inputs = InputArguments([picture], arguments.output, False, arguments.overwrite)
-    targets = inputs.targets(output.suffix, output.besides)
+    targets = inputs.targets(output.naming, output.besides)
     if any(resolved(target.output) == resolved(arguments.mask) for target in targets):
         raise OptionError(f"{arguments.mask} is the mask; choose another output with -o")
     return targets, mask_of(read_picture(arguments.mask))

@@ -84,7 +84,7 @@ def add_arguments(parser: Parser) -> None:
 def run(task: _PictureTask, arguments: argparse.Namespace, console: Console) -> int:
     """Does the task to every input; one that fails is reported and does not stop the others."""
     inputs, output = parsed(InputArguments, arguments), parsed(OutputArguments, arguments)
-    targets = inputs.targets(output.suffix, output.besides)
+    targets = inputs.targets(output.naming, output.besides)
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(parsed(ModelArguments, arguments), task.task)
 

@@ -54,7 +54,8 @@ from ..face_arguments import (
     add_time_limit,
 )
 from ..loaders import load_chosen_restorer, load_preset_restorer
-from ..targets import CROPS, Target
+from ..naming import Target
+from ..targets import CROPS
 from ..upscaling import Upscale, UpscalingArguments, add_upscaling, make_upscaler
 from . import NOTICE, STATUS
 
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     TimeLimit(given.time_limit)  # raises for an invalid one, before any work
     if given.restoration.aligned:
         _check_aligned(given, restoration, detection)
-    targets = given.inputs.targets(given.output.suffix, given.besides())
+    targets = given.inputs.targets(given.output.naming, given.besides())
     console.progress("loading the model", 0.0)
     if given.restoration.aligned:
         return process_all(targets, _Crops(given).restore, console)
