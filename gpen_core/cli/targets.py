@@ -14,6 +14,7 @@ from ..errors import ImageError, OptionError, escaped_line
 from ..images.formats import READ_SUFFIXES, WRITTEN
 from ..images.reading import list_pictures
 from .naming import Naming, Target, key
+from .skipped import other_files
 
 CROPS = "-face*.png"
 """Ending of the crops beside an output; how many there will be is not known beforehand."""
@@ -117,6 +118,8 @@ def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Pat
     if resolved(path) in results.parents:
         # Results of an earlier call are not inputs.
         found = [picture for picture in found if results not in resolved(picture).parents]
+    if others := other_files(path, recursive, results):
+        _log.warning("not taken for pictures in %s: %s", escaped_line(path), others)
     if not found:
         deeper = "" if recursive else " (folders within it count with --recursive)"
         raise ImageError(f"{path} holds no picture{deeper}; name a picture or another folder")

@@ -275,6 +275,17 @@ class TestRestore:
         assert run("restore", ".", "-o", ".", *options, "--overwrite")[0] == 0
         assert [name for name in files() if "_new" in name] == results
 
+    def test_a_folder_of_a_camera(self, run):
+        Path("in").mkdir()
+        first, second = Image.fromarray(grey()), Image.fromarray(grey(30, 40))
+        first.save("in/a.mpo", "MPO", save_all=True, append_images=[second])
+        first.save("in/b.jpe", "JPEG")
+        Path("in/c.nef").write_bytes(b"II*")
+        status, _, err = run("restore", "in", "-o", "out")
+        assert (status, files("out")) == (0, ["a.png", "b.png"])
+        assert err == "not taken for pictures in in: 1 .nef (raw photo)\n"
+        assert pixels("out/a.png").shape == grey().shape
+
     def test_alpha_depth_and_orientation_survive(self, run, photo):
         Path("in").mkdir()
         alpha = np.linspace(0, 255, photo[..., 0].size).reshape(photo.shape[:2]).astype(np.uint8)

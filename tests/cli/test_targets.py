@@ -74,6 +74,30 @@ def test_a_folder_of_pictures_in_order():
     assert list(plan("in").items()) == [("in/a.png", "out/a.png"), ("in/b.jpg", "out/b.png")]
 
 
+def test_what_is_not_taken_for_a_picture_is_counted_by_kind(caplog):
+    make("in/a.jpg", "in/b.PSD", "in/c.psd", "in/d.CR2", "in/e.txt", "in/README", "in/.DS_Store")
+    make("in/x/f.pdf", "in/x/.cache/g.bin", "in/out/h.json")
+    plan("in")
+    plan("in", output="in/out", recursive=True)
+    told = "2 .psd (Photoshop), 1 without an ending, 1 .cr2 (raw photo), "
+    assert caplog.messages == [
+        f"not taken for pictures in in: {told}1 .txt",
+        f"not taken for pictures in in: {told}1 .pdf, 1 .txt",
+    ]
+
+
+def test_files_of_many_kinds_are_summed_up(caplog):
+    make("in/a.jpg", *(f"in/a.k{number}" for number in range(12)))
+    plan("in")
+    assert caplog.messages[0].endswith("1 .k4, 1 .k5, 4 of other kinds")
+
+
+def test_a_folder_of_pictures_alone_says_nothing(caplog):
+    make("in/a.jpg", "in/b.jpe", "in/c.mpo", "in/.hidden.txt", "in/x/d.txt")
+    assert list(plan("in")) == ["in/a.jpg", "in/b.jpe", "in/c.mpo"]
+    assert caplog.messages == []
+
+
 def test_recursion_keeps_the_structure():
     make("in/a.jpg", "in/x/a.jpg", "in/x/y/a.jpg")
     assert plan("in", recursive=True) == {
