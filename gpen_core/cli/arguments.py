@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..images.formats import CHOICES as FORMAT_CHOICES
 from ..images.formats import WRITTEN
+from ..images.reading import MAX_PIXELS
 from ..model_files.folders import ModelFolders, model_folders
 from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS, Acceleration
 from ..runtime.devices import PRECISIONS, Precision
@@ -49,6 +50,12 @@ class InputArguments:
     output: Path
     recursive: bool
     overwrite: bool
+    max_pixels: int
+
+    @property
+    def max_result_pixels(self) -> int:
+        """How large enlarged pictures may be: no less than by default."""
+        return max(MAX_PIXELS, self.max_pixels)
 
     def targets(self, naming: Naming, besides: Sequence[str] = ()) -> list[Target]:
         """The file to write for each picture; see `plan_targets`."""
@@ -121,7 +128,20 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         help="folder, or a file name ending in .png, .jpg and so on if there is one input picture",
     )
     parser.add_argument("--recursive", action="store_true", help="folders within folders as well")
+    add_max_pixels(parser)
     add_overwrite(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """How large pictures may be."""
+    parser.add_argument(
+        "--max-pixels",
+        type=_count,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse larger pictures; raise it for large scans, if memory allows "
+        f"(default: {MAX_PIXELS})",
+    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -181,6 +201,13 @@ def _suffix(text: str) -> str:
     if any(sign in text for sign in "/\\"):
         raise argparse.ArgumentTypeError(f"{text!r} names a folder; name that with -o")
     return text
+
+
+def _count(text: str) -> int:
+    """A whole number above 0, as argparse's `type`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _quality(text: str) -> int:

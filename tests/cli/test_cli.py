@@ -275,6 +275,22 @@ class TestRestore:
         assert run("restore", ".", "-o", ".", *options, "--overwrite")[0] == 0
         assert [name for name in files() if "_new" in name] == results
 
+    def test_how_large_pictures_may_be(self, run, monkeypatch):
+        """The limit of results grows along, and is no lower than by default."""
+        write_picture("a.png", Picture(grey()))
+        for command in ("restore", "detect"):
+            call = (command, "a.png", "-o", f"{command}.png", "--max-pixels")
+            status, _, err = run(*call, "4799")
+            assert status == 1
+            assert "80 x 60 pixels, more than the limit of 4799" in err
+            assert "--max-pixels" in err
+            assert run(*call, "4800")[0] == 0
+        monkeypatch.setattr("gpen_core.cli.arguments.MAX_PIXELS", 4000)
+        call = ("restore", "a.png", "-o", "b.png", "--max-pixels", "19200", "--scale")
+        assert run(*call, "2.1")[0] == 1
+        assert run(*call, "2")[0] == 0
+        assert pixels("b.png").shape == (120, 160, 3)
+
     def test_a_folder_of_a_camera(self, run):
         Path("in").mkdir()
         first, second = Image.fromarray(grey()), Image.fromarray(grey(30, 40))
@@ -483,6 +499,7 @@ class TestUsage:
             ("restore", "photo.png", "-o", "out", "--mask", "square"),
             ("restore", "photo.png", "-o", "out", "--format", "gif"),
             ("restore", "photo.png", "-o", "out", "--suffix", "new/_"),
+            ("restore", "photo.png", "-o", "out", "--max-pixels", "0"),
             ("detect", "photo.png", "-o", "out", "--max-faces", "many"),
         ],
     )

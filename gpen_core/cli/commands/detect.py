@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
     def work(target: Target, show: OnProgress) -> str:
         show(Progress("detecting faces"))
-        found = _detect(target, detector, options, TimeLimit(time_limit), inputs.overwrite)
+        found = _detect(target, detector, options, TimeLimit(time_limit), inputs)
         return number_of_faces(len(found.faces)) + besides(found.left_out)
 
     return process_all(targets, work, console)
@@ -63,9 +63,9 @@ def _detect(
     detector: Detector,
     options: DetectionOptions,
     limit: TimeLimit,
-    overwrite: bool,
+    inputs: InputArguments,
 ) -> FoundFaces:
-    picture = read_picture(target.source)
+    picture = read_picture(target.source, inputs.max_pixels)
     notes: list[str] = []
     with limit.watching() as stop:
         found = search_faces(detector, picture.pixels, options, stop, notes)
@@ -81,6 +81,6 @@ def _detect(
     }
     shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), found.faces)
     make_folder(target.output.parent)
-    write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), overwrite)
-    write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
+    write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), inputs.overwrite)
+    write_text(target.beside(".json"), json.dumps(content, indent=2), inputs.overwrite)
     return found

@@ -91,4 +91,4 @@ def run(task: _PictureTask, arguments: argparse.Namespace, console: Console) -> 
     def make(pixels: NDArray[Any], _show: OnProgress) -> TaskResult:
         return task.make(pixels, restorer)
 
-    return run_on_each(targets, restorer, task.stage, make, output, inputs.overwrite, console)
+    return run_on_each(targets, restorer, task.stage, make, output, inputs, console)

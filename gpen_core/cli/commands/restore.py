@@ -153,12 +153,13 @@ class _Crops:
 
     def __init__(self, given: _Arguments) -> None:
         self._overwrite = given.inputs.overwrite
+        self._max_pixels = given.inputs.max_pixels
         self._limit = partial(TimeLimit, given.time_limit)
         self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
     def restore(self, target: Target, show: OnProgress) -> str:
         """Restores one crop."""
-        picture = read_picture(target.source)
+        picture = read_picture(target.source, self._max_pixels)
         show(Progress("restoring faces"))
         with self._limit().watching() as stop:
             pixels = restore_aligned(picture.pixels, self._restorer, stop)
@@ -182,7 +183,9 @@ class _Photos:
         self._restorer = load_chosen_restorer(given.model, given.restoration.preset)
         # An ONNX model may run where only onnxruntime can; all else runs where its crops are made.
         device, folders = self._restorer.device, given.model.folders
-        self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
+        self._upscale = make_upscaler(
+            given.upscaling, folders, device, given.model.precision, given.inputs.max_result_pixels
+        )
         self._parser = load_installed_face_parser(
             restoration.mask, folders, device, option="--mask"
         )
@@ -239,9 +242,11 @@ class _Photo:
     def read(self, cancelled: CancelCheck) -> PictureInput:
         """Reads the picture, and enlarges it if asked to."""
         self.show(Progress("reading"))
-        self._picture = read_picture(self._target.source)
+        inputs = self._given.inputs
+        self._picture = read_picture(self._target.source, inputs.max_pixels)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
-        check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
+        size = enlarged_size(pixels.shape, scale, inputs.max_result_pixels)
+        check_writable(self._target.output, self._picture, size)
         background = self._upscale and self._upscale(pixels, self.show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
