@@ -263,6 +263,10 @@ def add_folders(parser: Container) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+JSON_LINES = "print what is known of each picture on a line of its own, messages on standard error"
+"""What `--json` does where there are many pictures."""
+
+
+def add_json(parser: Container, what: str) -> None:
     """Whether JSON is printed in place of lines for people."""
     parser.add_argument("--json", action="store_true", help=f"{what}, as JSON")

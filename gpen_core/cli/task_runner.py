@@ -17,7 +17,7 @@ from ..runtime.atomic_files import make_folder, write_text
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..tasks.report import TaskResult
 from .arguments import InputArguments, OutputArguments, add_model_file
-from .batch import process_all
+from .batch import Finished, process_all
 from .console import Console
 from .naming import Target
 
@@ -60,14 +60,14 @@ def run_on_each(
         The exit status.
     """
 
-    def work(target: Target, show: OnProgress) -> str:
+    def work(target: Target, show: OnProgress) -> Finished:
         picture = read_picture(target.source, inputs.max_pixels)
         check_writable(target.output, picture)
         show(Progress(stage))
         result = make(picture.pixels, show)
         _write(target, picture, result, output, inputs.overwrite)
         # Of this picture alone, not of the model.
-        return "; ".join(result.report.notes[len(restorer.notes) :])
+        return Finished("; ".join(result.report.notes[len(restorer.notes) :]))
 
     return process_all(targets, work, console)
 

@@ -275,6 +275,28 @@ class TestRestore:
         assert run("restore", ".", "-o", ".", *options, "--overwrite")[0] == 0
         assert [name for name in files() if "_new" in name] == results
 
+    def test_json_for_programs(self, run, photo):
+        """A line for each picture on standard output, and nothing else there."""
+        Path("bad\n.png").write_bytes(b"")
+        write_picture("wall.png", Picture(grey()))
+        call = ("restore", "photo.png", "bad\n.png", "wall.png", "-o", "out", "--report", "--json")
+        status, out, err = run(*call)
+        good, bad, wall = map(json.loads, out.splitlines())
+        assert (status, err) == (1, "bad\\n.png is empty\n1 of 3 pictures failed\n")
+        assert (good["output"], good["faces"][0]["restored"]) == ("out/photo.png", True)
+        report = json.loads(Path("out/photo.json").read_text())
+        assert good == report | {"output": "out/photo.png"}
+        assert bad == {"source": "bad\n.png", "error": "bad\\n.png is empty"}
+        assert (wall["source"], wall["faces"]) == ("wall.png", [])
+        status, out, err = run(*(part for part in call if "bad" not in part), "--overwrite")
+        assert (status, len(out.splitlines()), err) == (0, 2, "2 pictures done\n")
+
+    def test_json_of_aligned_crops_names_the_files(self, run):
+        write_picture("crop.png", Picture(grey(64, 64)))
+        assert run("restore", "crop.png", "-o", "out", "--aligned", "--json") == (
+            *(0, '{"source": "crop.png", "output": "out/crop.png"}\n', ""),
+        )
+
     def test_how_large_pictures_may_be(self, run, monkeypatch):
         """The limit of results grows along, and is no lower than by default."""
         write_picture("a.png", Picture(grey()))
@@ -338,9 +360,9 @@ class TestRestore:
         for name in ("a.png", "b.png"):
             write_picture(name, Picture(grey()))
 
-        def reading(path):
+        def reading(path, *rest):
             events.append(f"read {path.name}")
-            return read_picture(path)
+            return read_picture(path, *rest)
 
         def writing(path, *rest):
             events.append(f"write {path.name}")
@@ -427,9 +449,9 @@ class TestOverlapping:
             write_picture(f"in/{number:02}.png", Picture(grey()))
         read, written, most = [], [], []
 
-        def reading(path):
+        def reading(path, *rest):
             read.append(path)
-            return read_picture(path)
+            return read_picture(path, *rest)
 
         def writing(path, *rest):
             most.append(len(read) - len(written))
@@ -661,6 +683,12 @@ class TestDetect:
         assert overlay.shape == two.shape
         assert (overlay != two).any()
 
+    def test_json_is_what_is_written(self, run, photo):
+        status, out, err = run("detect", "photo.png", "-o", "found", "--json")
+        assert (status, err) == (0, "")
+        listed = json.loads(Path("found/photo.json").read_text())
+        assert json.loads(out) == listed | {"output": "found/photo.png"}
+
     def test_options_reach_the_detector(self, run, photo):
         assert "0 faces" in run("detect", "photo.png", "-o", "a", "--min-size", "150")[1]
         assert "1 face\n" in run("detect", "photo.png", "-o", "b", "--max-faces", "1")[1]
@@ -706,6 +734,22 @@ class TestDoctor:
         assert "network: pass" in out
         assert "geometry and colour: pass" in out
         assert "detector taken by default: embedded" in out
+
+    def test_json_for_programs(self, run, models):
+        Path("models/GPEN").mkdir(parents=True)
+        Path("models/GPEN/GPEN-64.pth").symlink_to(models / "same.pth")
+        status, out, err = run("doctor", "--device", "cpu", "--json")
+        found = json.loads(out)
+        assert (status, err, found["passed"]) == (0, "", True)
+        assert (found["gpen"], found["packages"]["torch"]) == (__version__, torch.__version__)
+        path = str(Path("models/GPEN/GPEN-64.pth").absolute())
+        assert found["models"]["restoration"] == [path]
+        assert found["default_model"] == {"file": path, "size": 64}
+        assert [test["passed"] for test in found["self_tests"]] == [True, True]
+        Path("models/GPEN-BFR-2048.pth").write_bytes(b"version https://git-lfs")
+        status, out, _ = run("doctor", "--device", "cpu", "--json")
+        assert (status, json.loads(out)["passed"]) == (1, False)
+        assert "is a Git LFS pointer" in json.loads(out)["default_model"]["error"]
 
     def test_models_that_are_there_are_listed_and_tried(self, run, models):
         Path("models/GPEN").mkdir(parents=True)

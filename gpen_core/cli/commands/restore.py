@@ -36,15 +36,17 @@ from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
 from ...upscaling.enlarged import enlarged_size
 from ..arguments import (
+    JSON_LINES,
     InputArguments,
     ModelArguments,
     OutputArguments,
     add_inputs,
+    add_json,
     add_model,
     add_output,
     parsed,
 )
-from ..batch import Job, process_all, run_jobs, write_in_background
+from ..batch import Finished, Job, process_all, run_jobs, write_in_background
 from ..console import Console
 from ..face_arguments import (
     DetectionArguments,
@@ -80,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write each restored crop beside the picture, as PNG",
     )
+    add_json(group, JSON_LINES)
     parser.set_defaults(run=run)
 
 
@@ -95,6 +98,7 @@ class _Arguments:
     output: OutputArguments
     time_limit: float | None
     save_crops: bool
+    json: bool
 
     def besides(self) -> list[str]:
         """Endings of the files that are written beside each picture."""
@@ -111,6 +115,7 @@ def _parsed(arguments: argparse.Namespace) -> _Arguments:
         parsed(OutputArguments, arguments),
         arguments.time_limit,
         arguments.save_crops,
+        arguments.json,
     )
 
 
@@ -124,9 +129,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     targets = given.inputs.targets(given.output.naming, given.besides())
     console.progress("loading the model", 0.0)
     if given.restoration.aligned:
-        return process_all(targets, _Crops(given).restore, console)
+        return process_all(targets, _Crops(given).restore, console, given.json)
     photos = _Photos(given, restoration, detection)
-    return run_jobs(targets, photos.jobs, console)
+    return run_jobs(targets, photos.jobs, console, given.json)
 
 
 def _check_aligned(
@@ -157,7 +162,7 @@ class _Crops:
         self._limit = partial(TimeLimit, given.time_limit)
         self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
-    def restore(self, target: Target, show: OnProgress) -> str:
+    def restore(self, target: Target, show: OnProgress) -> Finished:
         """Restores one crop."""
         picture = read_picture(target.source, self._max_pixels)
         show(Progress("restoring faces"))
@@ -165,7 +170,7 @@ class _Crops:
             pixels = restore_aligned(picture.pixels, self._restorer, stop)
         make_folder(target.output.parent)
         write_picture(target.output, picture.with_pixels(pixels), self._overwrite)
-        return ""
+        return Finished()
 
 
 class _Photos:
@@ -257,12 +262,13 @@ class _Photo:
         dtype = self._picture.pixels.dtype
         self._crops.append(from_levels(download(quantize(crop, dtype)), dtype))
 
-    def write(self, outcome: Outcome) -> str:
-        """Writes the result; returns what to print about it, or raises why there is none."""
+    def write(self, outcome: Outcome) -> Finished:
+        """Writes the result; returns what to tell about it, or raises why there is none."""
         result = outcome.result()
         make_folder(self._target.output.parent)
         self._write(self._picture.with_pixels(result.pixels), result.report)
-        return f"{result.report.summary()}; detector: {result.report.detector}"
+        report = result.report
+        return Finished(f"{report.summary()}; detector: {report.detector}", report.to_dict())
 
     def _write(self, restored: Picture, report: Report) -> None:
         overwrite = self._given.inputs.overwrite
