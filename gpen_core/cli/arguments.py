@@ -155,6 +155,15 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """How much is shown."""
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show also what is of use in search of a fault"
+    )
+    parser.add_argument(
+        "--log-file",
+        type=file_path,
+        metavar="FILE",
+        help="append to it all that is printed, with the time, and what --verbose shows",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # pyright: ignore[reportPrivateUsage]

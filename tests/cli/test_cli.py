@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -929,6 +930,39 @@ class TestConsole:
             console.progress("working", 0.5)
             console.error("trouble")
         assert terminal.shown() == "trouble\n"
+
+    def test_verbose_shows_what_is_logged(self, run):
+        write_picture("wall.png", Picture(grey()))
+        level = logging.getLogger("gpen").level
+        assert run("restore", "wall.png", "-o", "a", "-q")[2] == ""
+        err = run("restore", "wall.png", "-o", "b", "-q", "--verbose")[2]
+        assert err.startswith("face detector: embedded (")
+        assert logging.getLogger("gpen").level == level
+
+    def test_a_log_file_has_everything_with_the_time(self, run):
+        write_picture("wall.png", Picture(grey()))
+        Path("bad\n.png").write_bytes(b"")
+        for _ in range(2):
+            call = ("restore", "wall.png", "bad\n.png", "-o", "out", "--overwrite")
+            status, out, err = run(*call, "--log-file", "gpen.log")
+            assert (status, out.count("\n"), err.count("\n")) == (1, 1, 2)
+        lines = Path("gpen.log").read_text().splitlines()
+        assert lines[: len(lines) // 2] != lines[len(lines) // 2 :]  # by the time
+        told = [re.sub(r"^20\d\d-\d\d-\d\d [\d:,]+ ", "", line) for line in lines]
+        assert told[: len(told) // 2] == told[len(told) // 2 :]
+        assert told[0].startswith("INFO face detector: embedded (")
+        assert out == told[-3].removeprefix("INFO ") + "\n"
+        assert told[-2:] == [
+            "ERROR bad\\n.png is empty",
+            "WARNING 1 of 2 pictures failed",
+        ]
+
+    def test_a_log_file_that_cannot_be_written_is_told(self, run):
+        write_picture("wall.png", Picture(grey()))
+        call = ("restore", "wall.png", "-o", "out", "--log-file", "none/gpen.log")
+        status, out, err = run(*call)
+        assert (status, out, files()) == (1, "", ["wall.png"])
+        assert err.endswith("none/gpen.log: No such file or directory\n")
 
     def test_quiet_shows_no_bar(self, monkeypatch):
         terminal = Terminal()
