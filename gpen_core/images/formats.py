@@ -9,7 +9,7 @@
 | JPEG   | 8       | no    | yes     | yes, up to 64 kB              | no    | 65500        |
 | BMP    | 8       | no    | no      | no                            | no    |              |
 
-GIF and HEIF are only read.
+GIF, HEIF and MPO are only read.
 """
 
 from __future__ import annotations
@@ -73,10 +73,18 @@ class ImageFormat:
 
 FORMATS = (
     ImageFormat("PNG", (".png",), _zlib, holds_16_bit=True),
-    ImageFormat("JPEG", (".jpg", ".jpeg", ".jfif"), _jpeg, holds_alpha=False, longest_side=65500),
+    ImageFormat(
+        "JPEG",
+        (".jpg", ".jpeg", ".jfif", ".jpe"),
+        _jpeg,
+        holds_alpha=False,
+        longest_side=65500,
+    ),
     ImageFormat("WEBP", (".webp",), _webp, longest_side=16383),
     ImageFormat("TIFF", (".tif", ".tiff"), _zlib, holds_16_bit=True),
     ImageFormat("BMP", (".bmp",), holds_alpha=False),
+    # Opened as JPEG, which its first picture is.
+    ImageFormat("MPO", (".mpo",), is_written=False),
     ImageFormat("GIF", (".gif",), is_written=False),
     ImageFormat("AVIF", (".avif",), _avif, longest_side=32768),
     ImageFormat("HEIF", (".heic", ".heif"), is_written=False),

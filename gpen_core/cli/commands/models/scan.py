@@ -15,7 +15,7 @@ from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan
 from ....model_files.task_table import Role
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_json, add_quiet, describe
+from ...arguments import add_folders, add_json, add_quiet, describe, file_path
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folders",
         nargs="*",
-        type=Path,
+        type=file_path,
         metavar="FOLDER",
         help="with the folders directly within it (default: the folders searched for models); "
         "single files are taken as well",
