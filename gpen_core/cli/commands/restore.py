@@ -20,7 +20,7 @@ from ...images.device_pixels import from_levels, quantize
 from ...images.formats import WRITTEN
 from ...images.picture import Picture
 from ...images.reading import read_picture
-from ...images.writing import check_writable, write_picture
+from ...images.writing import check_writable, tell_left_out, write_picture
 from ...model_files.face_parser import load_installed_face_parser
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
@@ -241,6 +241,7 @@ class _Photo:
         self._picture = read_picture(self._target.source)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
         check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
+        tell_left_out(self._target.output, self._picture)
         background = self._upscale and self._upscale(pixels, self.show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
