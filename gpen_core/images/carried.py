@@ -40,6 +40,8 @@ _LARGEST_SEGMENT = 65000
 _INCH_IN_CM = 2.54
 _HIGHEST_RESOLUTION = 1_000_000
 _MOST_NAMED = 5
+_LONGEST_START = 1 << 16
+"""Bytes of an AVIF or HEIC file in which its properties are looked for."""
 
 # Of the second picture in a file for HDR screens; without it they would be looked for in vain.
 _GAIN_MAP = re.compile(rb"""\shdrgm:\w+\s*=\s*(?:"[^"]*"|'[^']*')""")
@@ -137,10 +139,27 @@ def extra_pictures(image: Image.Image) -> tuple[str, ...]:
     if any(b"hdrgm:Version" in content or b":iso:ts:21496" in content for content in segments):
         return ("its gain map for HDR screens (Ultra HDR) is left out; the result is SDR",)
     notes: tuple[str, ...] = ()
+    if any(b"xmpNote:HasExtendedXMP" in content for content in segments):
+        notes = ("its XMP beyond the first 64 kB is left out",)
     if image.format == "MPO" and (count := getattr(image, "n_frames", 1)) > 1:
         others = "its second picture is" if count == 2 else f"its {count - 1} other pictures are"
-        notes = (f"{others} left out; the first one is used",)
+        notes += (f"{others} left out; the first one is used",)
     return notes
+
+
+def lost_depth(file: IO[bytes]) -> tuple[str, ...]:
+    """What AVIF and HEIC files hold beyond 8 bits per channel, in half sentences."""
+    file.seek(0)
+    start = file.read(_LONGEST_START)
+    file.seek(0)
+    bits = 8
+    if start[4:8] != b"ftyp":
+        return ()
+    if 0 <= (at := start.find(b"av1C")) < len(start) - 6 and start[at + 6] & 0x40:
+        bits = 12 if start[at + 6] & 0x20 else 10
+    elif 0 <= (at := start.find(b"hvcC")) < len(start) - 21:
+        bits = 8 + (start[at + 21] & 7)
+    return (f"its {bits} bits per channel are read as 8",) if bits > 8 else ()
 
 
 def left_out(picture: Picture, form: ImageFormat) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from .carried import (
     comment_in,
     extra_pictures,
     iptc_of,
+    lost_depth,
     resolution_of,
     xmp_of,
 )
@@ -126,7 +127,7 @@ def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = (*repairs, *repair_info(image), *extra_pictures(image))
+    notes = (*repairs, *repair_info(image), *extra_pictures(image), *lost_depth(file))
     colours = colour_chunks(file)
     orientation, exif = read_exif(image, str(path))
     if planes is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, features
 
+from gpen_core.images.carried import lost_depth
 from gpen_core.images.exif_block import EXIF_HEADER
 from gpen_core.images.formats import WRITTEN
 from gpen_core.images.metadata import comment_of
@@ -218,6 +219,29 @@ def test_second_picture_of_mpo_is_told(tmp_path, caplog):
         picture = read_picture(tmp_path / "a.jpg")
     assert "its second picture is left out" in caplog.text
     assert np.abs(picture.pixels.astype(int) - PIXELS).mean() < 60  # of the other one: 128
+
+
+def test_extended_xmp_is_told(tmp_path, caplog):
+    xmp = XMP.replace(b"xmp:Rating", b'xmpNote:HasExtendedXMP="0A" xmp:Rating')
+    write_picture(tmp_path / "a.jpg", Picture(PIXELS, xmp=xmp))
+    with caplog.at_level(logging.WARNING, "gpen"):
+        read_picture(tmp_path / "a.jpg")
+    assert "its XMP beyond the first 64 kB is left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("box", "note"),
+    [
+        (b"av1C\x81\x00\x0c", ()),
+        (b"av1C\x81\x00\x4c", ("its 10 bits per channel are read as 8",)),
+        (b"av1C\x81\x40\x6c", ("its 12 bits per channel are read as 8",)),
+        (b"hvcC" + bytes(17) + b"\xf8", ()),
+        (b"hvcC" + bytes(17) + b"\xfa", ("its 10 bits per channel are read as 8",)),
+        (b"av1C", ()),
+    ],
+)
+def test_bits_beyond_8_of_avif_and_heic_are_told(box, note):
+    assert lost_depth(io.BytesIO(b"\0\0\0\x20ftypavif" + bytes(50) + box + b"\0")) == note
 
 
 def test_transparent_grey_of_16_bit(tmp_path):
