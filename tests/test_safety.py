@@ -29,6 +29,9 @@ FORBIDDEN_NAMES = {
     "sys.path",
     "load_state_dict_from_url",
 }
+# Run by hand from a checkout that need not be installed, in a process of their own: no host loads
+# them.
+PROGRAMS = {"benchmarks/gpu_acceptance.py", "benchmarks/acceptance/memory.py"}
 FORBIDDEN_MODULES = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "_pickle"}
 
 
@@ -93,9 +96,8 @@ def test_no_code_out_of_data(path: Path):
     called = {dotted(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
     assert not called & FORBIDDEN_CALLS
     used = set(names(path)) | imports(path)
-    assert not {
-        name for name in used for bad in FORBIDDEN_NAMES if f"{name}.".startswith(f"{bad}.")
-    }
+    forbidden = FORBIDDEN_NAMES - ({"sys.path"} if relative(path) in PROGRAMS else set())
+    assert not {name for name in used for bad in forbidden if f"{name}.".startswith(f"{bad}.")}
     assert not {name.split(".")[0] for name in imports(path)} & FORBIDDEN_MODULES
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from .config import GpenConfig
 from .cuda_graphs import Graphs
+from .exact_linear import exact_linear
 from .features import Features, features_below
 from .fused.launching import FusedKernels
 from .layers import (
@@ -21,7 +22,6 @@ from .layers import (
     EqualLinear,
     FromRgb,
     State,
-    exact_linear,
 )
 from .memory import StripPlan, whole_frame
 from .modulated_layers import ModulatedKernel, Scaling, StyledConv, squared_weights

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor, nn
 
-from ..runtime.devices import may_multiply_in_tf32
+from .exact_linear import exact_linear
 
 State = Mapping[str, Tensor]
 
@@ -61,26 +61,6 @@ class Constants(nn.Module):
         layout = torch.channels_last if value.dim() == 4 else torch.contiguous_format
         kept = torch.empty(value.shape, dtype=dtype, device=value.device, memory_format=layout)
         self.register_buffer(name, torch.mul(precisely(value, dtype), factor, out=kept))
-
-
-def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.linear` in the full precision of its type also where matrices are multiplied in TF32.
-
-    A matrix and a vector never are: for one face that is one step as well. For several it is two,
-    in which each product is made before they are added up.
-
-    Args:
-        x: (faces, inputs).
-        weight: (outputs, inputs).
-        bias: (outputs).
-    """
-    if not may_multiply_in_tf32(x.device):
-        return F.linear(x, weight, bias)
-    if x.shape[0] == 1:
-        row = weight.mv(x[0]) if bias is None else torch.addmv(bias, weight, x[0])
-        return row.unsqueeze(0)
-    sums = (x.unsqueeze(1) * weight).sum(2)
-    return sums if bias is None else sums.add_(bias)
 
 
 class EqualLinear(Constants):

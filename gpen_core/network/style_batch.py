@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own custom
 from torch import Tensor
 
+from .exact_linear import exact_linear
 from .fused.launching import ROWS_OF_STYLES, FusedKernels
-from .layers import Constants, exact_linear
+from .layers import Constants
 
 _EPSILON = 1e-8
 _LEAST_PEAK = 1e-12

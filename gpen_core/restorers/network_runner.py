@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..network.config import GpenConfig
+from ..network.fused.launching import FusedKernels
 from ..network.generator import GpenNetwork, compile_network
 from ..runtime.cancellation import CancelCheck, raise_if_cancelled
 from ..runtime.devices import as_current, is_on, without_autocast
 from ..runtime.out_of_memory import release_memory
 from .execution import ExecutionMode
-from .kernel_choice import KernelChoice
 from .memory import graph_memory
 from .protocol import as_images, is_finite
 
 Build = Callable[[torch.dtype], GpenNetwork]
 """Makes a network, on the CPU, with feature maps of a type."""
+
+
+class _Kernels(Protocol):
+    """The choice whether fused kernels run: see `KernelChoice`."""
+
+    in_use: bool
+
+    def for_way(self, way: ExecutionMode) -> FusedKernels | None:
+        """The kernels for a way to run; None for torch's own operations."""
+        ...
+
+    def rule_out(self, error: Exception | None) -> bool:
+        """Whether they may be why a run failed, and are done without from now on."""
+        ...
 
 
 class NetworkRunner:
@@ -29,7 +44,7 @@ class NetworkRunner:
         config: GpenConfig,
         build: Build,
         network: GpenNetwork | None,
-        kernels: KernelChoice,
+        kernels: _Kernels,
     ) -> None:
         """`network` is there already, if it is given; others are built."""
         self._config = config

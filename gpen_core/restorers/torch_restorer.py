@@ -172,18 +172,16 @@ class TorchRestorer:
         """See `Restorer.choose_way`."""
         with self._lock:
             before = self.way
-            returns = self._chooser.choose(self._available(reclaimable))
+            self._chooser.choose(self._available(), reclaimable)
             self._runner.leave(before, self.way)
-            if returns:
-                self._note(f"there is memory again; going on {self.way.describe()}")
 
-    def _available(self, reclaimable: int = 0) -> int | None:
+    def _available(self) -> int | None:
         """Bytes that the best way can have; None if nobody knows, as on all devices but CUDA's."""
         device = self._chooser.device
         obtainable = obtainable_memory(device) if device.type == "cuda" else None
         if obtainable is None:
             return None
-        return obtainable + self._runner.bytes_on(device) + reclaimable
+        return obtainable + self._runner.bytes_on(device)
 
     def memory_needed(self) -> int:
         """Bytes that a run takes at its peak where it runs, with the weights."""
@@ -226,7 +224,8 @@ class TorchRestorer:
                 raise
         else:
             if is_finite(result):
-                self._chooser.settle()
+                if self._chooser.settle():
+                    self._note(f"there is memory again; going on {self.way.describe()}")
                 return as_crops(result)
             failure = self._explain_overflow()
         # Outside the except block: the exception holds on to the tensors of its frames.

@@ -77,8 +77,10 @@ class WayChooser:
         self._ways = list(ways)
         self._clock = clock
         self._failures: dict[ExecutionMode, _Failure] = {}
-        self._has_run = self._is_settled = self._has_fallen = False
-        self._looked = clock()
+        self._ranks = {way: rank for rank, way in enumerate(ways)}
+        self._fallen_to: ExecutionMode | None = None
+        self._has_run = self._is_settled = self._was_promised = False
+        self._looked = self._doubts_until = clock()
 
     @property
     def device(self) -> torch.device:
@@ -93,28 +95,34 @@ class WayChooser:
         waited = self._clock() - self._looked >= _BETWEEN_LOOKS
         return waited and self.current != self._ways[0]
 
-    def choose(self, available: int | None) -> bool:
+    def choose(self, available: int | None, promised: int = 0) -> None:
         """Takes the best way that fits.
 
         Args:
             available: bytes that can be had on `device`, those of the network's own weights among
                 them; None if nobody knows.
-
-        Returns:
-            Whether it is better than the one that was fallen back on when memory ran out.
+            promised: bytes that a host would free beside them. If it does not, none are counted for
+                a while: the network would go to and fro from picture to picture.
         """
         self._looked, self.is_open = self._clock(), False
+        if available is not None and self._looked >= self._doubts_until:
+            available += promised
         before, way = self.current, next(self._suited(self._ways, available), self.current)
         if way == before:
-            return False
+            return
+        if self._was_promised and not self._is_settled and self._ranks[way] > self._ranks[before]:
+            self._doubts_until = self._looked + _PATIENCE
         self._go_on(way)
-        returns = self._has_fallen and self._ways.index(way) < self._ways.index(before)
-        self._has_fallen = self._has_fallen and not returns
-        return returns
+        self._was_promised = promised > 0
 
-    def settle(self) -> None:
-        """The current way has run."""
+    def settle(self) -> bool:
+        """The current way has run; whether memory had run out, and it is better than what came."""
         self._has_run = self._is_settled = True
+        fallen, rank = self._fallen_to, self._ranks[self.current]
+        if fallen is None or rank >= self._ranks[fallen]:
+            return False
+        self._fallen_to = None
+        return True
 
     def pause(self) -> None:
         """A host may take memory from now on: the next choice is made anew."""
@@ -135,7 +143,7 @@ class WayChooser:
         following = next(self._suited(worse, available, least), None)
         if following is None:
             return False
-        self._has_fallen = True
+        self._fallen_to = following
         self._go_on(following)
         return True
 
@@ -151,7 +159,7 @@ class WayChooser:
 
     def _go_on(self, way: ExecutionMode) -> None:
         self.current = way
-        self._is_settled = False
+        self._is_settled = self._was_promised = False
 
     def _suited(
         self,
@@ -185,7 +193,7 @@ class WayChooser:
             return True
         if failure is None and self._is_leanest(way):
             return True
-        is_better = self._ways.index(way) < self._ways.index(self.current)
+        is_better = self._ranks[way] < self._ranks[self.current]
         margin = _MARGIN if is_better and self._has_run else 1.0
         return self._needed[way] * margin <= available
 

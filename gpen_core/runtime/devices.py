@@ -184,15 +184,6 @@ def uses_tf32(device: torch.device) -> bool:
     return cudnn.allow_tf32 if convolutions is None else convolutions.fp32_precision == "tf32"
 
 
-def may_multiply_in_tf32(device: torch.device) -> bool:
-    """Whether matrices in float32 are multiplied in TF32 if a host wants it, as A1111 and Forge do.
-
-    Nobody asks torch whether it does: the answer differs from version to version. "meta" stands in
-    for CUDA where steps are counted.
-    """
-    return device.type in ("cuda", "meta")
-
-
 @contextmanager
 def without_tf32() -> Generator[None]:
     """Keeps convolutions in full float32, in this process and for a while."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -21,8 +21,8 @@ class WorkerPool:
 
     def __init__(self) -> None:
         """Starts no thread yet."""
-        self._idle: defaultdict[str, list[_Worker]] = defaultdict(list)
-        self._lock = threading.Lock()
+        # Without a lock, as garbage that is collected meanwhile may be a job that ends here.
+        self._idle: dict[str, deque[_Worker]] = {}
 
     @contextmanager
     def running(
@@ -54,14 +54,21 @@ class WorkerPool:
         finally:
             atexit.unregister(finish)
             finish()
-            with self._lock:
-                for role, worker in workers.items():
-                    self._idle[role].append(worker)
+            for role, worker in workers.items():
+                self._idle_for(role).append(worker)
 
     def _take(self, role: str) -> _Worker:
-        with self._lock:
-            idle = self._idle[role]
-            return idle.pop() if idle else _Worker(role)
+        idle = self._idle_for(role)
+        while True:
+            try:
+                worker = idle.pop()
+            except IndexError:
+                return _Worker(role)
+            if worker.thread.is_alive():  # it is not in a process that was forked since
+                return worker
+
+    def _idle_for(self, role: str) -> deque[_Worker]:
+        return self._idle.setdefault(role, deque())
 
 
 class _Worker:

@@ -4,12 +4,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gpen_core.network import layers
+from gpen_core.network import exact_linear as module
 from gpen_core.network.config import GpenConfig
+from gpen_core.network.exact_linear import exact_linear, may_multiply_in_tf32
 from gpen_core.network.generator import GpenNetwork
-from gpen_core.network.layers import exact_linear
 from gpen_core.network.synthetic_weights import random_state
-from gpen_core.runtime.devices import may_multiply_in_tf32
 
 TINY = GpenConfig(64, 1, 0.125)
 OF_MATRICES = {"mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "_addmm_activation"}
@@ -36,7 +35,7 @@ class InTf32(TorchDispatchMode):
 
 @pytest.fixture
 def as_on_cuda(monkeypatch):
-    monkeypatch.setattr(layers, "may_multiply_in_tf32", lambda device: True)
+    monkeypatch.setattr(module, "may_multiply_in_tf32", lambda device: True)
 
 
 def test_where_it_may_be():
@@ -72,7 +71,7 @@ def test_the_network_multiplies_no_matrices(as_on_cuda, monkeypatch, faces):
         with InTf32() as ran:
             here = network(images)
         assert not ran.names & OF_MATRICES
-        monkeypatch.setattr(layers, "may_multiply_in_tf32", lambda device: False)
+        monkeypatch.setattr(module, "may_multiply_in_tf32", lambda device: False)
         with InTf32():
             rounded = network(images)
         exact = network(images)

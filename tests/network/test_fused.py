@@ -32,6 +32,7 @@ KERNELS = {
     "activation and RGB": ("activate_concat", ()),
     "last activation": ("activate_concat", ("scale", "out")),
     "after an up-convolution": ("blur_activate_concat", ()),
+    "after one of scaled weights": ("blur_activate_concat", ("scale",)),
     "feature and blurred": ("encode", ("weight",)),
     "blurred from RGB": ("encode", ("feature",)),
     "blurred": ("encode", ("weight", "bias", "feature")),
@@ -149,6 +150,62 @@ def test_maps_are_read_and_written_by_sixteen_bytes(triton, kernel, element, cha
     rgb = ["st.global.b32"] * 3 if kernel in ("activation and RGB", "last activation") else []
     assert [each for each in stores if each != "st.global.v4.b32"] == rgb
     assert len(stores) > len(rgb) or kernel == "last activation"
+
+
+class NoCard:
+    """Triton's driver for a card that is not there: kernels are compiled for it as by a launch."""
+
+    def get_current_target(self):
+        from triton.backends.compiler import GPUTarget
+
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, device):
+        return 0
+
+
+@pytest.fixture
+def compiling(triton, monkeypatch):
+    """Kernels that are compiled as a launch would, and the set of what was."""
+    from triton.runtime import driver
+
+    made = set()
+
+    def compile_for_launch(name, grid, arguments, constants):
+        module = importlib.import_module(f"gpen_core.network.fused.{launching._MODULES[name]}")
+        kernel = getattr(module, name)
+        made.add((name, kernel.warmup(**arguments, **constants, num_warps=4, grid=grid).hash))
+
+    monkeypatch.setattr(driver, "_active", NoCard())
+    return FusedKernels(compile_for_launch), made
+
+
+def test_another_size_or_number_of_faces_compiles_nothing_new(compiling):
+    kernels, made = compiling
+
+    def run(faces, rows, width, first):
+        x, out = channels_last(faces, 16, rows, width), channels_last(faces, 32, rows, width)
+        constants = torch.zeros(17)[first : first + 16], torch.zeros(1), torch.zeros(16)
+        # Behind another's, scales begin wherever.
+        scales = torch.zeros(faces, 49 + first)[:, first:, None, None]
+        scale, style, factor = scales.split((16, 32, 1), 1)
+        below = channels_last(faces, 3, rows // 2, width // 2)
+        rgb = Rgb(channels_last(3, 32, 1, 1), style, factor, torch.zeros(1, 3, 1, 1), below)
+        kernels.activate_concat_rgb(x, x, out, *constants, scale, rgb)
+        above = channels_last(faces, 16, rows + 1, width + 1)
+        kernels.blur_activate_concat(above, x, out, *constants, scale)
+        kernels.feature_and_blurred(x, constants[0])
+        kernels.modulate(channels_last(16, rows, 3, 3), scale[0], torch.zeros(rows), torch.float16)
+
+    run(1, 16, 16, 0)
+    before = set(made)
+    assert len(before) == 4
+    run(2, 64, 160, 0)
+    run(1, 34, 2, 1)
+    assert made == before
 
 
 def test_each_step_is_one_launch():

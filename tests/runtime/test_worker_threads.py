@@ -1,11 +1,14 @@
 """Threads that are kept for the next job."""
 
+import gc
+import os
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from gpen_core.runtime import worker_threads
 from gpen_core.runtime.worker_threads import WorkerPool, pool_of
 
 
@@ -64,6 +67,61 @@ def test_a_thread_that_leaves_the_body_does_not_wait_for_itself():
     context.__enter__()
     inside.set()
     assert left.wait(10)
+
+
+def test_garbage_that_ends_a_job_while_another_one_begins(monkeypatch):
+    """A generator that is part of a cycle ends whenever Python looks for garbage."""
+    pool, real = WorkerPool(), worker_threads._Worker
+
+    def half_done():
+        stopped = threading.Event()
+        with pool.running({"one": stopped.wait}, stopped.set):
+            yield
+
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.itself, holder.work = holder, half_done()
+    next(holder.work)
+    del holder
+
+    def collecting(role):
+        gc.collect()
+        return real(role)
+
+    monkeypatch.setattr(worker_threads, "_Worker", collecting)
+    ended = threading.Event()
+
+    def begin():
+        with pool.running({"one": lambda: None}, lambda: None):
+            pass
+        ended.set()
+
+    threading.Thread(target=begin, daemon=True).start()
+    assert ended.wait(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_has_threads_of_its_own():
+    program = """
+import os, signal
+from gpen_core.runtime.worker_threads import WorkerPool
+pool = WorkerPool()
+
+def job():
+    with pool.running({"one": lambda: None}, lambda: None):
+        pass
+
+job()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    job()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
 
 
 class Owner:

@@ -102,15 +102,16 @@ def activate_concat(
     if scale is not None:
         scale += face * style_step
     red = tl.zeros([PIXELS], tl.float32)
-    green = tl.zeros([PIXELS], tl.float32)
-    blue = tl.zeros([PIXELS], tl.float32)
+    green, blue = red, red
     for group in range(groups):
         channel = group * CHANNELS + tl.arange(0, CHANNELS)
         at = first + (pixel[:, None] * half + channel[None, :])
         own = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
-        own = activated(own, values_of(channel, scale), values_of(channel, bias))
+        if scale is not None:
+            own *= values_of(channel, scale)
+        own = activated(own, values_of(channel, bias))
         other = tl.load(feature + at, mask=inside, other=0.0).to(tl.float32)
-        other = activated(other, gain, values_of(channel, feature_bias))
+        other = activated(other * gain, values_of(channel, feature_bias))
         if out is not None:
             _store_halves(out + 2 * first, pixel[:, None], half, channel, own, other, inside)
         if rgb is not None:
@@ -168,8 +169,8 @@ def blur_activate_concat(
     feature += face * rows * width * half
     out += face * rows * width * 2 * half
     if scale is not None:
-        scale += face * style_step
-    scale, bias = values_of(channel, scale), values_of(channel, bias)
+        scale = values_of(channel, scale + face * style_step)
+    bias = values_of(channel, bias)
     feature_bias, gain = values_of(channel, feature_bias), tl.load(feature_gain).to(tl.float32)
     a = tl.zeros([PIXELS, CHANNELS], tl.float32)
     b = tl.zeros([PIXELS, CHANNELS], tl.float32)
@@ -185,11 +186,14 @@ def blur_activate_concat(
             d += value * (0.25 if tap == 0 or tap == 3 else 0.75)
         row = first + i - 3
         inside = ((i >= 3) & (row < rows) & (column < width))[:, None]
-        own = activated((a + d) * 0.25 + (b + c) * 0.75, scale, bias)
+        own = (a + d) * 0.25 + (b + c) * 0.75
+        if scale is not None:
+            own *= scale
+        own = activated(own, bias)
         pixel = (row * width + column)[:, None]
         at = pixel * half + channel[None, :]
         other = tl.load(feature + at, mask=inside, other=0.0).to(tl.float32)
-        other = activated(other, gain, feature_bias)
+        other = activated(other * gain, feature_bias)
         _store_halves(out, pixel, half, channel, own, other, inside)
         a = b
         b = c

@@ -20,7 +20,7 @@ def _encoded(x, red, green, blue, bias, pixel, channel, channels, inside):
         x += pixel[:, None] * channels + channel[None, :]
         value = tl.load(x, mask=inside[:, None], other=0.0).to(tl.float32)
     if bias is not None:
-        value = tl.where(inside[:, None], activated(value, None, bias), 0.0)
+        value = tl.where(inside[:, None], activated(value, bias), 0.0)
     return value
 
 
@@ -59,10 +59,10 @@ def encode(
     else:
         x += face * rows * width * channels
         red, green, blue = None, None, None
-    bias = values_of(channel, bias)
+    if bias is not None:
+        bias = values_of(channel, bias)
     a = tl.zeros([PIXELS, CHANNELS], tl.float32)
-    b = tl.zeros([PIXELS, CHANNELS], tl.float32)
-    c = tl.zeros([PIXELS, CHANNELS], tl.float32)
+    b, c = a, a
     for i in range(each + 3 if blurred is not None else each):
         y = first + i - edge
         d = tl.zeros([PIXELS, CHANNELS], tl.float32)

@@ -19,16 +19,12 @@ LEAK = tl.constexpr(_LEAK)
 
 @triton.jit
 def values_of(channel, values):
-    """Their values, one for each channel, for all pixels; None stays None."""
-    if values is not None:
-        values = tl.load(values + channel).to(tl.float32)[None, :]
-    return values
+    """Their values, one for each channel, for all pixels."""
+    return tl.load(values + channel).to(tl.float32)[None, :]
 
 
 @triton.jit
-def activated(x, scale, bias):
-    """Leaky ReLU of values times a scale, if there is one, plus a bias."""
-    if scale is not None:
-        x = x * scale
+def activated(x, bias):
+    """Leaky ReLU of values plus a bias."""
     x += bias
     return tl.where(x > 0, x, x * LEAK)

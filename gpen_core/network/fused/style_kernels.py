@@ -41,7 +41,7 @@ def style_batch(
         tl.store(out + total + place + row, gain * peak, mask=row < rows)
 
 
-@triton.jit(do_not_specialize=["rows", "columns", "count", "width"])
+@triton.jit(do_not_specialize=["rows", "columns", "width"])
 def modulate(weight, rows, columns, out, count, width, VALUES: tl.constexpr):
     """A program scales some values of a weight of 3x3 taps."""
     at = tl.program_id(0) * VALUES + tl.arange(0, VALUES)
