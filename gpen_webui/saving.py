@@ -77,7 +77,8 @@ def save_picture(
     path = Path(reported[0]) if reported else None  # not every host does
     if path is None or not path.is_file():
         return image, None
-    if picture.exif or picture.icc_profile or picture.pixels.dtype != np.uint8:
+    carried = (picture.exif, picture.icc_profile, picture.resolution, picture.xmp, picture.iptc)
+    if any(carried) or picture.colour_chunks or picture.pixels.dtype != np.uint8:
         _write_again(path, picture)
     return image, str(path)
 

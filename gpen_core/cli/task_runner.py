@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..images.picture import Picture
 from ..images.reading import read_picture
-from ..images.writing import check_writable, write_picture
+from ..images.writing import check_writable, tell_left_out, write_picture
 from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
 from ..runtime.progress import OnProgress, Progress, Stage
@@ -63,6 +63,7 @@ def run_on_each(
     def work(target: Target, show: OnProgress) -> Finished:
         picture = read_picture(target.source, inputs.max_pixels)
         check_writable(target.output, picture)
+        tell_left_out(target.output, picture)
         show(Progress(stage))
         result = make(picture.pixels, show)
         _write(target, picture, result, output, inputs.overwrite)

@@ -1,15 +1,6 @@
 """The formats of image files: one row for each, from which reading and writing take their rules.
 
-| format | depth   | alpha | profile | EXIF                          | texts | longest side |
-|--------|---------|-------|---------|-------------------------------|-------|--------------|
-| PNG    | 8, 16   | yes   | yes     | yes                           | yes   |              |
-| TIFF   | 8, 16   | yes   | yes     | the tags describing the photo | no    |              |
-| WebP   | 8       | yes   | yes     | yes                           | no    | 16383        |
-| AVIF   | 8       | yes   | yes     | yes                           | no    | 32768        |
-| JPEG   | 8       | no    | yes     | yes, up to 64 kB              | no    | 65500        |
-| BMP    | 8       | no    | no      | no                            | no    |              |
-
-GIF, HEIF and MPO are only read.
+What is read, kept and told of each is in `docs/files.md`. GIF, HEIF and MPO are only read.
 """
 
 from __future__ import annotations
@@ -27,6 +18,8 @@ ZLIB_LEVEL = 3
 _HEADER_BYTES = 30
 
 _FOURTEEN_BITS = (1 << 14) - 1
+
+_PHOTO = frozenset({"colour profile", "EXIF data", "resolution", "XMP"})
 
 
 def _jpeg(quality: int) -> dict[str, Any]:
@@ -66,23 +59,29 @@ class ImageFormat:
 
     holds_16_bit: bool = False
     holds_alpha: bool = True
+    holds: frozenset[str] = _PHOTO
+    """What it keeps besides pixels: of `_PHOTO`, and "IPTC", "texts", "comment", "gamma"."""
+
     longest_side: int | None = None
     """Of a written image in pixels, None for any. What the usual programs read: AVIF and JPEG
     could hold a little more."""
 
 
 FORMATS = (
-    ImageFormat("PNG", (".png",), _zlib, holds_16_bit=True),
+    ImageFormat(
+        "PNG", (".png",), _zlib, holds_16_bit=True, holds=_PHOTO | {"IPTC", "texts", "gamma"}
+    ),
     ImageFormat(
         "JPEG",
         (".jpg", ".jpeg", ".jfif", ".jpe"),
         _jpeg,
         holds_alpha=False,
+        holds=_PHOTO | {"IPTC", "comment"},
         longest_side=65500,
     ),
     ImageFormat("WEBP", (".webp",), _webp, longest_side=16383),
-    ImageFormat("TIFF", (".tif", ".tiff"), _zlib, holds_16_bit=True),
-    ImageFormat("BMP", (".bmp",), holds_alpha=False),
+    ImageFormat("TIFF", (".tif", ".tiff"), _zlib, holds_16_bit=True, holds=_PHOTO | {"IPTC"}),
+    ImageFormat("BMP", (".bmp",), holds_alpha=False, holds=frozenset({"resolution"})),
     # Opened as JPEG, which its first picture is.
     ImageFormat("MPO", (".mpo",), is_written=False),
     ImageFormat("GIF", (".gif",), is_written=False),

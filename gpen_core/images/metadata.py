@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-EXIF_HEADER = b"Exif\0\0"
+from .exif_block import EXIF_HEADER, upright
+
 _ORIENTATION = 0x0112
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -55,7 +56,7 @@ def read_exif(image: Image.Image, source: str) -> tuple[int, bytes | None]:
         orientation = image.getexif().get(_ORIENTATION, 1)
         block = image.info.get("exif")  # in some files behind the pixels, so only here now
         if isinstance(block, bytes) and block:
-            return orientation, EXIF_HEADER + _with_upright_tag(block.removeprefix(EXIF_HEADER))
+            return orientation, upright(block)
         return orientation, _descriptive_block(image.getexif())
     except (SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error) as error:
         _log.warning("%s: its EXIF data is damaged and was left out (%s)", source, error)
@@ -119,19 +120,3 @@ def profile_for(icc_profile: bytes | None, grey: bool) -> bytes | None:
     if icc_profile is None or (icc_profile[16:20] == _GREY_SPACE) != grey:
         return None
     return icc_profile
-
-
-def _with_upright_tag(block: bytes) -> bytes:
-    """Sets the orientation in a TIFF structure to 1 in place of rewriting the structure."""
-    orders = {b"II*\0": "<", b"MM\0*": ">"}
-    if block[:4] not in orders:
-        raise ValueError("it has no TIFF header")
-    order = orders[block[:4]]
-    (directory,) = struct.unpack_from(order + "I", block, 4)
-    (count,) = struct.unpack_from(order + "H", block, directory)
-    upright = bytearray(block)
-    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(order + "HH", block, entry)
-        if tag == _ORIENTATION:
-            struct.pack_into(order + ("H" if kind == 3 else "I"), upright, entry + 8, 1)
-    return bytes(upright)

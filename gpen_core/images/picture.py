@@ -37,7 +37,19 @@ class Picture:
     """EXIF block with the "Exif" header; its orientation says upright."""
 
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The texts of a PNG file by their names, such as "parameters"."""
+    """The texts of a PNG file by their names, such as "parameters"; "Comment" is that of a JPEG."""
+
+    resolution: tuple[float, float] | None = None
+    """Pixels per inch, across and down, where the file states it outside its EXIF block."""
+
+    xmp: bytes | None = None
+    """Adobe's description of the picture, as XML."""
+
+    iptc: bytes | None = None
+    """The records in which news agencies describe a picture (IPTC-IIM)."""
+
+    colour_chunks: tuple[tuple[bytes, bytes], ...] = ()
+    """Of a PNG file, the chunks gAMA, cHRM, cICP and their like; kept, never applied."""
 
     notes: tuple[str, ...] = ()
     """What was odd about the file and how it was read, in half sentences."""

@@ -1,21 +1,25 @@
-"""PNG files with 16 bit per channel, which Pillow cannot write in colour."""
+"""PNG files with 16 bit per channel, and chunks that Pillow does not write."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .metadata import EXIF_HEADER
+from .carried import IPTC_TEXT, XMP_TEXT, as_resource
+from .exif_block import EXIF_HEADER
+from .picture import Picture
 from .text_chunks import png_info
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _FILTER_UP = 2
+_HEADER_END = 33
+_METRES_IN_INCH = 0.0254
 
 
 def encode_png16(
@@ -44,6 +48,28 @@ def encode_png16(
         chunks.append(_chunk(b"eXIf", exif.removeprefix(EXIF_HEADER)))
     chunks.append(_chunk(b"IDAT", zlib.compress(_filtered_rows(samples).data, level)))
     return b"".join([_SIGNATURE, *chunks, _chunk(b"IEND", b"")])
+
+
+def with_chunks(png: bytes, chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A PNG file with chunks more, given by kind and content, right behind its header."""
+    added = b"".join(_chunk(kind, content) for kind, content in chunks)
+    return png[:_HEADER_END] + added + png[_HEADER_END:]
+
+
+def carried_chunks(picture: Picture, has_profile: bool) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of what a picture carries besides profile, EXIF and texts."""
+    for kind, content in picture.colour_chunks:
+        if not (kind == b"sRGB" and has_profile):  # not both, as the specification has it
+            yield kind, content
+    if picture.resolution:
+        per_metre = (round(value / _METRES_IN_INCH) for value in picture.resolution)
+        yield b"pHYs", struct.pack(">IIB", *per_metre, 1)
+    if picture.xmp:
+        yield b"iTXt", XMP_TEXT.encode() + bytes(5) + picture.xmp
+    if picture.iptc:
+        data = as_resource(picture.iptc)
+        text = f"\niptc\n{len(data):8}\n{data.hex()}\n"
+        yield b"zTXt", IPTC_TEXT.encode() + b"\0\0" + zlib.compress(text.encode())
 
 
 def _filtered_rows(samples: NDArray[np.uint16]) -> NDArray[Any]:

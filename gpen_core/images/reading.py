@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,16 @@ from PIL import Image, ImageCms
 
 from ..errors import GpenError, ImageError
 from ..runtime.optional_packages import require
+from .carried import (
+    COMMENT,
+    colour_chunks,
+    comment_in,
+    extra_pictures,
+    iptc_of,
+    lost_depth,
+    resolution_of,
+    xmp_of,
+)
 from .formats import FORMATS, READ_SUFFIXES, webp_size
 from .metadata import read_exif, turn_upright
 from .picture import Picture
@@ -43,6 +54,7 @@ def read_picture(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> 
 
     Of an animated or multi-page file the first frame is read, with a warning in the log. CMYK
     becomes RGB through its profile if it has one. Other colour profiles are kept, not applied.
+    A second picture or a gain map in a JPEG file is left out, with a note.
     Of PNG files, texts that unpack to more than a megabyte are left out, with a note.
 
     Args:
@@ -115,12 +127,15 @@ def _read(file: IO[bytes], repairs: tuple[str, ...], path: Path, max_pixels: int
     _limit(image.size if planes is None else planes.size, max_pixels, path)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         _log.warning("%s has several frames; the first one is used", path)
-    notes = (*repairs, *repair_info(image))
+    notes = (*repairs, *repair_info(image), *extra_pictures(image), *lost_depth(file))
+    colours = colour_chunks(file)
     orientation, exif = read_exif(image, str(path))
     if planes is not None:
         orientation = planes.orientation
     samples, grey = _samples(image, file, path) if planes is None else planes.samples()
-    return _picture(image, samples, grey, orientation, exif, (*notes, *repair_info(image)), path)
+    notes += repair_info(image)
+    picture = _picture(image, samples, grey, orientation, exif, notes, path)
+    return replace(picture, colour_chunks=colours)
 
 
 def from_image(image: Image.Image, source: str = "the picture") -> Picture:
@@ -155,6 +170,7 @@ def _picture(
 ) -> Picture:
     for note in notes:
         _log.warning("%s: %s", source, note)
+    comment, texts = comment_in(image), texts_of(image)
     samples = turn_upright(samples, orientation)
     colour = samples[..., :1].repeat(3, axis=2) if grey else samples[..., :3]
     has_alpha = samples.shape[2] in (2, 4)
@@ -165,7 +181,10 @@ def _picture(
         # A CMYK profile says nothing about the RGB values made from it.
         icc_profile=image.info.get("icc_profile") if image.mode != "CMYK" else None,
         exif=exif,
-        texts=texts_of(image),
+        texts=texts if comment is None else texts | {COMMENT: comment},
+        resolution=resolution_of(image, turned=orientation in (5, 6, 7, 8)),
+        xmp=xmp_of(image),
+        iptc=iptc_of(image),
         notes=notes,
     )
 
@@ -217,8 +236,14 @@ def _samples(image: Image.Image, file: IO[bytes], path: Path) -> tuple[NDArray[A
         image.load()
         return _eight_bit(image, path)
     if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)[..., np.newaxis], True
+        values = np.asarray(image).astype(np.uint16)
+        return np.dstack([values, *_keyed_alpha(values, image.info.get("transparency"))]), True
     return _sixteen_bit_colour(file, path), False
+
+
+def _keyed_alpha(values: NDArray[np.uint16], key: object) -> list[NDArray[np.uint16]]:
+    """The alpha channel that makes one grey transparent, if there is such a grey."""
+    return [np.where(values == key, 0, 65535).astype(np.uint16)] if isinstance(key, int) else []
 
 
 def _bits_per_sample(image: Image.Image, file: IO[bytes]) -> int:

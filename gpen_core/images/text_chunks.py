@@ -71,10 +71,15 @@ def repair_info(image: Image.Image) -> tuple[str, ...]:
 
 
 def texts_of(image: Image.Image) -> dict[str, str]:
-    """The texts of a loaded PNG file, or of a copy of one, that are texts indeed."""
+    """The texts of a loaded PNG file, or of a copy of one, that are texts indeed.
+
+    Those that state a language keep it, as Pillow's `iTXt`.
+    """
+    if image.format not in (None, "PNG"):  # what Pillow says there describes the file
+        return {}
     stored: Mapping[Any, Any] = getattr(image, "text", image.info)
     return {
-        name: str(text)
+        name: text if isinstance(text, PngImagePlugin.iTXt) else str(text)
         for name, text in stored.items()
         if isinstance(name, str)
         and isinstance(text, str)

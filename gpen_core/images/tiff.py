@@ -10,14 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, TiffTags
 
+from .carried import IPTC_TAG, XMP_TAG
 from .metadata import descriptive_tags
+from .picture import Picture
 
 _DEFLATE, _HORIZONTAL_DIFFERENCES = 8, 2
 _ICC_PROFILE = 34675
+_INCH = 2
 
 
 def encode_tiff(
-    samples: NDArray[Any], icc_profile: bytes | None, exif: bytes | None, level: int
+    samples: NDArray[Any],
+    icc_profile: bytes | None,
+    exif: bytes | None,
+    level: int,
+    picture: Picture,
 ) -> bytes:
     """Encodes a picture as TIFF: one strip, losslessly packed.
 
@@ -26,6 +33,7 @@ def encode_tiff(
         icc_profile: stored as it is.
         exif: of this, the tags that describe the photo are stored.
         level: zlib's, 0..9.
+        picture: what it carries besides is stored.
     """
     pixels = zlib.compress(_differences(samples).data, level)
     directory = _layout(samples, len(pixels))
@@ -37,10 +45,22 @@ def encode_tiff(
         tags.load(exif)
         for tag, value in descriptive_tags(tags).items():
             directory[tag] = value
+    _carry(picture, directory)
     file = io.BytesIO()
     directory.save(file)  # ends where the strip begins, and says so in StripOffsets
     file.write(pixels)
     return file.getvalue()
+
+
+def _carry(picture: Picture, directory: TiffImagePlugin.ImageFileDirectory_v2) -> None:
+    if picture.resolution:
+        directory[TiffImagePlugin.X_RESOLUTION] = picture.resolution[0]
+        directory[TiffImagePlugin.Y_RESOLUTION] = picture.resolution[1]
+        directory[TiffImagePlugin.RESOLUTION_UNIT] = _INCH
+    for tag, content in ((XMP_TAG, picture.xmp), (IPTC_TAG, picture.iptc)):
+        if content:
+            directory.tagtype[tag] = TiffTags.UNDEFINED if tag == IPTC_TAG else TiffTags.BYTE
+            directory[tag] = content
 
 
 def _layout(samples: NDArray[Any], packed_bytes: int) -> TiffImagePlugin.ImageFileDirectory_v2:

@@ -15,14 +15,14 @@ from PIL import Image
 
 from ..errors import ImageError, OptionError
 from ..runtime.atomic_files import write_bytes
+from .carried import COMMENT, PARAMETERS, XMP_IN_JPEG, as_resource, kept_texts, left_out
+from .exif_block import LARGEST_IN_JPEG, describing, with_resolution
 from .formats import WRITTEN, ZLIB_LEVEL, ImageFormat
-from .metadata import profile_for
+from .metadata import profile_for, with_comment
 from .picture import Picture, to_dtype, to_float
-from .png16 import encode_png16
+from .png16 import carried_chunks, encode_png16, with_chunks
 from .text_chunks import png_info
 from .tiff import encode_tiff
-
-_LARGEST_JPEG_EXIF = 65533
 
 _log = logging.getLogger("gpen")
 
@@ -33,7 +33,9 @@ def write_picture(
     """Writes a picture in the format its file name ends in.
 
     The file appears under its name only when it is complete. Formats of 8 bit get 16-bit
-    pictures rounded. A picture that was grey and still is gets a single channel.
+    pictures rounded. A picture that was grey and still is gets a single channel. EXIF states the
+    size that is written, and its thumbnail is made anew. What the format cannot hold of all else
+    is left out.
 
     Args:
         path: ends in .png, .jpg, .jpeg, .jfif, .webp, .tif, .tiff, .bmp or .avif; its folder
@@ -78,6 +80,22 @@ def check_writable(
     form = _format_of(path)
     _check_size(size or picture.pixels.shape, form, path)
     _check_transparency(picture, form, path)
+
+
+def tell_left_out(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Says in the log, before any work, what of a picture its new format cannot hold.
+
+    Args:
+        path: of the file to be written.
+        picture: as it was read.
+
+    Raises:
+        ImageError: the name's ending is unknown.
+    """
+    path = Path(path)
+    form = _format_of(path)
+    if lost := left_out(picture, form):
+        _log.warning("%s: %s cannot hold and leaves out: %s", path, form.name, ", ".join(lost))
 
 
 def _check_size(shape: tuple[int, ...], form: ImageFormat, path: Path) -> None:
@@ -125,18 +143,67 @@ def _rounded_to_8_bit(picture: Picture) -> Picture:
 def _encode(picture: Picture, form: ImageFormat, path: Path, quality: int) -> bytes:
     samples = _samples(picture, form, path)
     profile = profile_for(picture.icc_profile, grey=samples.shape[2] < 3)
-    exif = picture.exif
+    exif = _exif_for(picture, form)
     if form.name == "TIFF":
-        return encode_tiff(samples, profile, exif, ZLIB_LEVEL)
-    if samples.dtype == np.uint16:
-        return encode_png16(samples, profile, exif, ZLIB_LEVEL, picture.texts)
-    if form.name == "JPEG" and exif and len(exif) > _LARGEST_JPEG_EXIF:
+        return encode_tiff(samples, profile, exif, ZLIB_LEVEL, picture)
+    if form.name == "JPEG" and exif and len(exif) > LARGEST_IN_JPEG:
         _log.warning("%s: the EXIF data is too large for JPEG and was left out", path)
         exif = None
-    options = form.encoder_options(quality)
-    options |= {"icc_profile": profile} if profile else {}
-    options |= {"exif": exif} if exif else {}
-    options |= {"pnginfo": png_info(picture.texts)} if form.name == "PNG" else {}
+    if samples.dtype == np.uint16:
+        data = encode_png16(samples, profile, exif, ZLIB_LEVEL, picture.texts)
+    else:
+        options = form.encoder_options(quality) | _carried_options(picture, form)
+        options |= {"icc_profile": profile} if profile else {}
+        options |= {"exif": exif} if exif else {}
+        data = _encode_by_pillow(samples, form, path, options)
+    if form.name == "PNG":
+        return with_chunks(data, carried_chunks(picture, has_profile=profile is not None))
+    return data
+
+
+def _exif_for(picture: Picture, form: ImageFormat) -> bytes | None:
+    """The EXIF block that is written: true of the result, with what has no other place there."""
+    exif = picture.exif and describing(picture.exif, picture.pixels)
+    if "texts" not in form.holds and PARAMETERS in kept_texts(picture, form):
+        exif = with_comment(exif, picture.texts[PARAMETERS])
+    if form.name in ("WEBP", "AVIF") and picture.resolution:
+        exif = with_resolution(exif, picture.resolution)
+    return exif
+
+
+def _carried_options(picture: Picture, form: ImageFormat) -> dict[str, Any]:
+    """What Pillow's encoders are given to carry along."""
+    options: dict[str, Any] = {}
+    if picture.resolution and form.name in ("JPEG", "BMP"):
+        options["dpi"] = picture.resolution
+    if form.name == "PNG":
+        options["pnginfo"] = png_info(picture.texts)
+    elif form.name == "JPEG":
+        options["extra"] = _jpeg_segments(picture, left_out(picture, form))
+        if COMMENT in kept_texts(picture, form):
+            options["comment"] = picture.texts[COMMENT].encode()
+    elif picture.xmp and "XMP" in form.holds:
+        options["xmp"] = picture.xmp
+    return options
+
+
+def _jpeg_segments(picture: Picture, lost: tuple[str, ...]) -> bytes:
+    """XMP and IPTC as segments of a JPEG file, but for those that do not fit into one."""
+    segments = b""
+    if picture.xmp and not any(name.startswith("XMP") for name in lost):
+        segments += _segment(b"\xff\xe1", XMP_IN_JPEG + picture.xmp)
+    if picture.iptc and not any(name.startswith("IPTC") for name in lost):
+        segments += _segment(b"\xff\xed", b"Photoshop 3.0\0" + as_resource(picture.iptc))
+    return segments
+
+
+def _segment(marker: bytes, content: bytes) -> bytes:
+    return marker + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def _encode_by_pillow(
+    samples: NDArray[Any], form: ImageFormat, path: Path, options: dict[str, Any]
+) -> bytes:
     file = io.BytesIO()
     try:
         Image.fromarray(samples.squeeze(2) if samples.shape[2] == 1 else samples).save(

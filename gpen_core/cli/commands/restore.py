@@ -20,7 +20,7 @@ from ...images.device_pixels import from_levels, quantize
 from ...images.formats import WRITTEN
 from ...images.picture import Picture
 from ...images.reading import read_picture
-from ...images.writing import check_writable, write_picture
+from ...images.writing import check_writable, tell_left_out, write_picture
 from ...model_files.face_parser import load_installed_face_parser
 from ...restoration.options import RestorationOptions
 from ...restoration.pipeline import restore_aligned
@@ -252,6 +252,7 @@ class _Photo:
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
         size = enlarged_size(pixels.shape, scale, inputs.max_result_pixels)
         check_writable(self._target.output, self._picture, size)
+        tell_left_out(self._target.output, self._picture)
         background = self._upscale and self._upscale(pixels, self.show, cancelled)
         if background is not None:  # a model's own scale is known only now
             check_writable(self._target.output, self._picture, background.pixels.shape[:2])
