@@ -156,12 +156,21 @@ def _onnxruntime(device: str) -> _Part:
 
 
 def _folders(folders: ModelFolders) -> _Part:
-    there = {root.absolute(): is_folder(root) for root in folders.roots}
-    lines = [
-        f"  {escaped_line(path)}{'' if found else ' (not there)'}" for path, found in there.items()
+    caches = [] if folders.caches is None else list(folders.caches.folders)
+    lines = ["models are searched in", *map(_folder_line, folders.roots)]
+    if caches:
+        lines.append("and known files in the caches of ModelScope and Hugging Face")
+        lines += map(_folder_line, caches)
+    value = [
+        {"folder": str(folder.absolute()), "exists": is_folder(folder)}
+        for folder in (*folders.roots, *caches)
     ]
-    value = [{"folder": str(path), "exists": found} for path, found in there.items()]
-    return _Part("folders", value, "\n".join(["models are searched in", *lines]))
+    return _Part("folders", value, "\n".join(lines))
+
+
+def _folder_line(folder: Path) -> str:
+    there = "" if is_folder(folder) else " (not there)"
+    return f"  {escaped_line(folder.absolute())}{there}"
 
 
 def _models(folders: ModelFolders) -> _Part:
