@@ -272,7 +272,7 @@ def add_folders(parser: Container) -> None:
     )
 
 
-JSON_LINES = "print what is known of each picture on a line of its own, messages on standard error"
+JSON_LINES = "print a line for each picture, and messages on standard error"
 """What `--json` does where there are many pictures."""
 
 

@@ -1,6 +1,7 @@
 """Which file is written for which input."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ def make(*names):
         path.write_bytes(b"")
 
 
+one_file = pytest.mark.skipif(
+    sys.platform in ("darwin", "win32"), reason="names that differ in case are one file here"
+)
 PNG = Naming(".png")
 SAME = Naming(None)
 
@@ -126,6 +130,7 @@ def test_names_that_differ_in_case_only_are_kept_apart():
     assert set(plan("in").values()) == {"out/A.jpg.png", "out/a.png.png"}
 
 
+@one_file
 def test_names_that_differ_in_case_or_in_how_an_accent_is_encoded_get_numbers():
     """Some file systems take out/A.jpg.png and out/a.jpg.png for one file."""
     make("in/A.jpg", "in/a.jpg", "in/a-2.jpg", "in/\u00e9.jpg", "in/e\u0301.jpg", "in/b.jpg")
@@ -139,6 +144,7 @@ def test_names_that_differ_in_case_or_in_how_an_accent_is_encoded_get_numbers():
     }
 
 
+@one_file
 def test_folders_that_differ_in_case_only_are_kept_apart():
     make("in/X/a.jpg", "in/x/a.jpg")
     assert plan("in", recursive=True, naming=SAME) == {
@@ -182,6 +188,7 @@ class TestSuffix:
             "in/c.png": "out/c_new.png",
         }
 
+    @one_file
     @pytest.mark.parametrize("inputs", [["in"], ["in/A.jpg", "in/a.jpg", "in/a.jpg-2_new.jpg"]])
     def test_results_beside_their_pictures_are_no_inputs(self, inputs):
         make("in/a.jpg", "in/A.jpg", "in/A.jpg_new.jpg", "in/a.jpg-2_new.jpg")
