@@ -25,7 +25,8 @@ from acceptance.checks import Check, Setting
 from acceptance.running import answer_parent, run_all
 
 from gpen_core.bench.cases import CONFIGURATIONS
-from gpen_core.errors import OptionError
+from gpen_core.errors import GpenError
+from gpen_core.runtime.atomic_files import make_folder
 from gpen_core.runtime.devices import choose_device, with_device_index
 
 _WORDS = ("pass", "FAIL", "skipped")
@@ -100,13 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [check for check in CHECKS if not wanted.only or check.name in wanted.only]
     try:
         setting = setting_of(wanted)
-    except OptionError as error:
+        make_folder(setting.folder)
+    except GpenError as error:
         print(error, file=sys.stderr)
         return 2
     if wanted.child is not None:
         answer_parent(chosen[0], setting, wanted.child)
         return 0
-    setting.folder.mkdir(parents=True, exist_ok=True)
     outcomes = run_all(chosen, setting, Path(__file__).resolve())
     counts = {word: sum(each.outcome == word for each in outcomes) for word in _WORDS}
     print(", ".join(f"{count} {word}" for word, count in counts.items()))

@@ -67,6 +67,7 @@ if TYPE_CHECKING:  # the table below once more, as type checkers read it; a test
     from .model_files.default_model import best_model as best_model
     from .model_files.folders import ModelFolders as ModelFolders
     from .model_files.folders import model_folders as model_folders
+    from .model_files.hub_caches import HubCaches as HubCaches
     from .network.config import GpenConfig as GpenConfig
     from .restoration.change_detection import changed_faces as changed_faces
     from .restoration.change_detection import face_changes as face_changes
@@ -180,6 +181,7 @@ _HOMES: Mapping[str, str] = {
     "load_restorer": "restorers.load",
     "load_upscaler": "upscaling.loading",
     "model_folders": "model_files.folders",
+    "HubCaches": "model_files.hub_caches",
     "number_faces": "faces.face",
     "read_picture": "images.reading",
     "resample": "upscaling.enlarged",

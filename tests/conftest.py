@@ -37,6 +37,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs a CUDA card"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_hub_caches(tmp_path_factory):
+    """Whoever runs the tests has no models in the caches of hubs."""
+    with pytest.MonkeyPatch.context() as variables:
+        for name in ("MODELSCOPE_CACHE", "HF_HUB_CACHE"):
+            variables.setenv(name, str(tmp_path_factory.getbasetemp() / "no-such-cache"))
+        yield
+
+
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def each_device(request):
     """Runs a test on the CPU, and on a card where there is one; without a number, as hosts do."""

@@ -31,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
-    with Console(arguments.quiet) as console:
+    with Console(arguments.quiet, arguments.verbose) as console:
         try:
             raise_on_signals()
+            if arguments.log_file is not None:
+                console.keep(arguments.log_file)
             return arguments.run(arguments, console)
         except BrokenPipeError:
             _discard_output()

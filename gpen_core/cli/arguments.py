@@ -14,10 +14,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ..images.formats import CHOICES as FORMAT_CHOICES
+from ..images.formats import WRITTEN
+from ..images.reading import MAX_PIXELS
 from ..model_files.folders import ModelFolders, model_folders
 from ..restorers.execution import ACCELERATION_HELP, ACCELERATIONS, Acceleration
 from ..runtime.devices import PRECISIONS, Precision
-from .targets import Target, plan_targets
+from .naming import Naming, Target
+from .targets import plan_targets
+
+SAME = "same"
+"""The format that keeps that of each picture."""
 
 # A parser or a group of its arguments; argparse has no public name for what they share.
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]
@@ -44,11 +50,17 @@ class InputArguments:
     output: Path
     recursive: bool
     overwrite: bool
+    max_pixels: int
 
-    def targets(self, suffix: str, besides: Sequence[str] = ()) -> list[Target]:
+    @property
+    def max_result_pixels(self) -> int:
+        """How large enlarged pictures may be: no less than by default."""
+        return max(MAX_PIXELS, self.max_pixels)
+
+    def targets(self, naming: Naming, besides: Sequence[str] = ()) -> list[Target]:
         """The file to write for each picture; see `plan_targets`."""
         return plan_targets(
-            self.inputs, self.output, suffix, self.recursive, self.overwrite, besides
+            self.inputs, self.output, naming, self.recursive, self.overwrite, besides
         )
 
 
@@ -57,13 +69,14 @@ class OutputArguments:
     """What `add_output` was given: how pictures are written."""
 
     format: str
+    suffix: str
     quality: int
     report: bool
 
     @property
-    def suffix(self) -> str:
-        """Of pictures written into a folder, such as ".png"."""
-        return f".{self.format}"
+    def naming(self) -> Naming:
+        """What pictures are called that are written into a folder."""
+        return Naming(None if self.format == SAME else f".{self.format}", self.suffix)
 
     @property
     def besides(self) -> list[str]:
@@ -87,6 +100,13 @@ class ModelArguments:
         return model_folders(self.models)
 
 
+def file_path(text: str) -> Path:
+    """A file or folder, as argparse's `type`. An empty name would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name names no file; the current folder is .")
+    return Path(text)
+
+
 def describe(parser: argparse.ArgumentParser, description: str, examples: str) -> None:
     """What a command does, and examples below its arguments; lines are kept as they are."""
     parser.description = description
@@ -96,17 +116,32 @@ def describe(parser: argparse.ArgumentParser, description: str, examples: str) -
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Which pictures, and where results go."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="picture or folder")
+    parser.add_argument(
+        "inputs", nargs="+", type=file_path, metavar="INPUT", help="picture or folder"
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="OUT",
         help="folder, or a file name ending in .png, .jpg and so on if there is one input picture",
     )
     parser.add_argument("--recursive", action="store_true", help="folders within folders as well")
+    add_max_pixels(parser)
     add_overwrite(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """How large pictures may be."""
+    parser.add_argument(
+        "--max-pixels",
+        type=_count,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse larger pictures; raise it for large scans, if memory allows "
+        f"(default: {MAX_PIXELS})",
+    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +155,15 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """How much is shown."""
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show also what is of use in search of a fault"
+    )
+    parser.add_argument(
+        "--log-file",
+        type=file_path,
+        metavar="FILE",
+        help="append to it all that is printed, with the time, and what --verbose shows",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # pyright: ignore[reportPrivateUsage]
@@ -127,9 +171,20 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
     group = parser.add_argument_group("output")
     group.add_argument(
         "--format",
-        choices=FORMAT_CHOICES,
+        type=_format,
+        choices=(*FORMAT_CHOICES, SAME),
         default="png",
-        help="of pictures written into a folder (default: png, which loses nothing)",
+        help="of pictures written into a folder; same keeps each picture's own, by its name, and "
+        "is png for those that are only read (default: png, which loses nothing)",
+    )
+    group.add_argument(
+        "--suffix",
+        type=_suffix,
+        default="",
+        metavar="TEXT",
+        help="ends the names of pictures written into a folder: _restored makes "
+        "photo_restored.png; pictures named so are left out if they are written where they are "
+        "read",
     )
     group.add_argument(
         "--quality",
@@ -142,6 +197,26 @@ def add_output(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:  # p
         "--report", action="store_true", help="write a JSON report beside each picture"
     )
     return group
+
+
+def _format(text: str) -> str:
+    """A format by any ending of its files, such as jpeg, as argparse's `type`."""
+    form = WRITTEN.get(f".{text.lower()}")
+    return text if form is None else form.suffixes[0].removeprefix(".")
+
+
+def _suffix(text: str) -> str:
+    """A part of a file's name, as argparse's `type`."""
+    if any(sign in text for sign in "/\\"):
+        raise argparse.ArgumentTypeError(f"{text!r} names a folder; name that with -o")
+    return text
+
+
+def _count(text: str) -> int:
+    """A whole number above 0, as argparse's `type`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _quality(text: str) -> int:
@@ -189,7 +264,7 @@ def add_folders(parser: Container) -> None:
     """Where models are searched."""
     parser.add_argument(
         "--models",
-        type=Path,
+        type=file_path,
         action="append",
         default=[],
         metavar="FOLDER",
@@ -197,6 +272,10 @@ def add_folders(parser: Container) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+JSON_LINES = "print what is known of each picture on a line of its own, messages on standard error"
+"""What `--json` does where there are many pictures."""
+
+
+def add_json(parser: Container, what: str) -> None:
     """Whether JSON is printed in place of lines for people."""
     parser.add_argument("--json", action="store_true", help=f"{what}, as JSON")

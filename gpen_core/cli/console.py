@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
@@ -30,8 +31,8 @@ class Console:
     its `with` block warnings logged by the package are messages as well. Any thread may use it.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
-        """`quiet` shows no progress; messages appear all the same."""
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
+        """`quiet` shows no progress, but messages; `verbose` shows all that is logged."""
         self._quiet = quiet
         self._bar = sys.stderr.isatty() and is_installed("tqdm")
         self._shown = 0
@@ -39,10 +40,16 @@ class Console:
         self._said = 0.0
         # Pictures are prepared in another thread, whose log records arrive here too.
         self._lock = threading.RLock()
-        self._handler = _Handler(self)
+        self._handler = _Handler(self, logging.DEBUG if verbose else logging.WARNING)
+        self._file: logging.FileHandler | None = None
+        self._level = logging.NOTSET
 
     def __enter__(self) -> Console:
-        logging.getLogger("gpen").addHandler(self._handler)
+        logger = logging.getLogger("gpen")
+        self._level = logger.level
+        if self._handler.level < logging.WARNING:
+            logger.setLevel(self._handler.level)
+        logger.addHandler(self._handler)
         return self
 
     def __exit__(
@@ -51,8 +58,25 @@ class Console:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        logging.getLogger("gpen").removeHandler(self._handler)
+        logger = logging.getLogger("gpen")
+        logger.removeHandler(self._handler)
+        if self._file is not None:
+            logger.removeHandler(self._file)
+            self._file.close()
+        logger.setLevel(self._level)
         self._clear()
+
+    def keep(self, path: Path) -> None:
+        """Appends to a file what is printed from now on and all that is logged, with the time.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
+        self._file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        self._file.setFormatter(_LogLines("%(asctime)s %(levelname)s %(message)s"))
+        logger = logging.getLogger("gpen")
+        logger.addHandler(self._file)
+        logger.setLevel(logging.DEBUG)
 
     def progress(self, text: str, part: float, pictures: int = 1) -> None:
         """Shows `text`, the time taken and left, and in the bar the rate.
@@ -78,15 +102,26 @@ class Console:
 
     def print(self, text: str) -> None:
         """Prints a result on standard output."""
+        self._note(text, logging.INFO)
         with self._lock:
             self._clear()
             _write(sys.stdout, _fit(text) + "\n")
 
     def error(self, text: str) -> None:
         """Prints about trouble on standard error; where that is closed, nobody can be told."""
+        self._note(text, logging.WARNING)
+        self.show(text)
+
+    def show(self, text: str) -> None:
+        """`error` of what is in the log file already."""
         with self._lock, suppress(OSError):
             self._clear()
             _write(sys.stderr, _fit(text) + "\n")
+
+    def _note(self, text: str, level: int) -> None:
+        """Writes to the log file what is printed."""
+        if self._file is not None:
+            self._file.handle(logging.LogRecord("gpen", level, "", 0, text, None, None))
 
     def _clear(self) -> None:
         if self._shown:
@@ -130,13 +165,21 @@ def _bar_line(text: str, part: float, pictures: int, seconds: float) -> str:
 class _Handler(logging.Handler):
     """Shows log records without tearing the bar."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, console: Console, level: int) -> None:
+        super().__init__(level)
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one record."""
-        self._console.error(self.format(record))
+        self._console.show(self.format(record))
+
+
+class _LogLines(logging.Formatter):
+    """Lines of the log file, in which no file's name does something to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record."""
+        return _fit(super().format(record))
 
 
 def _write(stream: TextIO, text: str) -> None:

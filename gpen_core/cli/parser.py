@@ -51,7 +51,7 @@ def build_parser() -> Parser:
         epilog=NOTICE,
     )
     parser.add_argument("--version", action="version", version=f"gpen {__version__}")
-    parser.set_defaults(quiet=False)
+    parser.set_defaults(quiet=False, verbose=False, log_file=None)
     add_commands(parser, "command", COMMANDS, f"{__package__}.commands", MODULES)
     return parser
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ImageError, OptionError
+from ..errors import ImageError, OptionError, escaped_line
 from ..images.formats import READ_SUFFIXES, WRITTEN
 from ..images.reading import list_pictures
+from .naming import Naming, Target, key
+from .skipped import other_files
 
 CROPS = "-face*.png"
 """Ending of the crops beside an output; how many there will be is not known beforehand."""
@@ -20,25 +22,15 @@ CROPS = "-face*.png"
 _LONGEST_CROP = CROPS.replace("*", "99")
 """The ending of a crop by which lengths are judged: hardly a picture has a hundred faces."""
 
+_log = logging.getLogger("gpen")
+
 _CROP = re.compile(r"-face\d+\.png$")
-
-
-@dataclass(frozen=True)
-class Target:
-    """One picture to work on and where its result goes."""
-
-    source: Path
-    output: Path
-
-    def beside(self, ending: str) -> Path:
-        """The file next to the output with another ending: ".json" gives "photo.json"."""
-        return self.output.with_name(self.output.stem + ending)
 
 
 def plan_targets(
     inputs: Sequence[Path],
     output: Path,
-    suffix: str,
+    naming: Naming,
     recursive: bool,
     overwrite: bool,
     besides: Sequence[str] = (),
@@ -48,7 +40,7 @@ def plan_targets(
     Args:
         inputs: pictures and folders of pictures.
         output: a folder, or the output file if there is exactly one input picture.
-        suffix: of files written into a folder, such as ".png".
+        naming: what files are called that are written into a folder.
         recursive: whether folders within folders count; their structure is kept.
         overwrite: whether output files may exist already.
         besides: endings of the files that are written beside each output; `CROPS` may be one.
@@ -60,14 +52,17 @@ def plan_targets(
             file that cannot be written.
     """
     _check_names([output])
-    sources = _sources(inputs, recursive, output)
+    sources = _sources(inputs, recursive, output, naming.suffix)
     if output.suffix.lower() in READ_SUFFIXES and not output.is_dir():
+        if naming.suffix:
+            raise OptionError(f"{output} is the file's whole name; --suffix is for folders")
         targets = [_single(sources, output)]
     else:
         if len(inputs) == 1 and not inputs[0].is_dir():
             _check_no_file(output)
         _check_folder(output)
-        targets = _into_folder(sources, output, suffix)
+        targets = naming.targets(sources, output)
+        _tell_changed(targets, naming)
     _check_names(path for target in targets for path in _files(target, besides))
     _check_distinct(targets, besides)
     _check_free(targets, besides, overwrite)
@@ -84,13 +79,28 @@ def check_free(path: Path, overwrite: bool) -> None:
         raise ImageError(f"{path} exists already; use --overwrite to replace it")
 
 
-def _sources(inputs: Sequence[Path], recursive: bool, output: Path) -> list[tuple[Path, Path]]:
+def _sources(
+    inputs: Sequence[Path], recursive: bool, output: Path, suffix: str
+) -> list[tuple[Path, Path]]:
     """The pictures the inputs stand for, each with its path relative to its input, none twice."""
     found: dict[Path, tuple[Path, Path]] = {}
     for path in inputs:
         for picture, place in _pictures(path, recursive, output):
             found.setdefault(picture.absolute(), (picture, place))
-    return list(found.values())
+    sources = list(found.values())
+    left = [source for source in sources if not (suffix and _is_result(*source, output, suffix))]
+    if not left:
+        raise ImageError(
+            f"{sources[0][0]} is named like a result of --suffix {suffix}; choose another ending, "
+            "or another folder with -o"
+        )
+    return left
+
+
+def _is_result(picture: Path, place: Path, output: Path, suffix: str) -> bool:
+    """Whether a picture has the name of an earlier result, and stands where those are written."""
+    beside = resolved(picture.parent) == resolved(output / place.parent)
+    return beside and picture.stem.endswith(suffix)
 
 
 def resolved(path: Path) -> Path:
@@ -108,6 +118,8 @@ def _pictures(path: Path, recursive: bool, output: Path) -> list[tuple[Path, Pat
     if resolved(path) in results.parents:
         # Results of an earlier call are not inputs.
         found = [picture for picture in found if results not in resolved(picture).parents]
+    if others := other_files(path, recursive, results):
+        _log.warning("not taken for pictures in %s: %s", escaped_line(path), others)
     if not found:
         deeper = "" if recursive else " (folders within it count with --recursive)"
         raise ImageError(f"{path} holds no picture{deeper}; name a picture or another folder")
@@ -145,19 +157,15 @@ def _check_folder(folder: Path) -> None:
         raise ImageError(f"{existing} may not be written to; name another output with -o")
 
 
-def _into_folder(sources: Sequence[tuple[Path, Path]], folder: Path, suffix: str) -> list[Target]:
-    plain = [folder / place.with_suffix(suffix) for _, place in sources]
-    # photo.jpg and photo.png must not become the same file: both keep their whole names then.
-    taken = Counter(_key(path) for path in plain)
-    return [
-        Target(source, path if taken[_key(path)] == 1 else folder / f"{place}{suffix}")
-        for (source, place), path in zip(sources, plain, strict=True)
-    ]
-
-
-def _key(path: Path) -> str:
-    """A key that is equal for names of the same file on a case-insensitive file system."""
-    return str(path).casefold()
+def _tell_changed(targets: Sequence[Target], naming: Naming) -> None:
+    """Says which pictures cannot keep their formats."""
+    if naming.ending is not None:
+        return
+    for target in targets:
+        own, ending = target.source.suffix, target.output.suffix
+        if own != ending:
+            why = f"pictures are not written as {own}" if own else "its name has no ending"
+            _log.warning("%s is written as %s: %s", escaped_line(target.source), ending, why)
 
 
 def _check_names(paths: Iterable[Path]) -> None:
@@ -188,12 +196,12 @@ def _longest_name(folder: Path) -> int | None:
 
 def _check_distinct(targets: Sequence[Target], besides: Sequence[str]) -> None:
     """Rejects outputs that would overwrite each other or an input."""
-    claimed = Counter(_key(path) for target in targets for path in _files(target, besides))
+    claimed = Counter(key(path) for target in targets for path in _files(target, besides))
     sources = {resolved(target.source) for target in targets}
     for target in targets:
         for path in _files(target, besides):
             pattern = _crop_pattern(path)
-            if claimed[_key(path)] > 1 or (pattern != path and _key(pattern) in claimed):
+            if claimed[key(path)] > 1 or (pattern != path and key(pattern) in claimed):
                 raise OptionError(
                     f"several files would be written to {path}; "
                     "restore these inputs separately, each into a folder of its own"

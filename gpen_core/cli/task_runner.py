@@ -16,10 +16,10 @@ from ..restorers.protocol import Restorer
 from ..runtime.atomic_files import make_folder, write_text
 from ..runtime.progress import OnProgress, Progress, Stage
 from ..tasks.report import TaskResult
-from .arguments import OutputArguments, add_model_file
-from .batch import process_all
+from .arguments import InputArguments, OutputArguments, add_model_file
+from .batch import Finished, process_all
 from .console import Console
-from .targets import Target
+from .naming import Target
 
 NOTICE = (
     "GPEN's weights are not part of this program and are for non-commercial use only; "
@@ -42,7 +42,7 @@ def run_on_each(
     stage: Stage,
     make: Callable[[NDArray[Any], OnProgress], TaskResult],
     output: OutputArguments,
-    overwrite: bool,
+    inputs: InputArguments,
     console: Console,
 ) -> int:
     """Does a task to each picture; one that fails is reported and does not stop the others.
@@ -53,22 +53,22 @@ def run_on_each(
         stage: shown at first.
         make: makes the result for the pixels of a picture; may show more progress.
         output: how results are written.
-        overwrite: whether files that are there already are replaced.
+        inputs: how pictures are read, and whether files that are there already are replaced.
         console: shows what is done.
 
     Returns:
         The exit status.
     """
 
-    def work(target: Target, show: OnProgress) -> str:
-        picture = read_picture(target.source)
+    def work(target: Target, show: OnProgress) -> Finished:
+        picture = read_picture(target.source, inputs.max_pixels)
         check_writable(target.output, picture)
         tell_left_out(target.output, picture)
         show(Progress(stage))
         result = make(picture.pixels, show)
-        _write(target, picture, result, output, overwrite)
+        _write(target, picture, result, output, inputs.overwrite)
         # Of this picture alone, not of the model.
-        return "; ".join(result.report.notes[len(restorer.notes) :])
+        return Finished("; ".join(result.report.notes[len(restorer.notes) :]))
 
     return process_all(targets, work, console)
 

@@ -53,8 +53,11 @@ def make_upscaler(
     folders: ModelFolders,
     device: torch.device,
     precision: Precision,
+    max_pixels: int,
 ) -> Upscale | None:
     """The function that enlarges each picture, on `device`; None if they keep their size.
+
+    It refuses results of more than `max_pixels` pixels.
 
     Raises:
         CheckpointError: there is no such model, or it is not an upscaler.
@@ -66,7 +69,7 @@ def make_upscaler(
         check_factor(scale)
     if arguments.upscale_with is not None:
         path = resolve_model(arguments.upscale_with, "upscaling", folders)
-        return _with_model(load_upscaler(path, device, precision), scale)
+        return _with_model(load_upscaler(path, device, precision), scale, max_pixels)
     if scale is None:
         return None
 
@@ -74,14 +77,16 @@ def make_upscaler(
         pixels: NDArray[Any], show: OnProgress, _cancelled: CancelCheck
     ) -> UpscaledPicture:
         show(Progress("enlarging"))
-        return resample(pixels, scale)
+        return resample(pixels, scale, max_pixels)
 
     return interpolate
 
 
-def _with_model(upscaler: Upscaler, scale: float | None) -> Upscale:
+def _with_model(upscaler: Upscaler, scale: float | None, max_pixels: int) -> Upscale:
     def upscale(pixels: NDArray[Any], show: OnProgress, cancelled: CancelCheck) -> UpscaledPicture:
         show(Progress("enlarging"))
-        return upscaler.upscale(pixels, scale, on_progress=show, cancelled=cancelled)
+        return upscaler.upscale(
+            pixels, scale, on_progress=show, cancelled=cancelled, max_pixels=max_pixels
+        )
 
     return upscale

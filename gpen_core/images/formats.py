@@ -1,6 +1,6 @@
 """The formats of image files: one row for each, from which reading and writing take their rules.
 
-What is read, kept and told of each is in `docs/files.md`. GIF and HEIF are only read.
+What is read, kept and told of each is in `docs/files.md`. GIF, HEIF and MPO are only read.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ FORMATS = (
     ),
     ImageFormat(
         "JPEG",
-        (".jpg", ".jpeg", ".jfif"),
+        (".jpg", ".jpeg", ".jfif", ".jpe"),
         _jpeg,
         holds_alpha=False,
         holds=_PHOTO | {"IPTC", "comment"},
@@ -82,6 +82,8 @@ FORMATS = (
     ImageFormat("WEBP", (".webp",), _webp, longest_side=16383),
     ImageFormat("TIFF", (".tif", ".tiff"), _zlib, holds_16_bit=True, holds=_PHOTO | {"IPTC"}),
     ImageFormat("BMP", (".bmp",), holds_alpha=False, holds=frozenset({"resolution"})),
+    # Opened as JPEG, which its first picture is.
+    ImageFormat("MPO", (".mpo",), is_written=False),
     ImageFormat("GIF", (".gif",), is_written=False),
     ImageFormat("AVIF", (".avif",), _avif, longest_side=32768),
     ImageFormat("HEIF", (".heic", ".heif"), is_written=False),

@@ -206,7 +206,7 @@ def _limit(size: tuple[int, int], max_pixels: int, path: Path) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{path} has {width} x {height} pixels, more than the limit of {max_pixels} pixels; "
-            "pass a higher max_pixels to read it all the same"
+            "a higher max_pixels (gpen's --max-pixels) reads it all the same"
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from ..checkpoints.network_kinds import Network
 from ..errors import escaped
 from ..network.config import PUBLISHED
-from .catalogue import Catalogue, Model, title
+from .catalogue import Catalogue, Model, load_catalogue, title
 from .contents import GPEN, Contents
 from .task_table import Task, named_task
 
@@ -44,11 +44,21 @@ def parse_filename(name: str) -> FilenameHints:
         # GPEN's own are named like GPEN-BFR-512-D.
         return FilenameHints(Network.DISCRIMINATOR, None, None)
     network = next((network for part, network in _NETWORKS.items() if part in lower), None)
+    if network is None:
+        return _of_published_file(name)
     if network != GPEN:
         return FilenameHints(network, None, None)
     numbers = [int(number) for number in re.findall(r"\d+", lower)]
     size = next((number for number in numbers if number in PUBLISHED), None)
     return FilenameHints(network, size, named_task(lower))
+
+
+def _of_published_file(name: str) -> FilenameHints:
+    """What is known of a file by a name that says nothing by itself: pytorch_model-2048.pt."""
+    model = load_catalogue().by_name(name)
+    if model is None or model.network != GPEN:
+        return FilenameHints(None, None, None)
+    return FilenameHints(GPEN, model.size, model.task)
 
 
 def claimed_model(name: str, catalogue: Catalogue) -> Model | None:

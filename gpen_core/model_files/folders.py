@@ -18,6 +18,7 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..network.config import LARGEST
 from ..runtime.renaming import renamed_attribute
+from .hub_caches import HubCaches, hub_caches
 from .task_table import Role
 
 _PathLike = str | os.PathLike[str]
@@ -58,6 +59,9 @@ class ModelFolders:
     roots: tuple[Path, ...]
     """The folders, each with files of its own or in sub-folders for a role; it need not exist."""
 
+    caches: HubCaches | None = None
+    """Where known files are found last, and nothing is ever put."""
+
     def searched(self, role: Role) -> list[Path]:
         """Every folder that is searched for a role, whether it exists or not."""
         return _distinct(root / name for root in self.roots for name in _SUBFOLDERS[role])
@@ -67,14 +71,24 @@ class ModelFolders:
 
         Of one model in several formats, ONNX comes last: torch's are faster and need less memory.
 
-        Of files of the same name the one in the first folder is listed.
+        Of files of the same name the one in the first folder is listed. After all others come those
+        in the caches of hubs.
         """
         first: dict[str, Path] = {}
         for folder in self.searched(role):
             for path in files_in(folder):
                 if matches_role(path.name, role):
                     first.setdefault(path.name, path)
-        return sorted(first.values(), key=_place_in_list)
+        cached = {path.name: path for path in reversed(self.cached(role))}
+        later = [path for name, path in cached.items() if name not in first]
+        return [
+            *sorted(first.values(), key=_place_in_list),
+            *sorted(later, key=_place_in_list),
+        ]
+
+    def cached(self, role: Role) -> list[Path]:
+        """The known files of a role in the caches of hubs."""
+        return [] if self.caches is None else self.caches.find(role)
 
     def find_file(self, role: Role, names: Iterable[str]) -> Path | None:
         """The file in the first folder of a role that has one of these names; None if none has."""
@@ -91,7 +105,7 @@ class ModelFolders:
         return next((path for path in own if is_folder(path)), user)
 
     def named(self, name: str, role: Role) -> Path:
-        """The listed model file of that name; never one outside the folders of the role.
+        """The listed model file of that name; never one that `find` does not list.
 
         Raises:
             CheckpointError: no such file is listed; the message says which are, and which folders
@@ -139,7 +153,8 @@ def model_folders(
 
     They are the explicit ones, those of the variable `GPEN_MODELS`, those of hosts, then `models`
     in the current folder, the folder for the user (such as ~/.local/share/gpen/models) and the one
-    in which facexlib keeps its downloads.
+    in which facexlib keeps its downloads. Known files in the caches of ModelScope and Hugging Face
+    come last.
 
     Args:
         explicit: named by the user.
@@ -150,7 +165,7 @@ def model_folders(
     named = [part for part in environment.get(_VARIABLE, "").split(os.pathsep) if part.strip()]
     defaults = [Path("models"), user_folder(environment), *_facexlib_folder()]
     roots = [Path(root).expanduser() for root in (*explicit, *named, *hosts, *defaults)]
-    return ModelFolders(tuple(_distinct(roots)))
+    return ModelFolders(tuple(_distinct(roots)), hub_caches(environment))
 
 
 def resolve_model(name_or_path: _PathLike, role: Role, folders: ModelFolders) -> Path:

@@ -19,6 +19,9 @@ there when it failed: what fits just barely would fail, or go to and fro from pi
 _PATIENCE = 60.0
 """Seconds after which a way that ran out of memory is tried again; twice as many each time."""
 
+_MOST_DOUBLINGS = 6
+"""After which it is tried about once an hour."""
+
 _BETWEEN_LOOKS = 5.0
 """Seconds between looks for more memory."""
 
@@ -136,7 +139,7 @@ class WayChooser:
         """
         failed, before = self.current, self._failures.get(self.current)
         count = 1 if before is None else before.count + 1
-        until = self._clock() + _PATIENCE * 2.0 ** (count - 1)
+        until = self._clock() + _PATIENCE * 2 ** min(count - 1, _MOST_DOUBLINGS)
         self._failures[failed] = _Failure(available, until, count)
         worse = self._ways[self._ways.index(failed) + 1 :]
         least = {failed.device: self._needed[failed]}

@@ -302,6 +302,13 @@ def test_an_unknown_device_is_refused(program, capsys):
     assert "the device 'abacus' is unknown" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(program, tmp_path, capsys):
+    taken = tmp_path / "taken"
+    taken.touch()
+    assert program.main(["--device", "cpu", "--out", str(taken)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("own", "outcome"), [({"fp32": 0.5, "fp16": 0.1}, "pass"), ({"fp32": 0.1, "fp16": 0.2}, "FAIL")]
 )

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,19 @@ def test_the_page_shows_what_is_counted_now():
     assert launches.PAGE.read_text(encoding="utf-8") == launches.documented(), (
         "run python benchmarks/launches.py --document"
     )
+
+
+def test_the_table_of_ways_has_the_same_counts():
+    page = load("launches").PAGE.read_text(encoding="utf-8")
+    counted = dict(re.findall(r"^\| fp16 \| ([\w ]+ \| \d) \| torch \| (\d+) \|", page, re.M))
+    ways = dict(re.findall(r"^\| ((?:whole|strips)[^|]*) \|.*MiB \|.*MiB \| (\d+) \|", page, re.M))
+    for way, case in {
+        "whole frames, four faces at once": "whole | 4",
+        "whole frames": "whole | 1",
+        "strips of 256 rows": "strips | 1",
+        "strips of 64 rows": "least strips | 1",
+    }.items():
+        assert ways[way] == counted[case]
 
 
 def test_launches_and_bytes_are_counted():

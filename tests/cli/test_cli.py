@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -262,6 +263,76 @@ class TestRestore:
                 assert run("restore", "a.png", "-o", "out", "--format", choice)[0] == 0
                 assert Path("out", f"a.{choice}").is_file()
 
+    @pytest.mark.parametrize(("name", "written"), [("jpeg", "jpg"), ("TIFF", "tif")])
+    def test_formats_have_their_other_names(self, run, name, written):
+        write_picture("a.png", Picture(grey()))
+        assert run("restore", "a.png", "-o", "out", "--format", name)[0] == 0
+        assert files("out") == [f"a.{written}"]
+
+    def test_each_picture_keeps_its_format_in_a_new_name(self, run):
+        write_picture("a.jpeg", Picture(grey()))
+        write_picture("b.webp", Picture(grey()))
+        Image.fromarray(grey()).save("c.gif")
+        options = ("--format", "same", "--suffix", "_new")
+        status, _, err = run("restore", ".", "-o", ".", *options)
+        assert (status, err) == (0, "c.gif is written as .png: pictures are not written as .gif\n")
+        results = ["a_new.jpeg", "b_new.webp", "c_new.png"]
+        assert [name for name in files() if "_new" in name] == results
+        for name, form in zip(results, ("JPEG", "WEBP", "PNG"), strict=True):
+            with Image.open(name) as image:
+                assert image.format == form
+        assert run("restore", ".", "-o", ".", *options, "--overwrite")[0] == 0
+        assert [name for name in files() if "_new" in name] == results
+
+    def test_json_for_programs(self, run, photo):
+        """A line for each picture on standard output, and nothing else there."""
+        Path("bad\n.png").write_bytes(b"")
+        write_picture("wall.png", Picture(grey()))
+        call = ("restore", "photo.png", "bad\n.png", "wall.png", "-o", "out", "--report", "--json")
+        status, out, err = run(*call)
+        good, bad, wall = map(json.loads, out.splitlines())
+        assert (status, err) == (1, "bad\\n.png is empty\n1 of 3 pictures failed\n")
+        assert (good["output"], good["faces"][0]["restored"]) == ("out/photo.png", True)
+        report = json.loads(Path("out/photo.json").read_text())
+        assert good == report | {"output": "out/photo.png"}
+        assert bad == {"source": "bad\n.png", "error": "bad\\n.png is empty"}
+        assert (wall["source"], wall["faces"]) == ("wall.png", [])
+        status, out, err = run(*(part for part in call if "bad" not in part), "--overwrite")
+        assert (status, len(out.splitlines()), err) == (0, 2, "2 pictures done\n")
+
+    def test_json_of_aligned_crops_names_the_files(self, run):
+        write_picture("crop.png", Picture(grey(64, 64)))
+        assert run("restore", "crop.png", "-o", "out", "--aligned", "--json") == (
+            *(0, '{"source": "crop.png", "output": "out/crop.png"}\n', ""),
+        )
+
+    def test_how_large_pictures_may_be(self, run, monkeypatch):
+        """The limit of results grows along, and is no lower than by default."""
+        write_picture("a.png", Picture(grey()))
+        for command in ("restore", "detect"):
+            call = (command, "a.png", "-o", f"{command}.png", "--max-pixels")
+            status, _, err = run(*call, "4799")
+            assert status == 1
+            assert "80 x 60 pixels, more than the limit of 4799" in err
+            assert "--max-pixels" in err
+            assert run(*call, "4800")[0] == 0
+        monkeypatch.setattr("gpen_core.cli.arguments.MAX_PIXELS", 4000)
+        call = ("restore", "a.png", "-o", "b.png", "--max-pixels", "19200", "--scale")
+        assert run(*call, "2.1")[0] == 1
+        assert run(*call, "2")[0] == 0
+        assert pixels("b.png").shape == (120, 160, 3)
+
+    def test_a_folder_of_a_camera(self, run):
+        Path("in").mkdir()
+        first, second = Image.fromarray(grey()), Image.fromarray(grey(30, 40))
+        first.save("in/a.mpo", "MPO", save_all=True, append_images=[second])
+        first.save("in/b.jpe", "JPEG")
+        Path("in/c.nef").write_bytes(b"II*")
+        status, _, err = run("restore", "in", "-o", "out")
+        assert (status, files("out")) == (0, ["a.png", "b.png"])
+        assert err == "not taken for pictures in in: 1 .nef (raw photo)\n"
+        assert pixels("out/a.png").shape == grey().shape
+
     def test_alpha_depth_and_orientation_survive(self, run, photo):
         Path("in").mkdir()
         alpha = np.linspace(0, 255, photo[..., 0].size).reshape(photo.shape[:2]).astype(np.uint8)
@@ -298,9 +369,9 @@ class TestRestore:
         for name in ("a.png", "b.png"):
             write_picture(name, Picture(grey()))
 
-        def reading(path):
+        def reading(path, *rest):
             events.append(f"read {path.name}")
-            return read_picture(path)
+            return read_picture(path, *rest)
 
         def writing(path, *rest):
             events.append(f"write {path.name}")
@@ -387,9 +458,9 @@ class TestOverlapping:
             write_picture(f"in/{number:02}.png", Picture(grey()))
         read, written, most = [], [], []
 
-        def reading(path):
+        def reading(path, *rest):
             read.append(path)
-            return read_picture(path)
+            return read_picture(path, *rest)
 
         def writing(path, *rest):
             most.append(len(read) - len(written))
@@ -457,6 +528,9 @@ class TestUsage:
             ("restore", "-o", "out"),
             ("restore", "photo.png", "-o", "out", "--quality", "101"),
             ("restore", "photo.png", "-o", "out", "--mask", "square"),
+            ("restore", "photo.png", "-o", "out", "--format", "gif"),
+            ("restore", "photo.png", "-o", "out", "--suffix", "new/_"),
+            ("restore", "photo.png", "-o", "out", "--max-pixels", "0"),
             ("detect", "photo.png", "-o", "out", "--max-faces", "many"),
         ],
     )
@@ -465,6 +539,23 @@ class TestUsage:
             main(arguments)
         assert caught.value.code == 2
         assert "usage: gpen" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("restore", "", "-o", "out"),
+            ("detect", "photo.png", "", "-o", "out"),
+            ("restore", "photo.png", "-o", ""),
+            ("restore", "photo.png", "-o", "out", "--models", ""),
+            ("inpaint", "", "--mask", "photo.png", "-o", "out"),
+        ],
+    )
+    def test_an_empty_name_is_not_the_current_folder(self, photo, arguments, capsys):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        assert "an empty name names no file; the current folder is ." in capsys.readouterr().err
+        assert files() == ["photo.png"]
 
     @pytest.mark.parametrize(
         "options",
@@ -601,6 +692,12 @@ class TestDetect:
         assert overlay.shape == two.shape
         assert (overlay != two).any()
 
+    def test_json_is_what_is_written(self, run, photo):
+        status, out, err = run("detect", "photo.png", "-o", "found", "--json")
+        assert (status, err) == (0, "")
+        listed = json.loads(Path("found/photo.json").read_text())
+        assert json.loads(out) == listed | {"output": "found/photo.png"}
+
     def test_options_reach_the_detector(self, run, photo):
         assert "0 faces" in run("detect", "photo.png", "-o", "a", "--min-size", "150")[1]
         assert "1 face\n" in run("detect", "photo.png", "-o", "b", "--max-faces", "1")[1]
@@ -646,6 +743,22 @@ class TestDoctor:
         assert "network: pass" in out
         assert "geometry and colour: pass" in out
         assert "detector taken by default: embedded" in out
+
+    def test_json_for_programs(self, run, models):
+        Path("models/GPEN").mkdir(parents=True)
+        Path("models/GPEN/GPEN-64.pth").symlink_to(models / "same.pth")
+        status, out, err = run("doctor", "--device", "cpu", "--json")
+        found = json.loads(out)
+        assert (status, err, found["passed"]) == (0, "", True)
+        assert (found["gpen"], found["packages"]["torch"]) == (__version__, torch.__version__)
+        path = str(Path("models/GPEN/GPEN-64.pth").absolute())
+        assert found["models"]["restoration"] == [path]
+        assert found["default_model"] == {"file": path, "size": 64}
+        assert [test["passed"] for test in found["self_tests"]] == [True, True]
+        Path("models/GPEN-BFR-2048.pth").write_bytes(b"version https://git-lfs")
+        status, out, _ = run("doctor", "--device", "cpu", "--json")
+        assert (status, json.loads(out)["passed"]) == (1, False)
+        assert "is a Git LFS pointer" in json.loads(out)["default_model"]["error"]
 
     def test_models_that_are_there_are_listed_and_tried(self, run, models):
         Path("models/GPEN").mkdir(parents=True)
@@ -825,6 +938,39 @@ class TestConsole:
             console.progress("working", 0.5)
             console.error("trouble")
         assert terminal.shown() == "trouble\n"
+
+    def test_verbose_shows_what_is_logged(self, run):
+        write_picture("wall.png", Picture(grey()))
+        level = logging.getLogger("gpen").level
+        assert run("restore", "wall.png", "-o", "a", "-q")[2] == ""
+        err = run("restore", "wall.png", "-o", "b", "-q", "--verbose")[2]
+        assert err.startswith("face detector: embedded (")
+        assert logging.getLogger("gpen").level == level
+
+    def test_a_log_file_has_everything_with_the_time(self, run):
+        write_picture("wall.png", Picture(grey()))
+        Path("bad\n.png").write_bytes(b"")
+        for _ in range(2):
+            call = ("restore", "wall.png", "bad\n.png", "-o", "out", "--overwrite")
+            status, out, err = run(*call, "--log-file", "gpen.log")
+            assert (status, out.count("\n"), err.count("\n")) == (1, 1, 2)
+        lines = Path("gpen.log").read_text().splitlines()
+        assert lines[: len(lines) // 2] != lines[len(lines) // 2 :]  # by the time
+        told = [re.sub(r"^20\d\d-\d\d-\d\d [\d:,]+ ", "", line) for line in lines]
+        assert told[: len(told) // 2] == told[len(told) // 2 :]
+        assert told[0].startswith("INFO face detector: embedded (")
+        assert out == told[-3].removeprefix("INFO ") + "\n"
+        assert told[-2:] == [
+            "ERROR bad\\n.png is empty",
+            "WARNING 1 of 2 pictures failed",
+        ]
+
+    def test_a_log_file_that_cannot_be_written_is_told(self, run):
+        write_picture("wall.png", Picture(grey()))
+        call = ("restore", "wall.png", "-o", "out", "--log-file", "none/gpen.log")
+        status, out, err = run(*call)
+        assert (status, out, files()) == (1, "", ["wall.png"])
+        assert err.endswith("none/gpen.log: No such file or directory\n")
 
     def test_quiet_shows_no_bar(self, monkeypatch):
         terminal = Terminal()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gpen_core.cli.targets import CROPS, Target, plan_targets
+from gpen_core.cli.naming import Naming, Target
+from gpen_core.cli.targets import CROPS, plan_targets
 from gpen_core.errors import ImageError, OptionError
 
 
@@ -21,10 +22,17 @@ def make(*names):
         path.write_bytes(b"")
 
 
-def plan(*inputs, output="out", recursive=False, overwrite=False, besides=()):
+PNG = Naming(".png")
+SAME = Naming(None)
+
+
+def plan_all(*inputs, output="out", naming=PNG, recursive=False, overwrite=False, besides=()):
     paths = [Path(name) for name in inputs]
-    targets = plan_targets(paths, Path(output), ".png", recursive, overwrite, besides)
-    return {str(target.source): str(target.output) for target in targets}
+    return plan_targets(paths, Path(output), naming, recursive, overwrite, besides)
+
+
+def plan(*inputs, **options):
+    return {str(target.source): str(target.output) for target in plan_all(*inputs, **options)}
 
 
 def test_a_picture_into_a_folder():
@@ -66,6 +74,30 @@ def test_a_folder_of_pictures_in_order():
     assert list(plan("in").items()) == [("in/a.png", "out/a.png"), ("in/b.jpg", "out/b.png")]
 
 
+def test_what_is_not_taken_for_a_picture_is_counted_by_kind(caplog):
+    make("in/a.jpg", "in/b.PSD", "in/c.psd", "in/d.CR2", "in/e.txt", "in/README", "in/.DS_Store")
+    make("in/x/f.pdf", "in/x/.cache/g.bin", "in/out/h.json")
+    plan("in")
+    plan("in", output="in/out", recursive=True)
+    told = "2 .psd (Photoshop), 1 without an ending, 1 .cr2 (raw photo), "
+    assert caplog.messages == [
+        f"not taken for pictures in in: {told}1 .txt",
+        f"not taken for pictures in in: {told}1 .pdf, 1 .txt",
+    ]
+
+
+def test_files_of_many_kinds_are_summed_up(caplog):
+    make("in/a.jpg", *(f"in/a.k{number}" for number in range(12)))
+    plan("in")
+    assert caplog.messages[0].endswith("1 .k4, 1 .k5, 4 of other kinds")
+
+
+def test_a_folder_of_pictures_alone_says_nothing(caplog):
+    make("in/a.jpg", "in/b.jpe", "in/c.mpo", "in/.hidden.txt", "in/x/d.txt")
+    assert list(plan("in")) == ["in/a.jpg", "in/b.jpe", "in/c.mpo"]
+    assert caplog.messages == []
+
+
 def test_recursion_keeps_the_structure():
     make("in/a.jpg", "in/x/a.jpg", "in/x/y/a.jpg")
     assert plan("in", recursive=True) == {
@@ -92,6 +124,82 @@ def test_names_that_differ_in_their_ending_only_are_kept_apart():
 def test_names_that_differ_in_case_only_are_kept_apart():
     make("in/A.jpg", "in/a.png")
     assert set(plan("in").values()) == {"out/A.jpg.png", "out/a.png.png"}
+
+
+def test_names_that_differ_in_case_or_in_how_an_accent_is_encoded_get_numbers():
+    """Some file systems take out/A.jpg.png and out/a.jpg.png for one file."""
+    make("in/A.jpg", "in/a.jpg", "in/a-2.jpg", "in/\u00e9.jpg", "in/e\u0301.jpg", "in/b.jpg")
+    assert plan("in") == {
+        "in/A.jpg": "out/A.jpg.png",
+        "in/a-2.jpg": "out/a-2.png",
+        "in/a.jpg": "out/a.jpg-2.png",
+        "in/b.jpg": "out/b.png",
+        "in/e\u0301.jpg": "out/e\u0301.jpg.png",
+        "in/\u00e9.jpg": "out/\u00e9.jpg-2.png",
+    }
+
+
+def test_folders_that_differ_in_case_only_are_kept_apart():
+    make("in/X/a.jpg", "in/x/a.jpg")
+    assert plan("in", recursive=True, naming=SAME) == {
+        "in/X/a.jpg": "out/X/a.jpg.jpg",
+        "in/x/a.jpg": "out/x/a.jpg-2.jpg",
+    }
+
+
+def test_each_picture_keeps_its_format(caplog):
+    make("in/a.JPG", "in/b.png", "in/c.tiff", "in/d.gif", "e")
+    assert plan("in", "e", naming=SAME) == {
+        "in/a.JPG": "out/a.JPG",
+        "in/b.png": "out/b.png",
+        "in/c.tiff": "out/c.tiff",
+        "in/d.gif": "out/d.png",
+        "e": "out/e.png",
+    }
+    assert caplog.messages == [
+        "in/d.gif is written as .png: pictures are not written as .gif",
+        "e is written as .png: its name has no ending",
+    ]
+
+
+def test_reports_of_pictures_that_keep_their_formats_are_kept_apart():
+    make("in/a.jpg", "in/a.png", "in/b.jpg")
+    targets = plan_all("in", naming=SAME, besides=[".json"])
+    assert [(t.output.name, t.beside(".json").name) for t in targets] == [
+        ("a.jpg", "a.jpg.json"),
+        ("a.png", "a.png.json"),
+        ("b.jpg", "b.json"),
+    ]
+
+
+class TestSuffix:
+    NAMING = Naming(None, "_new")
+
+    def test_it_ends_the_name(self):
+        make("in/a.b.jpg", "in/c.png")
+        assert plan("in", naming=self.NAMING) == {
+            "in/a.b.jpg": "out/a.b_new.jpg",
+            "in/c.png": "out/c_new.png",
+        }
+
+    @pytest.mark.parametrize("inputs", [["in"], ["in/A.jpg", "in/a.jpg", "in/a.jpg-2_new.jpg"]])
+    def test_results_beside_their_pictures_are_no_inputs(self, inputs):
+        make("in/a.jpg", "in/A.jpg", "in/A.jpg_new.jpg", "in/a.jpg-2_new.jpg")
+        assert plan(*inputs, output="in", naming=self.NAMING, overwrite=True) == {
+            "in/A.jpg": "in/A.jpg_new.jpg",
+            "in/a.jpg": "in/a.jpg-2_new.jpg",
+        }
+        assert "in/a.jpg-2_new.jpg" in plan(*inputs, naming=self.NAMING)
+
+    def test_results_alone_are_told(self):
+        make("in/a_new.jpg")
+        with pytest.raises(ImageError, match=r"^in/a_new\.jpg is named like a result of --suffix"):
+            plan("in", output="in", naming=self.NAMING)
+
+    def test_a_file_has_its_whole_name_already(self):
+        make("a.jpg")
+        with pytest.raises(OptionError, match=r"^b\.png is the file's whole name; --suffix"):
+            plan("a.jpg", output="b.png", naming=self.NAMING)
 
 
 def test_an_input_named_twice_is_done_once():

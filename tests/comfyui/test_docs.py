@@ -167,7 +167,8 @@ def test_registry_accepts_the_description():
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", project["name"])
     assert len(project["name"]) < 100
     assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
-    assert (ROOT / project["license"]["file"]).is_file()
+    assert project["license"] == "Apache-2.0 AND MIT"
+    assert all(list(ROOT.glob(pattern)) for pattern in project["license-files"])
     assert set(comfy) == {"PublisherId", "DisplayName", "requires-comfyui"}
     assert re.fullmatch(r"[a-z0-9-]+", comfy["PublisherId"])
     assert comfy["DisplayName"] in read(GUIDE)

@@ -104,6 +104,8 @@ def test_the_catalogue_is_shipped():
         ("my gpen.safetensors", (GPEN, None, None)),
         ("GFPGANv1.4.pth", ("GFPGAN", None, None)),
         ("something-512.pth", (None, None, None)),
+        ("pytorch_model-2048.pt", (GPEN, 2048, "restoration")),
+        ("pytorch_model.pt", (None, None, None)),
     ],
 )
 def test_claims_of_names(name, claim):

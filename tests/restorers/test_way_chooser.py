@@ -219,6 +219,20 @@ def test_it_does_not_run_out_of_memory_again_and_again(clock):
     assert chooser.current.plan is None, "more than when it failed is worth another try"
 
 
+def test_a_way_that_failed_ever_so_often_is_tried_again(clock):
+    """As on a card whose memory others take and give back from frame to frame."""
+    chooser = chooser_for(clock=clock)
+    best = chooser.current
+    for _ in range(1100):
+        chooser.choose(ENDLESS)
+        assert chooser.current == best
+        chooser.step_down(4 << 30)
+        chooser.settle()
+    clock.now += 3900
+    chooser.choose(8 << 30)
+    assert chooser.current == best
+
+
 def test_what_does_not_work_is_never_tried_again(clock):
     chooser = chooser_for(clock=clock)
     assert chooser.rule_out(lambda way: way.acceleration == "CUDA graph", ENDLESS)

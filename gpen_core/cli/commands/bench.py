@@ -18,7 +18,7 @@ from ...bench.summary import difference_table, tables
 from ...bench.table import plain
 from ...errors import ImageError
 from ...runtime.devices import PRECISIONS, Precision, choose_device
-from ..arguments import add_overwrite, parsed
+from ..arguments import add_overwrite, file_path, parsed
 from ..console import Console
 from ..targets import check_free
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         nargs=2,
-        type=Path,
+        type=file_path,
         metavar=("OLD", "NEW"),
         help="measure nothing; show what has changed between two files that --json wrote",
     )
@@ -100,10 +100,10 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=_rounds, metavar="N", help="how often (default: 3; 1 with --quick)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--json", type=file_path, metavar="FILE", help="write the figures there")
     parser.add_argument(
         "--share",
-        type=Path,
+        type=file_path,
         nargs="?",
         const=_SHARED,
         metavar="FILE",

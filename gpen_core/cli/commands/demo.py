@@ -30,7 +30,7 @@ from ...restorers.protocol import Restorer
 from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device
 from ...runtime.progress import Progress
-from ..arguments import ModelArguments, add_model, add_overwrite, parsed
+from ..arguments import ModelArguments, add_model, add_overwrite, file_path, parsed
 from ..console import Console
 from ..loaders import installed_model, load_named_restorer
 from ..targets import check_free
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_path,
         default=Path("demo"),
         metavar="FOLDER",
         help="default: demo",
     )
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="another picture than the sample photo"
+        "--picture", type=file_path, metavar="FILE", help="another picture than the sample photo"
     )
     add_overwrite(parser)
     add_model(parser)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ...detection.detector import Detector, FoundFaces, search_faces
+from ...detection.detector import Detector, search_faces
 from ...detection.options import DetectionOptions
 from ...detection.registry import load_detector
 from ...faces.overlay import draw_faces
@@ -21,11 +21,11 @@ from ...runtime.atomic_files import make_folder, write_text
 from ...runtime.devices import choose_device
 from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
-from ..arguments import InputArguments, add_device, add_inputs, parsed
-from ..batch import process_all
+from ..arguments import JSON_LINES, InputArguments, add_device, add_inputs, add_json, parsed
+from ..batch import Finished, process_all
 from ..console import Console
 from ..face_arguments import DetectionArguments, add_detection, add_time_limit
-from ..targets import Target
+from ..naming import Naming, Target
 from . import STATUS
 
 
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_detection(parser)
     add_time_limit(parser)
     add_device(parser)
+    add_json(parser, JSON_LINES)
     parser.set_defaults(run=run)
 
 
@@ -46,16 +47,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     options = detection.options()
     time_limit: float | None = arguments.time_limit
     TimeLimit(time_limit)  # raises for an invalid one, before any work
-    targets = inputs.targets(".png", (".json",))
+    targets = inputs.targets(Naming(".png"), (".json",))
     folders = model_folders(arguments.models).searched("detection")
     detector = load_detector(detection.detector, folders, choose_device(arguments.device))
 
-    def work(target: Target, show: OnProgress) -> str:
+    def work(target: Target, show: OnProgress) -> Finished:
         show(Progress("detecting faces"))
-        found = _detect(target, detector, options, TimeLimit(time_limit), inputs.overwrite)
-        return number_of_faces(len(found.faces)) + besides(found.left_out)
+        return _detect(target, detector, options, TimeLimit(time_limit), inputs)
 
-    return process_all(targets, work, console)
+    return process_all(targets, work, console, arguments.json)
 
 
 def _detect(
@@ -63,9 +63,9 @@ def _detect(
     detector: Detector,
     options: DetectionOptions,
     limit: TimeLimit,
-    overwrite: bool,
-) -> FoundFaces:
-    picture = read_picture(target.source)
+    inputs: InputArguments,
+) -> Finished:
+    picture = read_picture(target.source, inputs.max_pixels)
     notes: list[str] = []
     with limit.watching() as stop:
         found = search_faces(detector, picture.pixels, options, stop, notes)
@@ -81,6 +81,6 @@ def _detect(
     }
     shown = draw_faces(to_dtype(to_float(picture.pixels), np.uint8), found.faces)
     make_folder(target.output.parent)
-    write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), overwrite)
-    write_text(target.beside(".json"), json.dumps(content, indent=2), overwrite)
-    return found
+    write_picture(target.output, Picture(shown, icc_profile=picture.icc_profile), inputs.overwrite)
+    write_text(target.beside(".json"), json.dumps(content, indent=2), inputs.overwrite)
+    return Finished(number_of_faces(len(found.faces)) + besides(found.left_out), content)

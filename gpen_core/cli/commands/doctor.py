@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 
@@ -25,7 +29,7 @@ from ...restorers.onnx_providers import (
 )
 from ...runtime.devices import choose_device, gpu_memory, uses_tf32
 from ...runtime.optional_packages import is_installed, require
-from ..arguments import add_device
+from ..arguments import add_device, add_json
 from ..console import Console
 from ..loaders import installed_model
 
@@ -46,6 +50,22 @@ _SAME = {
 }
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One part of the report."""
+
+    name: str
+    """Its key in JSON."""
+
+    value: Any
+    """As plain JSON values."""
+
+    text: str
+    """For people; empty if there is nothing to say."""
+
+    passed: bool = True
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
     parser.description = (
@@ -53,37 +73,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network, geometry and colours are right here. Exit status 1 if not."
     )
     add_device(parser)
+    add_json(parser, "the report")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Prints the report; returns 1 if a self-test or an installed model fails."""
-    from ..self_test import run_tests  # it imports all there is
-
-    console.print(f"gpen {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package, purpose in _PACKAGES.items():
-        console.print(f"  {package}: {_version(package, purpose)}")
-    device = choose_device(arguments.device)
-    console.print(f"device: {_describe_device(device)}")
-    _print_onnxruntime(arguments.device, console)
-    folders = model_folders(arguments.models)
-    _print_folders(folders, console)
-    usable = [_print_model(folders, console), _print_detector(folders, console)]
-    console.print(f"self-tests on {device}")
-    outcomes = run_tests(device)
-    for outcome in outcomes:
-        console.print(f"  {outcome.text}")
-    return 0 if all(usable) and all(outcome.passed for outcome in outcomes) else 1
+    parts: list[_Part] = []
+    for part in _parts(arguments.device, model_folders(arguments.models)):
+        parts.append(part)
+        if part.text and not arguments.json:
+            console.print(part.text)
+    passed = all(part.passed for part in parts)
+    if arguments.json:
+        content = {part.name: part.value for part in parts} | {"passed": passed}
+        console.print(json.dumps(content, indent=2))
+    return 0 if passed else 1
 
 
-def _version(package: str, purpose: str) -> str:
+def _parts(device_name: str, folders: ModelFolders) -> Iterator[_Part]:
+    yield _Part("gpen", __version__, "")
+    python, system = platform.python_version(), platform.platform()
+    yield _Part("python", python, "")
+    yield _Part("platform", system, f"gpen {__version__}, Python {python}, {system}")
+    yield _packages()
+    device = choose_device(device_name)
+    described = _describe_device(device)
+    yield _Part("device", described, f"device: {described}")
+    yield _onnxruntime(device_name)
+    yield _folders(folders)
+    yield _models(folders)
+    yield _default_model(folders)
+    yield _default_detector(folders)
+    yield _self_tests(device)
+
+
+def _packages() -> _Part:
+    versions = dict(_version(package) for package in _PACKAGES)
+    lines: list[str] = []
+    for package, (name, version) in zip(_PACKAGES, versions.items(), strict=True):
+        if version is None:
+            lines.append(f"  {package}: not installed ({_PACKAGES[package]})")
+        else:
+            lines.append(f"  {package}: {version}{'' if name == package else f' ({name})'}")
+    return _Part("packages", versions, "\n".join(lines))
+
+
+def _version(package: str) -> tuple[str, str | None]:
+    """The name that a package is installed by, and its version; None if it is not installed."""
     for name in (package, *_SAME.get(package, ())):
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return version if name == package else f"{version} ({name})"
-    return f"not installed ({purpose})"
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return name, importlib.metadata.version(name)
+    return package, None
 
 
 def _describe_device(device: torch.device) -> str:
@@ -98,63 +139,87 @@ def _describe_device(device: torch.device) -> str:
     return f"{device}, {name}, {room}{tf32}"
 
 
-def _print_onnxruntime(device: str, console: Console) -> None:
+def _onnxruntime(device: str) -> _Part:
     """What an ONNX model runs on, and why, if that is the CPU and not the GPU."""
     if not is_installed("onnxruntime"):
-        return
+        return _Part("onnxruntime", None, "")
     try:
         runtime = require("onnxruntime", "running an ONNX model")
         available = runtime.get_available_providers()
         started = provider_that_starts(runtime, choose_providers(device, available))
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base
-        console.print(f"onnxruntime: FAIL ({escaped_line(error)})")
-        return
+        reason = escaped_line(error)
+        return _Part("onnxruntime", {"error": reason}, f"onnxruntime: FAIL ({reason})")
     why = explain_cpu(device, available, installed_packages()) if started == CPU else None
-    console.print(f"onnxruntime runs on {started}{f' ({why})' if why else ''}")
+    text = f"onnxruntime runs on {started}{f' ({why})' if why else ''}"
+    return _Part("onnxruntime", {"provider": started, "why": why}, text)
 
 
-def _print_folders(folders: ModelFolders, console: Console) -> None:
-    console.print("models are searched in")
-    for root in folders.roots:
-        console.print(
-            f"  {escaped_line(root.absolute())}{'' if is_folder(root) else ' (not there)'}"
-        )
+def _folders(folders: ModelFolders) -> _Part:
+    caches = [] if folders.caches is None else list(folders.caches.folders)
+    lines = ["models are searched in", *map(_folder_line, folders.roots)]
+    if caches:
+        lines.append("and known files in the caches of ModelScope and Hugging Face")
+        lines += map(_folder_line, caches)
+    value = [
+        {"folder": str(folder.absolute()), "exists": is_folder(folder)}
+        for folder in (*folders.roots, *caches)
+    ]
+    return _Part("folders", value, "\n".join(lines))
+
+
+def _folder_line(folder: Path) -> str:
+    there = "" if is_folder(folder) else " (not there)"
+    return f"  {escaped_line(folder.absolute())}{there}"
+
+
+def _models(folders: ModelFolders) -> _Part:
+    value: dict[str, list[str]] = {}
+    lines: list[str] = []
     for role in get_args(Role):
         names = ", ".join(dict.fromkeys(path.name for path in _subfolders(folders, role)))
-        console.print(f"{role} models (there or in {names}):")
-        for path in folders.find(role):
-            console.print(f"  {escaped_line(path.absolute())}")
-        if not folders.find(role):
-            console.print("  none")
+        value[role] = [str(path.absolute()) for path in folders.find(role)]
+        lines.append(f"{role} models (there or in {names}):")
+        lines += [f"  {escaped_line(path)}" for path in value[role]] or ["  none"]
+    return _Part("models", value, "\n".join(lines))
 
 
 def _subfolders(folders: ModelFolders, role: Role) -> list[Path]:
     return [path for path in folders.searched(role) if path not in folders.roots]
 
 
-def _print_model(folders: ModelFolders, console: Console) -> bool:
-    """Loads the default model; False if it is installed but not usable."""
+def _default_model(folders: ModelFolders) -> _Part:
+    """Loads the default model; failed if it is installed but not usable."""
+    name, title = "default_model", "model taken by default"
     path = installed_model(folders)
     if path is None:
-        console.print(
-            "model taken by default: none; put GPEN-BFR-2048.pth into such a folder, or get it "
-            "with gpen models fetch GPEN-BFR-2048"
+        return _Part(
+            name,
+            None,
+            f"{title}: none; put GPEN-BFR-2048.pth into such a folder, or get it "
+            "with gpen models fetch GPEN-BFR-2048",
         )
-        return True
     try:
         size = load_restorer(path, "cpu").size
     except GpenError as error:
-        console.print(f"model taken by default: FAIL ({error})")
-        return False
-    console.print(f"model taken by default: {escaped_line(path.name)}, {size} pixels")
-    return True
+        return _Part(name, {"error": str(error)}, f"{title}: FAIL ({error})", passed=False)
+    value = {"file": str(path.absolute()), "size": size}
+    return _Part(name, value, f"{title}: {escaped_line(path.name)}, {size} pixels")
 
 
-def _print_detector(folders: ModelFolders, console: Console) -> bool:
+def _default_detector(folders: ModelFolders) -> _Part:
+    name, title = "default_detector", "detector taken by default"
     try:
-        name = load_detector("auto", folders.searched("detection")).name
+        detector = load_detector("auto", folders.searched("detection")).name
     except GpenError as error:
-        console.print(f"detector taken by default: FAIL ({error})")
-        return False
-    console.print(f"detector taken by default: {name}")
-    return True
+        return _Part(name, {"error": str(error)}, f"{title}: FAIL ({error})", passed=False)
+    return _Part(name, {"name": detector}, f"{title}: {detector}")
+
+
+def _self_tests(device: torch.device) -> _Part:
+    from ..self_test import run_tests  # it imports all there is
+
+    outcomes = run_tests(device)
+    lines = [f"self-tests on {device}", *(f"  {outcome.text}" for outcome in outcomes)]
+    passed = all(outcome.passed for outcome in outcomes)
+    return _Part("self_tests", [asdict(each) for each in outcomes], "\n".join(lines), passed)

@@ -26,14 +26,17 @@ from ..arguments import (
     InputArguments,
     ModelArguments,
     OutputArguments,
+    add_max_pixels,
     add_output,
     add_overwrite,
+    file_path,
     parsed,
 )
 from ..console import Console
 from ..face_arguments import DetectionArguments, FaceArguments, add_detection, add_faces
 from ..loaders import load_task_restorer
-from ..targets import Target, resolved
+from ..naming import Target
+from ..targets import resolved
 from ..task_runner import NOTICE, add_task_model, run_on_each
 
 
@@ -44,18 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "stays as it is, bit by bit."
     )
     parser.epilog = NOTICE
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="one picture")
+    parser.add_argument("picture", type=file_path, metavar="PICTURE", help="one picture")
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="FILE",
         help="a picture of the same size, white where something is to be filled, else black "
         "or transparent",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="file name or folder"
+        "-o", "--output", type=file_path, required=True, metavar="OUT", help="file name or folder"
     )
+    add_max_pixels(parser)
     add_overwrite(parser)
     add_task_model(parser, "GPEN-Inpainting-1024")
     add_detection(parser)
@@ -86,7 +90,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         DetectionOptions(),
     ):
         raise OptionError("--aligned looks for no faces; options of detection do not apply")
-    targets, mask = _files(arguments, output)
+    inputs = InputArguments(
+        [_one_picture(arguments.picture)],
+        arguments.output,
+        recursive=False,
+        overwrite=arguments.overwrite,
+        max_pixels=arguments.max_pixels,
+    )
+    targets, mask = _files(inputs, arguments.mask, output)
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(model, "inpainting")
     detector = None
@@ -96,21 +107,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     painter = _Inpainter(
         mask, restorer, detector, options, detection.options(), arguments.feather_pixels
     )
-    return run_on_each(
-        targets, restorer, "filling faces", painter.fill, output, arguments.overwrite, console
-    )
+    return run_on_each(targets, restorer, "filling faces", painter.fill, output, inputs, console)
 
 
 def _files(
-    arguments: argparse.Namespace, output: OutputArguments
+    inputs: InputArguments, mask: Path, output: OutputArguments
 ) -> tuple[list[Target], NDArray[np.float32]]:
     """The picture with its output, and the mask, (H, W), 0..1."""
-    picture = _one_picture(arguments.picture)
-    inputs = InputArguments([picture], arguments.output, False, arguments.overwrite)
-    targets = inputs.targets(output.suffix, output.besides)
-    if any(resolved(target.output) == resolved(arguments.mask) for target in targets):
-        raise OptionError(f"{arguments.mask} is the mask; choose another output with -o")
-    return targets, mask_of(read_picture(arguments.mask))
+    targets = inputs.targets(output.naming, output.besides)
+    if any(resolved(target.output) == resolved(mask) for target in targets):
+        raise OptionError(f"{mask} is the mask; choose another output with -o")
+    return targets, mask_of(read_picture(mask, inputs.max_pixels))
 
 
 @dataclass(frozen=True, eq=False)

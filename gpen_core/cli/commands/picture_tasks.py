@@ -84,11 +84,11 @@ def add_arguments(parser: Parser) -> None:
 def run(task: _PictureTask, arguments: argparse.Namespace, console: Console) -> int:
     """Does the task to every input; one that fails is reported and does not stop the others."""
     inputs, output = parsed(InputArguments, arguments), parsed(OutputArguments, arguments)
-    targets = inputs.targets(output.suffix, output.besides)
+    targets = inputs.targets(output.naming, output.besides)
     console.progress("loading the model", 0.0)
     restorer = load_task_restorer(parsed(ModelArguments, arguments), task.task)
 
     def make(pixels: NDArray[Any], _show: OnProgress) -> TaskResult:
         return task.make(pixels, restorer)
 
-    return run_on_each(targets, restorer, task.stage, make, output, inputs.overwrite, console)
+    return run_on_each(targets, restorer, task.stage, make, output, inputs, console)

@@ -36,15 +36,17 @@ from ...runtime.progress import OnProgress, Progress
 from ...runtime.timing import TimeLimit
 from ...upscaling.enlarged import enlarged_size
 from ..arguments import (
+    JSON_LINES,
     InputArguments,
     ModelArguments,
     OutputArguments,
     add_inputs,
+    add_json,
     add_model,
     add_output,
     parsed,
 )
-from ..batch import Job, process_all, run_jobs, write_in_background
+from ..batch import Finished, Job, process_all, run_jobs, write_in_background
 from ..console import Console
 from ..face_arguments import (
     DetectionArguments,
@@ -54,7 +56,8 @@ from ..face_arguments import (
     add_time_limit,
 )
 from ..loaders import load_chosen_restorer, load_preset_restorer
-from ..targets import CROPS, Target
+from ..naming import Target
+from ..targets import CROPS
 from ..upscaling import Upscale, UpscalingArguments, add_upscaling, make_upscaler
 from . import NOTICE, STATUS
 
@@ -79,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write each restored crop beside the picture, as PNG",
     )
+    add_json(group, JSON_LINES)
     parser.set_defaults(run=run)
 
 
@@ -94,6 +98,7 @@ class _Arguments:
     output: OutputArguments
     time_limit: float | None
     save_crops: bool
+    json: bool
 
     def besides(self) -> list[str]:
         """Endings of the files that are written beside each picture."""
@@ -110,6 +115,7 @@ def _parsed(arguments: argparse.Namespace) -> _Arguments:
         parsed(OutputArguments, arguments),
         arguments.time_limit,
         arguments.save_crops,
+        arguments.json,
     )
 
 
@@ -120,12 +126,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     TimeLimit(given.time_limit)  # raises for an invalid one, before any work
     if given.restoration.aligned:
         _check_aligned(given, restoration, detection)
-    targets = given.inputs.targets(given.output.suffix, given.besides())
+    targets = given.inputs.targets(given.output.naming, given.besides())
     console.progress("loading the model", 0.0)
     if given.restoration.aligned:
-        return process_all(targets, _Crops(given).restore, console)
+        return process_all(targets, _Crops(given).restore, console, given.json)
     photos = _Photos(given, restoration, detection)
-    return run_jobs(targets, photos.jobs, console)
+    return run_jobs(targets, photos.jobs, console, given.json)
 
 
 def _check_aligned(
@@ -152,18 +158,19 @@ class _Crops:
 
     def __init__(self, given: _Arguments) -> None:
         self._overwrite = given.inputs.overwrite
+        self._max_pixels = given.inputs.max_pixels
         self._limit = partial(TimeLimit, given.time_limit)
         self._restorer = load_preset_restorer(given.model, given.restoration.preset)
 
-    def restore(self, target: Target, show: OnProgress) -> str:
+    def restore(self, target: Target, show: OnProgress) -> Finished:
         """Restores one crop."""
-        picture = read_picture(target.source)
+        picture = read_picture(target.source, self._max_pixels)
         show(Progress("restoring faces"))
         with self._limit().watching() as stop:
             pixels = restore_aligned(picture.pixels, self._restorer, stop)
         make_folder(target.output.parent)
         write_picture(target.output, picture.with_pixels(pixels), self._overwrite)
-        return ""
+        return Finished()
 
 
 class _Photos:
@@ -181,7 +188,9 @@ class _Photos:
         self._restorer = load_chosen_restorer(given.model, given.restoration.preset)
         # An ONNX model may run where only onnxruntime can; all else runs where its crops are made.
         device, folders = self._restorer.device, given.model.folders
-        self._upscale = make_upscaler(given.upscaling, folders, device, given.model.precision)
+        self._upscale = make_upscaler(
+            given.upscaling, folders, device, given.model.precision, given.inputs.max_result_pixels
+        )
         self._parser = load_installed_face_parser(
             restoration.mask, folders, device, option="--mask"
         )
@@ -238,9 +247,11 @@ class _Photo:
     def read(self, cancelled: CancelCheck) -> PictureInput:
         """Reads the picture, and enlarges it if asked to."""
         self.show(Progress("reading"))
-        self._picture = read_picture(self._target.source)
+        inputs = self._given.inputs
+        self._picture = read_picture(self._target.source, inputs.max_pixels)
         pixels, scale = self._picture.pixels, self._given.upscaling.scale or 1.0
-        check_writable(self._target.output, self._picture, enlarged_size(pixels.shape, scale))
+        size = enlarged_size(pixels.shape, scale, inputs.max_result_pixels)
+        check_writable(self._target.output, self._picture, size)
         tell_left_out(self._target.output, self._picture)
         background = self._upscale and self._upscale(pixels, self.show, cancelled)
         if background is not None:  # a model's own scale is known only now
@@ -252,12 +263,13 @@ class _Photo:
         dtype = self._picture.pixels.dtype
         self._crops.append(from_levels(download(quantize(crop, dtype)), dtype))
 
-    def write(self, outcome: Outcome) -> str:
-        """Writes the result; returns what to print about it, or raises why there is none."""
+    def write(self, outcome: Outcome) -> Finished:
+        """Writes the result; returns what to tell about it, or raises why there is none."""
         result = outcome.result()
         make_folder(self._target.output.parent)
         self._write(self._picture.with_pixels(result.pixels), result.report)
-        return f"{result.report.summary()}; detector: {result.report.detector}"
+        report = result.report
+        return Finished(f"{report.summary()}; detector: {report.detector}", report.to_dict())
 
     def _write(self, restored: Picture, report: Report) -> None:
         overwrite = self._given.inputs.overwrite

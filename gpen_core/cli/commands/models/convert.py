@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ....conversion.convert import convert_model
 from ....conversion.formats import DEFAULT_OPSET, OPSETS, WEIGHT_PRECISIONS
 from ....errors import OptionError, escaped_line
 from ....model_files.folders import model_folders, resolve_model
-from ...arguments import add_folders, add_overwrite, describe
+from ...arguments import add_folders, add_overwrite, describe, file_path
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -29,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the command takes."""
     describe(parser, _DESCRIPTION, _EXAMPLES)
     parser.add_argument("source", metavar="FILE", help="a file, or a name in the folders searched")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="ends in .safetensors or .onnx")
+    parser.add_argument(
+        "target", type=file_path, metavar="TARGET", help="ends in .safetensors or .onnx"
+    )
     parser.add_argument(
         "--precision",
         choices=WEIGHT_PRECISIONS,

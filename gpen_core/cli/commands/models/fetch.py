@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from ....checkpoints.refusal import megabytes
 from ....downloads.fetch import MIRROR, Plan, existing, fetch, plan_fetch
@@ -15,7 +14,7 @@ from ....model_files.catalogue import load_catalogue
 from ....model_files.folders import model_folders
 from ....model_files.verify import Verdict
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_overwrite, describe
+from ...arguments import add_folders, add_overwrite, describe, file_path
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="of a model or file of `gpen models list`")
     parser.add_argument(
         "--into",
-        type=Path,
+        type=file_path,
         metavar="FOLDER",
         help="where the file goes (default: the first facerestore_models folder among those "
         "searched, else the folder for the user)",

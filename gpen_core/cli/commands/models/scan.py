@@ -15,7 +15,7 @@ from ....model_files.folders import ModelFolders, model_folders
 from ....model_files.scan import ScannedFile, model_files, scan
 from ....model_files.task_table import Role
 from ....runtime.progress import Progress
-from ...arguments import add_folders, add_json, add_quiet, describe
+from ...arguments import add_folders, add_json, add_quiet, describe, file_path
 from ...console import Console
 
 _DESCRIPTION = """\
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folders",
         nargs="*",
-        type=Path,
+        type=file_path,
         metavar="FOLDER",
         help="with the folders directly within it (default: the folders searched for models); "
         "single files are taken as well",
@@ -67,14 +67,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def searched_everywhere(folders: ModelFolders) -> list[Path]:
-    """Every folder that is searched for models of some role, none twice."""
-    return list(dict.fromkeys(path for role in get_args(Role) for path in folders.searched(role)))
+def found_everywhere(folders: ModelFolders) -> list[Path]:
+    """The files in every folder that is searched for models of some role, and in the caches."""
+    roles = get_args(Role)
+    searched = dict.fromkeys(path for role in roles for path in folders.searched(role))
+    cached = (path for role in roles for path in folders.cached(role))
+    return list(dict.fromkeys((*model_files(searched), *cached)))
 
 
 def _paths(arguments: argparse.Namespace) -> list[Path]:
     if not arguments.folders:
-        return model_files(searched_everywhere(model_folders(arguments.models)))
+        return found_everywhere(model_folders(arguments.models))
     found: list[Path] = []
     for path in arguments.folders:
         if not path.exists():

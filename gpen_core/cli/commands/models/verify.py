@@ -10,12 +10,11 @@ from ....errors import CheckpointError, escaped_line
 from ....model_files.catalogue import Catalogue, load_catalogue
 from ....model_files.filenames import claimed_model
 from ....model_files.folders import ModelFolders, model_folders
-from ....model_files.scan import model_files
 from ....model_files.verify import Verdict, Verification, verify_file
 from ....runtime.progress import Progress
 from ...arguments import add_folders, add_json, add_quiet, describe
 from ...console import Console
-from .scan import searched_everywhere
+from .scan import found_everywhere
 
 _DESCRIPTION = """\
 Compares a file's length, SHA-256 and content with the catalogue. The exit status is 1 if one of
@@ -70,7 +69,7 @@ def _paths(name: str, catalogue: Catalogue, folders: ModelFolders) -> list[Path]
     path = Path(name).expanduser()
     if path.is_file():
         return [path]
-    listed = model_files(searched_everywhere(folders))
+    listed = found_everywhere(folders)
     model = catalogue.by_name(name)
     found = [each for each in listed if each.name.casefold() == name.casefold()]
     if model is not None and not found:
