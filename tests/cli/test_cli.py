@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image, features
+from PIL import Image, PngImagePlugin, features
 
 from gpen_core import __version__
 from gpen_core.cli import batch, loaders, main, self_test
@@ -247,6 +247,14 @@ class TestRestore:
         assert sizes[0] < sizes[1] / 2
         with Image.open("out/a.jpg") as image:
             assert image.format == "JPEG"
+
+    def test_what_the_format_cannot_hold_is_told_once(self, run):
+        info = PngImagePlugin.PngInfo()
+        info.add_text("workflow", "{}")
+        Image.new("RGB", (80, 60), "gray").save("w.png", pnginfo=info)
+        status, out, err = run("restore", "w.png", "-o", "w.webp")
+        assert status == 0
+        assert (out + err).count("w.webp: WEBP cannot hold and leaves out: text 'workflow'") == 1
 
     def test_every_format_that_is_written_can_be_chosen(self, run):
         write_picture("a.png", Picture(np.zeros((60, 60, 3), np.uint8)))
