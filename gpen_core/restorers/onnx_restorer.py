@@ -153,7 +153,7 @@ class OnnxRestorer:
         """See `Restorer.restore`."""
         check_crop(crop, self.size, self.name)
         dtype = torch.float16 if self._interface.half_input else torch.float32
-        image = (crop.detach().to(torch.float32).unsqueeze(0) * 2 - 1).to(dtype)
+        image = (crop.detach().to(torch.float32).unsqueeze(0) * 2 - 1).to(dtype).contiguous()
         synchronize_stream(image.device)
         callbacks = Callbacks()
         asked = callbacks.guard(cancelled)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..runtime.cuda_transfers import synchronize_stream
 from .onnx_providers import NAMES
 
 _DTYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
@@ -28,24 +29,25 @@ def run_session(
         session: of onnxruntime.
         feed: name of the input.
         fetch: name of the output.
-        image: of the input's type; complete, as onnxruntime knows nothing of torch's streams.
+        image: of the input's type, without gaps; complete, as onnxruntime knows nothing of torch's
+            streams.
         options: onnxruntime's RunOptions.
 
     Returns:
-        The output as float32: on `image`'s device if the session computes there, else on the CPU.
+        The output as float32, complete: on `image`'s device if the session computes there, else on
+        the CPU.
 
     Raises:
         Exception: the run failed; onnxruntime's errors have no base of their own.
     """
-    given = image.contiguous()
     if not shares_memory(session, image.device):
-        output = session.run([fetch], {feed: given.cpu().numpy()}, options)[0]
+        output = session.run([fetch], {feed: image.cpu().numpy()}, options)[0]
         return torch.from_numpy(np.asarray(output, dtype=np.float32))
     made = next(each.type for each in session.get_outputs() if each.name == fetch)
-    result = torch.empty_like(given, dtype=_DTYPES[made])
+    result = torch.empty_like(image, dtype=_DTYPES[made])
     binding = session.io_binding()
     for bind, name, tensor in (
-        (binding.bind_input, feed, given),
+        (binding.bind_input, feed, image),
         (binding.bind_output, fetch, result),
     ):
         kind = np.float16 if tensor.dtype == torch.float16 else np.float32
@@ -53,7 +55,9 @@ def run_session(
         bind(name, device.type, device.index or 0, kind, shape, tensor.data_ptr())
     session.run_with_iobinding(binding, options)
     binding.synchronize_outputs()
-    return result.to(torch.float32)
+    result = result.to(torch.float32)
+    synchronize_stream(result.device)
+    return result
 
 
 def shares_memory(

@@ -99,6 +99,14 @@ class TestRunning:
         restored = load_restorer(models / "passthrough.onnx", "cpu").restore(crop())
         assert (restored - crop()).abs().max() < 1e-5
 
+    @pytest.mark.parametrize("bound", [False, True])
+    def test_crops_of_any_strides(self, models, monkeypatch, bound):
+        monkeypatch.setattr(onnx_session, "shares_memory", lambda *_: bound)
+        loaded = load_restorer(models / "random.onnx", "cpu")
+        turned = crop().permute(0, 2, 1)
+        expected = loaded.restore(turned.contiguous())
+        assert torch.equal(loaded.restore(turned), expected)
+
     def test_half_weights_behind_the_same_interface(self, models):
         loaded = load_restorer(models / "random_half.onnx", "cpu")
         assert loaded.precision == "float16"
