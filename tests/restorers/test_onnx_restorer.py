@@ -34,6 +34,7 @@ from gpen_core.images.reading import read_picture
 from gpen_core.images.writing import write_picture
 from gpen_core.network.config import GpenConfig
 from gpen_core.network.synthetic_weights import passthrough_state, random_state
+from gpen_core.restorers import onnx_session
 from gpen_core.restorers.memory import onnx_memory
 from gpen_core.restorers.onnx_providers import (
     CPU,
