@@ -205,4 +205,4 @@ class TestTrial:
     def test_right_results_pass(self, monkeypatch):
         """The network's own operations stand in for kernels that are right."""
         monkeypatch.setattr(device_check, "FusedKernels", lambda: None)
-        assert fault_of_kernels(CPU, torch.float16) is None
+        assert fault_of_kernels(CPU, torch.bfloat16) is None

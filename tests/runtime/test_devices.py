@@ -316,6 +316,7 @@ def test_fused_kernels_are_tried_on_nvidia_from_turing_on(card, monkeypatch):
     ids=["ROCm", "no cuDNN", "Triton before 3"],
 )
 def test_fused_kernels_are_not_tried_elsewhere(card, monkeypatch, owner, name, value):
+    monkeypatch.setattr(torch, "__version__", "2.4.0")
     assert devices.has_fused_kernels(CUDA)
     if owner is torch.backends.cudnn:
         monkeypatch.setattr(devices, "lays_out_convolutions", lambda device: True)
